@@ -1,0 +1,1 @@
+"""A small server that speaks the Kubernetes API, over SQLite."""
