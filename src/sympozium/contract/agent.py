@@ -1,0 +1,129 @@
+"""`Agent`: an identity with a model, skills, channels and limits."""
+
+from typing import Annotated
+
+import msgspec
+
+from sympozium.contract.conditions import Condition
+from sympozium.contract.schema import (
+    Duration,
+    KubeModel,
+    Quantities,
+    UnsupportedInteger,
+    UnsupportedList,
+    UnsupportedObject,
+    UnsupportedString,
+    described,
+    ruled,
+)
+
+
+class SkillRef(KubeModel, frozen=True, kw_only=True):
+    """A skill that the agent has."""
+
+    skill_pack_ref: Annotated[
+        str,
+        described("Name of the skill. `cluster-reader`, which reads pods and jobs, is built in."),
+        ruled(
+            "self == 'cluster-reader'",
+            "SkillPack objects are not supported yet; the built-in skill is 'cluster-reader'",
+        ),
+    ]
+    params: UnsupportedObject = None
+
+
+class SecretRef(KubeModel, frozen=True, kw_only=True):
+    """A Secret in the same namespace."""
+
+    secret: Annotated[str, described("Name of the Secret.", min_length=1)]
+
+
+class AuthRef(KubeModel, frozen=True, kw_only=True):
+    """Where the credential for a provider is."""
+
+    provider: Annotated[
+        str,
+        described("Whose credential it is."),
+        ruled(
+            "self == 'openai'",
+            "only 'openai' is supported yet: any endpoint that speaks its "
+            "protocol, with agents.default.baseURL",
+        ),
+    ]
+    secret: Annotated[
+        str, described("Name of a Secret with the key `OPENAI_API_KEY`.", min_length=1)
+    ]
+
+
+class ChannelShorthand(KubeModel, frozen=True, kw_only=True):
+    """A channel of which the controller makes a Channel object owned by the Agent."""
+
+    type: Annotated[
+        str,
+        described("Platform of the channel."),
+        ruled("self == 'web'", "only 'web' is supported yet"),
+    ]
+    config_ref: UnsupportedObject = None
+    access_control: UnsupportedObject = None
+    container: UnsupportedObject = None
+    max_messages_per_minute: UnsupportedInteger = None
+
+
+class Resources(KubeModel, frozen=True, kw_only=True):
+    """What a container asks for and may use."""
+
+    requests: Quantities = {}
+    limits: Quantities = {}
+
+
+class AgentConfig(KubeModel, frozen=True, kw_only=True):
+    """How the agent runs."""
+
+    model: Annotated[str, described("Name of the model at its endpoint.", min_length=1)]
+    base_url: Annotated[
+        str,
+        described(
+            "Endpoint that speaks the OpenAI protocol, with its `/v1`; empty: OpenAI's.",
+            pattern="^(https?://.+)?$",
+        ),
+    ] = msgspec.field(default="", name="baseURL")
+    system_prompt: Annotated[str, described("What the model is told first.")] = ""
+    timeout: Annotated[Duration, described("Deadline of a run, `10m` or `1h30m`.")] = "10m"
+    resources: Annotated[Resources, described("Of the container `agent`.")] = Resources()
+    sandbox: UnsupportedObject = None
+    agent_sandbox: UnsupportedObject = None
+    subagents: UnsupportedObject = None
+    thinking: UnsupportedString = None
+    run_timeout: UnsupportedString = None
+    lifecycle: UnsupportedObject = None
+    node_selector: UnsupportedObject = None
+
+
+class Agents(KubeModel, frozen=True, kw_only=True):
+    """Configurations by name; today there is one."""
+
+    default: AgentConfig
+
+
+class AgentSpec(KubeModel, frozen=True, kw_only=True):
+    """What is wanted of an agent."""
+
+    agents: Agents
+    skills: list[SkillRef] = []
+    channels: list[ChannelShorthand] = []
+    auth_refs: list[AuthRef] = []
+    policy_ref: UnsupportedString = None
+    memory: UnsupportedObject = None
+    observability: UnsupportedObject = None
+    web_endpoint: UnsupportedObject = None
+    mcp_servers: UnsupportedList = None
+    image_pull_secrets: UnsupportedList = None
+    volumes: UnsupportedList = None
+    volume_mounts: UnsupportedList = None
+
+
+class AgentStatus(KubeModel, frozen=True, kw_only=True):
+    """What the controller knows of an agent."""
+
+    observed_generation: int = 0
+    conditions: list[Condition] = []

@@ -1,0 +1,51 @@
+"""Sizes, counts and times that more than one program relies on."""
+
+from datetime import timedelta
+
+MAX_NAME_CHARS = 63
+"""Longest DNS label, so longest label value and pod name we may use.
+
+Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
+"""
+
+MAX_TEXT_BYTES = 64 * 1024
+"""Longest text of one inbound message, in UTF-8 bytes."""
+
+MAX_STATUS_RESULT_BYTES = 64 * 1024
+"""Longest result kept in an AgentRun's status; a longer one is referred to by its sequence."""
+
+MAX_RESULT_BYTES = 512 * 1024
+"""Longest result of a run. It must fit one bus message of 1 MiB in JSON."""
+
+MAX_JOURNAL_LINE_BYTES = 1024 * 1024 - 16 * 1024
+"""Longest journal line. It travels as one bus message, whose default limit is 1 MiB.
+
+Source: https://docs.nats.io/running-a-nats-service/configuration (max_payload)
+"""
+
+MAX_HISTORY_MESSAGES = 40
+"""How many earlier entries of a conversation a run is given."""
+
+MAX_HISTORY_BYTES = 64 * 1024
+"""How much text of earlier entries a run is given; the oldest are left out first."""
+
+DUPLICATE_WINDOW = timedelta(minutes=15)
+"""How long the bus remembers a message id. Slack repeats an event for five minutes."""
+
+STREAM_MAX_AGE = timedelta(days=14)
+"""How long the streams keep their record."""
+
+INBOX_MAX_BYTES = 1024 * 1024 * 1024
+"""Size of the INBOX stream. When it is full, publishing is refused; nothing is dropped."""
+
+DEFAULT_RUN_TIMEOUT = timedelta(minutes=10)
+"""Deadline of a run whose Agent and spec name none."""
+
+MAX_RUN_TIMEOUT = timedelta(hours=24)
+"""Longest deadline a run may have."""
+
+MAX_ATTEMPTS = 5
+"""Deliveries of one bus message before it is set aside as a dead letter."""
+
+TOMBSTONE_AGE = timedelta(hours=25)
+"""How long a message's row outlives its run at the least. Telegram repeats for 24 hours."""

@@ -1,0 +1,144 @@
+"""What a run says and is told: journal lines, RUNS events, live tokens and the run's context.
+
+The agent appends lines to `/ipc/out.jsonl`. The bridge publishes every line that
+counts to `runs.<ns>.<uid>.out`, except deltas, which are nobody's record and go
+to `live.<ns>.<uid>` alone. A line that no type here fits is refused by the bridge.
+"""
+
+import msgspec
+
+from sympozium.contract.messages import Entry
+from sympozium.contract.names import RunName, RunUid
+
+
+class _Line(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename="camel",
+    omit_defaults=True,
+    tag_field="type",
+):
+    pass
+
+
+class Started(_Line, frozen=True, kw_only=True, tag="started"):
+    """The agent is up and has read its task."""
+
+
+class Delta(_Line, frozen=True, kw_only=True, tag="delta"):
+    """A piece of the growing answer.
+
+    Attributes:
+        offset: How many characters of the answer precede *text*. 0 starts the answer
+            anew: after a tool call, or after a model call was repeated.
+    """
+
+    text: str
+    offset: int
+
+
+class Progress(_Line, frozen=True, kw_only=True, tag="progress"):
+    """A tool call began or ended.
+
+    Attributes:
+        call_id: `<run-uid>/<step>`, by which a tool that can recognises a repetition.
+        state: `started`, `done`, `failed` or `denied`.
+    """
+
+    call_id: str
+    tool: str
+    state: str
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Tokens that a run used, as the model counted them."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class Result(_Line, frozen=True, kw_only=True, tag="result"):
+    """The answer, whole. The first Result or Failure ends the run."""
+
+    text: str
+    usage: Usage = Usage()
+
+
+class Failure(_Line, frozen=True, kw_only=True, tag="failure"):
+    """The run cannot answer.
+
+    Attributes:
+        reason: A value of `reasons.Reason`.
+        detail: For the operator's log and the status; no secret, no payload.
+    """
+
+    reason: str
+    detail: str = ""
+    usage: Usage = Usage()
+
+
+RunEvent = Started | Delta | Progress | Result | Failure
+"""Any line an agent may write."""
+
+
+class ToolCall(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A line in `/ipc/tools/<pack>/in.jsonl`: the agent asks a tool sidecar."""
+
+    call_id: str
+    tool: str
+    arguments: dict[str, msgspec.Raw] = {}
+
+
+class ToolAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A line in `/ipc/tools/<pack>/out.jsonl`: what came of a call.
+
+    Attributes:
+        text: What the model is told: the output, or what went wrong.
+    """
+
+    call_id: str
+    text: str
+    failed: bool = False
+
+
+class ModelAccess(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Which model the run uses."""
+
+    provider: str
+    model: str
+
+
+class RunContext(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The answer to a `context` request, and the only line of `/ipc/in.jsonl` at its start.
+
+    Attributes:
+        history: Earlier entries of the conversation, oldest first.
+    """
+
+    run_name: RunName
+    run_uid: RunUid
+    task: str
+    model: ModelAccess
+    system_prompt: str = ""
+    history: list[Entry] = []
+    skills: list[str] = []
+    allowed_tools: list[str] | None = None
+    denied_tools: list[str] = []
+
+
+class ContextAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Either a context or why there is none.
+
+    Attributes:
+        retry: Ask again: the answer may be there soon.
+    """
+
+    context: RunContext | None = None
+    error: str = ""
+    retry: bool = False
+
+
+def call_id(run_uid: RunUid, step: int) -> str:
+    """Identify a tool call for ever: the same step of the same run is the same call."""
+    return f"{run_uid}/{step}"

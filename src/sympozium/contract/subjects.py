@@ -1,0 +1,145 @@
+"""Every subject, stream and durable consumer on the bus, and who may use it.
+
+A program builds subjects with these functions and never by hand, so that the
+grants in the bus identity and the traffic cannot drift apart.
+"""
+
+from dataclasses import dataclass, field
+
+from sympozium.contract.errors import PermanentError
+from sympozium.contract.limits import INBOX_MAX_BYTES
+from sympozium.contract.names import RunUid, is_subject_token
+
+INBOX = "INBOX"
+OUTBOX = "OUTBOX"
+RUNS = "RUNS"
+DEAD = "DEAD"
+
+ROUTER_INBOX = "router"
+"""Durable consumer of INBOX, shared by all routers."""
+
+CONTROLLER_RUNS = "controller"
+"""Durable consumer of RUNS, shared by all controllers."""
+
+ROUTER_GROUP = "router"
+"""Queue group in which routers answer requests, so that one of them does."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One durable stream: what it stores, and what it does when it is full.
+
+    Attributes:
+        refuses_when_full: True: a publish fails; False: the oldest message goes.
+    """
+
+    name: str
+    subjects: tuple[str, ...]
+    max_bytes: int
+    refuses_when_full: bool = False
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """One durable pull consumer with explicit acknowledgement.
+
+    Attributes:
+        subject: The single filter; one filter can be pinned by a permission.
+    """
+
+    stream: str
+    name: str
+    subject: str
+    ack_wait_s: float = 30.0
+    max_ack_pending: int = field(default=1024)
+
+
+STREAMS = (
+    Stream(INBOX, ("inbox.>",), INBOX_MAX_BYTES, refuses_when_full=True),
+    Stream(OUTBOX, ("outbox.>",), INBOX_MAX_BYTES),
+    Stream(RUNS, ("runs.>",), 2 * INBOX_MAX_BYTES),
+    Stream(DEAD, ("dead.>",), INBOX_MAX_BYTES // 4),
+)
+
+
+def inbox(namespace: str, channel: str) -> str:
+    """Subject on which one channel hands in what people wrote."""
+    return _subject("inbox", namespace, channel)
+
+
+def outbox(namespace: str, channel: str) -> str:
+    """Subject on which one channel is told what to show."""
+    return _subject("outbox", namespace, channel)
+
+
+def run_out(namespace: str, uid: RunUid) -> str:
+    """Subject on which one run's bridge records what the run did."""
+    return _subject("runs", namespace, uid, "out")
+
+
+def run_in(namespace: str, uid: RunUid) -> str:
+    """Subject on which one run is told something while it is active."""
+    return _subject("runs", namespace, uid, "in")
+
+
+def live(namespace: str, uid: RunUid) -> str:
+    """Subject of one run's live tokens: core NATS, nobody's record."""
+    return _subject("live", namespace, uid)
+
+
+def context(namespace: str, uid: RunUid) -> str:
+    """Subject on which one run's bridge asks for its task and history."""
+    return _subject("context", namespace, uid)
+
+
+def history(namespace: str, channel: str) -> str:
+    """Subject on which one channel asks for the transcript of one of its conversations."""
+    return _subject("history", namespace, channel)
+
+
+def dead(stream: str, namespace: str, name: str) -> str:
+    """Subject under which an undeliverable message of *stream* is kept."""
+    return _subject("dead", stream, namespace, name)
+
+
+def outbox_consumer(namespace: str, channel: str) -> Consumer:
+    """Return the durable consumer from which one channel reads its OUTBOX."""
+    return Consumer(OUTBOX, f"channel_{namespace}_{channel}", outbox(namespace, channel))
+
+
+INBOX_CONSUMER = Consumer(INBOX, ROUTER_INBOX, "inbox.>")
+RUNS_CONSUMER = Consumer(RUNS, CONTROLLER_RUNS, "runs.*.*.out")
+
+
+def channel_of(subject: str) -> tuple[str, str]:
+    """Return (namespace, channel) of an INBOX, OUTBOX or history subject.
+
+    Raises:
+        PermanentError: *subject* does not have three tokens.
+    """
+    tokens = subject.split(".")
+    if len(tokens) != 3:
+        raise PermanentError(f"cannot read subject {subject!r}: it needs three tokens")
+    return tokens[1], tokens[2]
+
+
+def run_of(subject: str) -> tuple[str, RunUid]:
+    """Return (namespace, run uid) of a RUNS, live or context subject.
+
+    Raises:
+        PermanentError: *subject* has fewer than three tokens.
+    """
+    tokens = subject.split(".")
+    if len(tokens) < 3:
+        raise PermanentError(f"cannot read subject {subject!r}: it needs three tokens or more")
+    return tokens[1], RunUid(tokens[2])
+
+
+def _subject(*tokens: str) -> str:
+    for token in tokens:
+        if not is_subject_token(token):
+            raise PermanentError(
+                f"cannot build a bus subject with {token!r}: "
+                "only letters, digits, '-' and '_' may stand between dots; rename the object"
+            )
+    return ".".join(tokens)
