@@ -90,11 +90,11 @@ class AgentRunSpec(KubeModel, frozen=True, kw_only=True):
         str, described("Name of the Agent, in the same namespace.", min_length=1, max_length=63)
     ]
     agent_id: Annotated[
-        str, described("Which of the Agent's configurations; there is `default`.")
+        str,
+        described("Which of the Agent's configurations."),
+        ruled("self == 'default'", "only 'default' is supported yet"),
     ] = "default"
-    session_key: Annotated[
-        str, described("For people and selectors; runs with it need not share history.")
-    ] = ""
+    session_key: UnsupportedString = None
     task: Annotated[str, described("What the agent is asked.", min_length=1, max_length=65536)]
     model: Annotated[ModelSpec | None, described("Absent: the Agent's, when the run starts.")] = (
         None

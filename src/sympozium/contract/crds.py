@@ -167,7 +167,7 @@ def _structural(schema: Object, definitions: Object) -> Object:
         if key in {"type", "description", "enum", "default", "pattern", "format", RULES_KEY}
         or key.startswith(("min", "max"))
     }
-    if schema.get("default") in (None, {}, []):
+    if not schema.get("default"):  # the reader's default is the same; stored objects stay short
         kept.pop("default", None)
     if "enum" in kept:
         kept["type"] = "string"

@@ -1,0 +1,122 @@
+"""A queue of keys to reconcile: each key at most once at a time, and never forgotten.
+
+A key added while it is being worked on is worked on again afterwards, so a change
+that arrives in the middle is seen. A key whose work fails comes back later.
+"""
+
+import asyncio
+import heapq
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
+
+from sympozium.contract.errors import TransientError
+
+log = logging.getLogger(__name__)
+
+K = TypeVar("K", bound=Hashable)
+
+FIRST_BACKOFF_S = 0.05
+MAX_BACKOFF_S = 30.0
+
+
+class WorkQueue(Generic[K]):
+    """Keys waiting for a worker, now or at a time."""
+
+    def __init__(self) -> None:
+        self._ready: deque[K] = deque()
+        self._waiting: set[K] = set()
+        self._active: set[K] = set()
+        self._dirty: set[K] = set()
+        self._later: list[tuple[float, int, K]] = []
+        self._failures: dict[K, int] = {}
+        self._count = 0
+        self._wake = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._ready)
+
+    def add(self, key: K) -> None:
+        """Have *key* worked on as soon as a worker is free."""
+        if key in self._active:
+            self._dirty.add(key)
+        elif key not in self._waiting:
+            self._waiting.add(key)
+            self._ready.append(key)
+            self._wake.set()
+
+    def add_after(self, key: K, delay_s: float) -> None:
+        """Have *key* worked on no sooner than in *delay_s* seconds."""
+        self._count += 1
+        due = asyncio.get_running_loop().time() + delay_s
+        heapq.heappush(self._later, (due, self._count, key))
+        self._wake.set()
+
+    async def work(
+        self, handle: Callable[[K], Awaitable[None]], stop: asyncio.Event, *, workers: int = 8
+    ) -> None:
+        """Call *handle* for each key until *stop* is set; what is begun is finished.
+
+        A key for which *handle* raises comes back after 0.05 s, doubling to 30 s.
+        """
+        async with asyncio.TaskGroup() as group:
+            feeder = group.create_task(self._feed(handle, group, asyncio.Semaphore(workers)))
+            await stop.wait()
+            feeder.cancel()
+
+    async def _feed(
+        self,
+        handle: Callable[[K], Awaitable[None]],
+        group: asyncio.TaskGroup,
+        slots: asyncio.Semaphore,
+    ) -> None:
+        while True:
+            await slots.acquire()
+            key = await self._next()
+            self._active.add(key)
+            group.create_task(self._one(key, handle, slots))
+
+    async def _next(self) -> K:
+        loop = asyncio.get_running_loop()
+        while True:
+            while self._later and self._later[0][0] <= loop.time():
+                self.add(heapq.heappop(self._later)[2])
+            if self._ready:
+                key = self._ready.popleft()
+                self._waiting.discard(key)
+                return key
+            self._wake.clear()
+            due = self._later[0][0] if self._later else None
+            try:
+                async with asyncio.timeout_at(due):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _one(
+        self, key: K, handle: Callable[[K], Awaitable[None]], slots: asyncio.Semaphore
+    ) -> None:
+        try:
+            await handle(key)
+        except Exception as error:  # noqa: BLE001 - a bug with one key must not stop the others
+            self._back_off(key, error)
+        else:
+            self._failures.pop(key, None)
+        finally:
+            self._active.discard(key)
+            slots.release()
+            if key in self._dirty:
+                self._dirty.discard(key)
+                self.add(key)
+
+    def _back_off(self, key: K, error: Exception) -> None:
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        delay_s = min(FIRST_BACKOFF_S * 2.0**failures, MAX_BACKOFF_S)
+        extra = {"action": "retry", "key": str(key), "attempt": failures + 1, "cause": str(error)}
+        if isinstance(error, TransientError):
+            log.warning("reconcile failed", extra=extra)
+        else:
+            log.error("reconcile failed", extra=extra, exc_info=error)
+        self.add_after(key, delay_s)
