@@ -102,6 +102,15 @@ def dead(stream: str, namespace: str, name: str) -> str:
     return _subject("dead", stream, namespace, name)
 
 
+def reply_prefix(*identity: str) -> str:
+    """Prefix of the inboxes in which one identity receives answers; nobody else may listen there.
+
+    `reply_prefix("router")`, `reply_prefix("channel", namespace, name)`,
+    `reply_prefix("run", namespace, uid)`.
+    """
+    return "_INBOX." + _subject(*identity)
+
+
 def outbox_consumer(namespace: str, channel: str) -> Consumer:
     """Return the durable consumer from which one channel reads its OUTBOX."""
     return Consumer(OUTBOX, f"channel_{namespace}_{channel}", outbox(namespace, channel))

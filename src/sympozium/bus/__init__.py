@@ -1,0 +1,1 @@
+"""The message bus: durable streams with acknowledgements, requests and live subjects."""

@@ -1,0 +1,261 @@
+"""The bus over NATS JetStream."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.client import JetStreamContext
+
+from sympozium.bus.ports import (
+    BusDeniedError,
+    BusFullError,
+    BusUnavailableError,
+    Delivery,
+    NoAnswerError,
+    Receipt,
+    Responder,
+    Stored,
+)
+from sympozium.bus.pull import dead_letter_headers, pull
+from sympozium.contract.errors import PermanentError
+from sympozium.contract.subjects import Consumer, dead
+
+log = logging.getLogger(__name__)
+
+PUBLISH_TIMEOUT_S = 2.0
+"""A platform that waits 3 s for our answer must be told in time that it was not stored."""
+
+RECONNECT_WAIT_S = 0.25
+CONNECT_TIMEOUT_S = 2.0
+LISTENER_BACKLOG = 4096
+
+_MAX_BYTES_EXCEEDED = 10077
+"""JetStream error code. Source: server/errors.json of nats-server (JSStreamStoreFailedF)."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the bus is, and how to say who one is.
+
+    Attributes:
+        token: Read anew at every connection, because a projected token rotates.
+        inbox_prefix: Where answers to this identity go; its grants name no other.
+    """
+
+    url: str
+    name: str
+    inbox_prefix: str
+    token: Callable[[], str] | None = None
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+
+class NatsBus:
+    """Durable and live messages over one connection. Made by `connect`."""
+
+    def __init__(self, client: Client, denied: set[str]) -> None:
+        self._client = client
+        self._stream: JetStreamContext = client.jetstream(timeout=PUBLISH_TIMEOUT_S)
+        self._denied = denied
+
+    @property
+    def client(self) -> Client:
+        """The connection itself, for what only the bus' own administration needs."""
+        return self._client
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection stands now."""
+        return self._client.is_connected
+
+    async def publish(self, subject: str, data: bytes, *, message_id: str) -> Receipt:
+        """Store a message; see `Bus.publish`."""
+        headers = {"Nats-Msg-Id": message_id}
+        try:
+            ack = await self._stream.publish(
+                subject, data, timeout=PUBLISH_TIMEOUT_S, headers=headers
+            )
+        except nats.js.errors.APIError as error:
+            if error.err_code == _MAX_BYTES_EXCEEDED:
+                raise BusFullError(f"cannot publish to {subject!r}: the stream is full") from error
+            raise BusUnavailableError(f"cannot publish to {subject!r}: {error}") from error
+        except nats.errors.MaxPayloadError as error:
+            raise PermanentError(
+                f"cannot publish to {subject!r}: {len(data)} bytes are more than the bus takes"
+            ) from error
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            raise self._unavailable(subject, error) from error
+        return Receipt(ack.seq, bool(ack.duplicate))
+
+    def consume(
+        self, consumer: Consumer, *, batch: int = 256
+    ) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
+        """Deliver a durable consumer's messages; see `Bus.consume`."""
+        return pull(self._client, consumer, batch, self._dead_letter)
+
+    async def last(self, stream: str, subject: str) -> Stored | None:
+        """Return the newest stored message of *subject*; see `Bus.last`."""
+        return await self._stored(stream, subject=subject)
+
+    async def at(self, stream: str, sequence: int) -> Stored | None:
+        """Return the message at *sequence*; see `Bus.at`."""
+        return await self._stored(stream, seq=sequence)
+
+    async def send(self, subject: str, data: bytes) -> None:
+        """Send to whoever listens now; see `LiveBus.send`."""
+        if not self._client.is_connected:
+            return
+        try:
+            await self._client.publish(subject, data)
+        except nats.errors.Error as error:
+            log.debug("live message dropped", extra={"action": "drop", "cause": str(error)})
+
+    async def request(self, subject: str, data: bytes, *, timeout_s: float) -> bytes:
+        """Return the answer of one responder; see `LiveBus.request`."""
+        try:
+            answer = await self._client.request(subject, data, timeout=timeout_s)
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            raise NoAnswerError(
+                f"cannot get an answer on {subject!r}: {type(error).__name__}"
+            ) from error
+        return bytes(answer.data)
+
+    @asynccontextmanager
+    async def listen(self, subject: str) -> AsyncIterator[AsyncIterator[tuple[str, bytes]]]:
+        """Deliver what is sent while the block lasts; see `LiveBus.listen`."""
+        subscription = await self._client.subscribe(subject, pending_msgs_limit=LISTENER_BACKLOG)
+        try:
+            yield ((message.subject, message.data) async for message in subscription.messages)
+        finally:
+            if not self._client.is_closed:
+                await subscription.unsubscribe()
+
+    @asynccontextmanager
+    async def respond(self, subject: str, respond: Responder, *, group: str) -> AsyncIterator[None]:
+        """Answer requests while the block lasts; see `LiveBus.respond`."""
+
+        async def answer(message: Msg) -> None:
+            await message.respond(await respond(message.subject, message.data))
+
+        subscription = await self._client.subscribe(subject, queue=group, cb=answer)
+        try:
+            yield
+        finally:
+            if not self._client.is_closed:
+                await subscription.unsubscribe()
+
+    async def stay_connected(self, stop: asyncio.Event) -> None:
+        """Return when *stop* is set.
+
+        A loop for `run_until_stopped`: the program must not live on without a bus.
+
+        Raises:
+            BusUnavailableError: The connection was closed for good; start anew.
+        """
+        while not stop.is_set():
+            if self._client.is_closed:
+                raise BusUnavailableError("cannot use the bus: the connection was closed for good")
+            try:
+                async with asyncio.timeout(1.0):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+
+    async def _stored(
+        self, stream: str, *, subject: str | None = None, seq: int | None = None
+    ) -> Stored | None:
+        try:
+            found = await self._stream.get_msg(stream, seq=seq, subject=subject, direct=True)
+        except nats.js.errors.NotFoundError:
+            return None
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            raise BusUnavailableError(
+                f"cannot read stream {stream}: {type(error).__name__}"
+            ) from error
+        return Stored(found.subject or "", found.seq or 0, found.data or b"")
+
+    async def _dead_letter(self, stream: str, message: Msg, reason: str) -> None:
+        tokens = message.subject.split(".")
+        namespace, name = (*tokens[1:3], "unknown", "unknown")[:2]
+        try:
+            await self._stream.publish(
+                dead(stream, namespace, name),
+                message.data,
+                timeout=PUBLISH_TIMEOUT_S,
+                headers=dead_letter_headers(message, reason),
+            )
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            raise BusUnavailableError(f"cannot keep a dead letter of {stream}: {error}") from error
+
+    def _unavailable(self, subject: str, error: Exception) -> Exception:
+        if any(subject in text for text in self._denied):
+            return BusDeniedError(f"cannot publish to {subject!r}: this identity may not")
+        return BusUnavailableError(f"cannot publish to {subject!r}: {type(error).__name__}")
+
+
+@asynccontextmanager
+async def connect(address: Address, *, patience_s: float = 60.0) -> AsyncIterator[NatsBus]:
+    """Yield a connection to the bus; it reconnects by itself and is closed at the end.
+
+    Raises:
+        BusUnavailableError: No server accepted this identity within *patience_s*.
+    """
+    denied: set[str] = set()
+
+    async def on_error(error: Exception) -> None:
+        text = str(error)
+        if "permissions violation" in text.lower():
+            denied.add(text)
+            log.error("bus denied a subject", extra={"action": "deny", "cause": text})
+        else:
+            log.debug("bus connection", extra={"action": "retry", "cause": text})
+
+    client = await _connected(address, on_error, patience_s)
+    try:
+        yield NatsBus(client, denied)
+    finally:
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await client.close()
+        except TimeoutError:
+            log.warning("bus connection did not close in time", extra={"action": "drop"})
+
+
+async def _connected(
+    address: Address, on_error: Callable[[Exception], object], patience_s: float
+) -> Client:
+    deadline = asyncio.get_running_loop().time() + patience_s
+    while True:
+        client = Client()
+        try:
+            await client.connect(
+                address.url,
+                name=address.name,
+                error_cb=on_error,  # type: ignore[arg-type] # it is a coroutine function
+                inbox_prefix=address.inbox_prefix,
+                token=address.token,
+                user=address.user or None,
+                password=address.password or None,
+                connect_timeout=int(CONNECT_TIMEOUT_S),
+                reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type] # a float works
+                max_reconnect_attempts=-1,
+                ping_interval=10,
+                max_outstanding_pings=2,
+            )
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            await client.close()
+            if asyncio.get_running_loop().time() > deadline:
+                raise BusUnavailableError(
+                    f"cannot connect to the bus at {address.url!r} as {address.name!r}: "
+                    f"{type(error).__name__}; is nats-server up, and is the controller, which "
+                    "admits programs to it?"
+                ) from error
+            await asyncio.sleep(RECONNECT_WAIT_S)
+        else:
+            return client

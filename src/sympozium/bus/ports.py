@@ -1,0 +1,151 @@
+"""What programs need of a bus. The adapter for NATS keeps these promises."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from sympozium.contract.errors import PermanentError, TransientError
+from sympozium.contract.subjects import Consumer
+
+
+class BusUnavailableError(TransientError):
+    """No confirmation within the deadline. The message may or may not be stored."""
+
+
+class BusFullError(TransientError):
+    """The stream is full and refuses more, rather than drop what it holds."""
+
+
+class BusDeniedError(PermanentError):
+    """This program's identity may not do that."""
+
+
+class NoAnswerError(TransientError):
+    """Nobody answered a request: no responder, or not in time."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The bus has the message on disk.
+
+    Attributes:
+        sequence: Its place in the stream.
+        duplicate: A message of the same id was stored before; this one was dropped.
+    """
+
+    sequence: int
+    duplicate: bool
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A message read from a stream without being delivered."""
+
+    subject: str
+    sequence: int
+    data: bytes
+
+
+class Delivery(Protocol):
+    """One message in our hands. Settle it exactly once."""
+
+    @property
+    def subject(self) -> str:
+        """Where it was published."""
+
+    @property
+    def data(self) -> bytes:
+        """What was published."""
+
+    @property
+    def sequence(self) -> int:
+        """Its place in the stream."""
+
+    @property
+    def attempt(self) -> int:
+        """1 on the first delivery, one more on each redelivery."""
+
+    async def ack(self) -> None:
+        """Done. The bus will not deliver this message again."""
+
+    async def retry(self, *, after_s: float) -> None:
+        """Not done. Deliver again no sooner than *after_s* seconds from now."""
+
+    async def discard(self, *, reason: str) -> None:
+        """Never deliverable. Keep it in the dead letters with *reason*, for a person.
+
+        Raises:
+            BusUnavailableError: The dead letters cannot be reached; the message stays
+                undelivered and comes back.
+        """
+
+    async def working(self) -> None:
+        """Still at it: start the time to redelivery anew."""
+
+
+class Bus(Protocol):
+    """Durable messages."""
+
+    async def publish(self, subject: str, data: bytes, *, message_id: str) -> Receipt:
+        """Store a message. It is on disk when this returns.
+
+        Publishing the same *message_id* again within 15 minutes stores nothing.
+
+        Raises:
+            BusUnavailableError: No confirmation within 2 s.
+            BusFullError: The stream refuses.
+            BusDeniedError: This identity may not publish there.
+        """
+
+    def consume(
+        self, consumer: Consumer, *, batch: int = 256
+    ) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
+        """Deliver the messages of a durable consumer, in order, until the block is left.
+
+        The iterator outlives a bus that is away, and waits for a consumer that
+        is not there yet. Deliveries left unsettled are delivered again.
+        """
+
+    async def last(self, stream: str, subject: str) -> Stored | None:
+        """Return the newest stored message of *subject*, or None.
+
+        Raises:
+            BusUnavailableError: No answer in time.
+        """
+
+    async def at(self, stream: str, sequence: int) -> Stored | None:
+        """Return the message at *sequence*, or None where it is gone.
+
+        Raises:
+            BusUnavailableError: No answer in time.
+        """
+
+
+Responder = Callable[[str, bytes], Awaitable[bytes]]
+"""Answers a request, given its subject and data."""
+
+
+class LiveBus(Protocol):
+    """Messages that nobody stores."""
+
+    async def send(self, subject: str, data: bytes) -> None:
+        """Send to whoever listens now. Nobody listening, or no connection, is no error."""
+
+    async def request(self, subject: str, data: bytes, *, timeout_s: float) -> bytes:
+        """Return the answer of one responder.
+
+        Raises:
+            NoAnswerError: There is none in time.
+        """
+
+    def listen(self, subject: str) -> AbstractAsyncContextManager[AsyncIterator[tuple[str, bytes]]]:
+        """Deliver (subject, data) of what is sent while the block lasts.
+
+        A listener that falls behind by more than 4096 messages loses the oldest.
+        """
+
+    def respond(
+        self, subject: str, respond: Responder, *, group: str
+    ) -> AbstractAsyncContextManager[None]:
+        """Answer requests on *subject* while the block lasts; one of *group* gets each."""

@@ -1,0 +1,163 @@
+"""Deliveries of a durable pull consumer, as they arrive and across lost connections.
+
+One pull request asks for a whole batch and lets the server answer message by
+message; asking for one at a time is 4 to 33 times slower, and the client
+library's own `fetch` holds back the first message until its batch is full or
+its time is over.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from sympozium.bus.ports import Delivery
+from sympozium.contract.subjects import Consumer
+
+EXPIRES_S = 30.0
+HEARTBEAT_S = 5.0
+"""The server says it is alive this often; after twice as long we ask anew."""
+
+RETRY_S = 0.25
+"""Pause before asking again for a consumer that is not there, or a server that is away."""
+
+_NANOSECONDS = 1_000_000_000
+
+DeadLetter = Callable[[str, Msg, str], Awaitable[None]]
+"""Stores (stream, message, reason) among the dead letters."""
+
+
+class PulledDelivery:
+    """A `Delivery` over one JetStream message."""
+
+    def __init__(self, stream: str, message: Msg, dead_letter: DeadLetter) -> None:
+        self._stream = stream
+        self._message = message
+        self._dead_letter = dead_letter
+
+    @property
+    def subject(self) -> str:
+        """Where it was published."""
+        return self._message.subject
+
+    @property
+    def data(self) -> bytes:
+        """What was published."""
+        return self._message.data
+
+    @property
+    def sequence(self) -> int:
+        """Its place in the stream."""
+        return self._message.metadata.sequence.stream
+
+    @property
+    def attempt(self) -> int:
+        """1 on the first delivery, one more on each redelivery."""
+        return self._message.metadata.num_delivered or 1
+
+    async def ack(self) -> None:
+        """Done. If the acknowledgement is lost, the message comes once more."""
+        await self._message.ack()
+
+    async def retry(self, *, after_s: float) -> None:
+        """Not done. Deliver again no sooner than *after_s* seconds from now."""
+        await self._message.nak(delay=after_s)
+
+    async def discard(self, *, reason: str) -> None:
+        """Keep it in the dead letters, then never deliver it again."""
+        await self._dead_letter(self._stream, self._message, reason)
+        await self._message.term()
+
+    async def working(self) -> None:
+        """Start the time to redelivery anew."""
+        await self._message.in_progress()
+
+
+class Puller:
+    """Asks for batches and sorts what comes: messages, heartbeats, ends of a request."""
+
+    def __init__(self, client: Client, consumer: Consumer, batch: int) -> None:
+        self._client = client
+        self._consumer = consumer
+        self._batch = batch
+        self._outstanding = 0
+        self._asked_on = -1
+
+    async def messages(self, subscription: Subscription, inbox: str) -> AsyncIterator[Msg]:
+        """Yield messages for ever."""
+        while True:
+            if self._outstanding <= 0 or self._asked_on != self._connection:
+                await self._ask(inbox)
+            try:
+                message = await subscription.next_msg(timeout=2 * HEARTBEAT_S)
+            except nats.errors.TimeoutError:
+                self._outstanding = 0
+                continue
+            status = (message.headers or {}).get("Status") if not message.data else None
+            if status is None:
+                self._outstanding -= 1
+                yield message
+            elif status != "100":
+                self._outstanding = 0
+                if status != "408":
+                    await asyncio.sleep(RETRY_S)
+
+    @property
+    def stream(self) -> str:
+        """The stream that the consumer reads."""
+        return self._consumer.stream
+
+    @property
+    def _connection(self) -> int:
+        """Counts connections: a request dies with the connection it was made on."""
+        return int(self._client.stats["reconnects"])
+
+    async def _ask(self, inbox: str) -> None:
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._consumer.stream}.{self._consumer.name}"
+        request = {
+            "batch": self._batch,
+            "expires": int(EXPIRES_S * _NANOSECONDS),
+            "idle_heartbeat": int(HEARTBEAT_S * _NANOSECONDS),
+        }
+        self._asked_on = self._connection
+        self._outstanding = self._batch
+        await self._client.publish(subject, json.dumps(request).encode(), reply=inbox)
+
+
+@asynccontextmanager
+async def pull(
+    client: Client, consumer: Consumer, batch: int, dead_letter: DeadLetter
+) -> AsyncIterator[AsyncIterator[Delivery]]:
+    """Yield the deliveries of *consumer*; see `Bus.consume`."""
+    inbox = client.new_inbox()
+    subscription = await client.subscribe(inbox)
+    try:
+        yield _deliveries(Puller(client, consumer, batch), subscription, inbox, dead_letter)
+    finally:
+        if not client.is_closed:
+            await subscription.unsubscribe()
+
+
+async def _deliveries(
+    puller: Puller, subscription: Subscription, inbox: str, dead_letter: DeadLetter
+) -> AsyncIterator[Delivery]:
+    async for message in puller.messages(subscription, inbox):
+        yield PulledDelivery(puller.stream, message, dead_letter)
+
+
+def dead_letter_headers(message: Msg, reason: str) -> dict[str, str]:
+    """Return what a dead letter says beside the bytes of the message itself."""
+    metadata = message.metadata
+    return {
+        "Nats-Msg-Id": f"{metadata.stream}/{metadata.sequence.stream}",
+        "Sympozium-Subject": message.subject,
+        "Sympozium-Sequence": str(metadata.sequence.stream),
+        "Sympozium-Reason": " ".join(reason.split())[:1000],
+        "Sympozium-Time": datetime.now(UTC).isoformat(),
+    }

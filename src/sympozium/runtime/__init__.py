@@ -1,0 +1,1 @@
+"""What every program does alike: loops and their end, settings, logs, health."""

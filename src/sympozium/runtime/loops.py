@@ -1,0 +1,41 @@
+"""Running a program's loops until it is told to stop, and stopping within a deadline."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+
+Loop = Callable[[asyncio.Event], Awaitable[None]]
+"""Takes the stop event and returns after the item in its hands, and no earlier."""
+
+
+class LoopEndedEarlyError(RuntimeError):
+    """A loop returned although nobody asked it to: a bug, and the program must not go on."""
+
+
+async def run_until_stopped(*loops: Loop, stop: asyncio.Event, drain_s: float) -> None:
+    """Run *loops* side by side until *stop* is set, then give them *drain_s* seconds.
+
+    Raises:
+        TimeoutError: A loop was still busy at the drain deadline; it has been cancelled.
+        ExceptionGroup: A loop failed or ended early; the others have been cancelled.
+    """
+    async with asyncio.timeout(None) as deadline, asyncio.TaskGroup() as group:
+        for loop in loops:
+            group.create_task(_until_stopped(loop, stop))
+        await stop.wait()
+        deadline.reschedule(asyncio.get_running_loop().time() + drain_s)
+
+
+async def _until_stopped(loop: Loop, stop: asyncio.Event) -> None:
+    await loop(stop)
+    if not stop.is_set():
+        raise LoopEndedEarlyError(f"loop {getattr(loop, '__qualname__', loop)!r} ended early")
+
+
+def stop_on_signals() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set, as the kubelet and a terminal send them."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop

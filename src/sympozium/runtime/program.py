@@ -1,0 +1,29 @@
+"""How every program starts and ends: logs, settings errors as one line, exit codes."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+
+from sympozium.contract.errors import PermanentError
+from sympozium.runtime.logs import log_to_stderr, redacted
+
+EXIT_CONFIGURATION = 78
+"""The program cannot run with these settings. Source: sysexits.h (EX_CONFIG)."""
+
+
+def run_program(name: str, main: Callable[[], Awaitable[None]], *, log_level: str = "INFO") -> None:
+    """Run *main* to its end, with the process' logs on standard error.
+
+    A `PermanentError` ends the process with exit code 78 and its sentence as the
+    last line; any other failure ends it with a traceback in the log and code 1.
+    """
+    log_to_stderr(name, level=log_level)
+    try:
+        asyncio.run(_await(main))
+    except PermanentError as error:
+        sys.stderr.write(redacted(f"{name}: {error}\n"))
+        raise SystemExit(EXIT_CONFIGURATION) from None
+
+
+async def _await(main: Callable[[], Awaitable[None]]) -> None:
+    await main()
