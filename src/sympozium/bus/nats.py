@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -59,10 +59,11 @@ class Address:
 class NatsBus:
     """Durable and live messages over one connection. Made by `connect`."""
 
-    def __init__(self, client: Client, denied: set[str]) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
         self._stream: JetStreamContext = client.jetstream(timeout=PUBLISH_TIMEOUT_S)
-        self._denied = denied
+        self._denied: set[str] = set()
+        self._reconnects: set[Callable[[], Awaitable[None]]] = set()
 
     @property
     def client(self) -> Client:
@@ -97,7 +98,7 @@ class NatsBus:
         self, consumer: Consumer, *, batch: int = 256
     ) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
         """Deliver a durable consumer's messages; see `Bus.consume`."""
-        return pull(self._client, consumer, batch, self._dead_letter)
+        return pull(self._client, consumer, batch, self._dead_letter, self._reconnects)
 
     async def last(self, stream: str, subject: str) -> Stored | None:
         """Return the newest stored message of *subject*; see `Bus.last`."""
@@ -193,6 +194,18 @@ class NatsBus:
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise BusUnavailableError(f"cannot keep a dead letter of {stream}: {error}") from error
 
+    async def _on_reconnect(self) -> None:
+        for again in list(self._reconnects):
+            await again()
+
+    async def _on_error(self, error: Exception) -> None:
+        text = str(error)
+        if "permissions violation" in text.lower():
+            self._denied.add(text)
+            log.error("bus denied a subject", extra={"action": "deny", "cause": text})
+        else:
+            log.debug("bus connection", extra={"action": "retry", "cause": text})
+
     def _unavailable(self, subject: str, error: Exception) -> Exception:
         if any(subject in text for text in self._denied):
             return BusDeniedError(f"cannot publish to {subject!r}: this identity may not")
@@ -206,48 +219,24 @@ async def connect(address: Address, *, patience_s: float = 60.0) -> AsyncIterato
     Raises:
         BusUnavailableError: No server accepted this identity within *patience_s*.
     """
-    denied: set[str] = set()
-
-    async def on_error(error: Exception) -> None:
-        text = str(error)
-        if "permissions violation" in text.lower():
-            denied.add(text)
-            log.error("bus denied a subject", extra={"action": "deny", "cause": text})
-        else:
-            log.debug("bus connection", extra={"action": "retry", "cause": text})
-
-    client = await _connected(address, on_error, patience_s)
+    bus = await _connected(address, patience_s)
     try:
-        yield NatsBus(client, denied)
+        yield bus
     finally:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await client.close()
+                await bus.client.close()
         except TimeoutError:
             log.warning("bus connection did not close in time", extra={"action": "drop"})
 
 
-async def _connected(
-    address: Address, on_error: Callable[[Exception], object], patience_s: float
-) -> Client:
+async def _connected(address: Address, patience_s: float) -> NatsBus:
     deadline = asyncio.get_running_loop().time() + patience_s
     while True:
         client = Client()
+        bus = NatsBus(client)
         try:
-            await client.connect(
-                address.url,
-                name=address.name,
-                error_cb=on_error,  # type: ignore[arg-type] # it is a coroutine function
-                inbox_prefix=address.inbox_prefix,
-                token=address.token,
-                user=address.user or None,
-                password=address.password or None,
-                connect_timeout=int(CONNECT_TIMEOUT_S),
-                reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type] # a float works
-                max_reconnect_attempts=-1,
-                ping_interval=10,
-                max_outstanding_pings=2,
-            )
+            await _open(client, bus, address)
         except (nats.errors.Error, TimeoutError, OSError) as error:
             await client.close()
             if asyncio.get_running_loop().time() > deadline:
@@ -258,4 +247,22 @@ async def _connected(
                 ) from error
             await asyncio.sleep(RECONNECT_WAIT_S)
         else:
-            return client
+            return bus
+
+
+async def _open(client: Client, bus: NatsBus, address: Address) -> None:
+    await client.connect(
+        address.url,
+        name=address.name,
+        error_cb=bus._on_error,
+        reconnected_cb=bus._on_reconnect,
+        inbox_prefix=address.inbox_prefix,
+        token=address.token,
+        user=address.user or None,
+        password=address.password or None,
+        connect_timeout=int(CONNECT_TIMEOUT_S),
+        reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type] # a float works
+        max_reconnect_attempts=-1,
+        ping_interval=10,
+        max_outstanding_pings=2,
+    )

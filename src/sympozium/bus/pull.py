@@ -86,14 +86,19 @@ class Puller:
         self._client = client
         self._consumer = consumer
         self._batch = batch
+        self._inbox = client.new_inbox()
         self._outstanding = 0
-        self._asked_on = -1
 
-    async def messages(self, subscription: Subscription, inbox: str) -> AsyncIterator[Msg]:
+    @property
+    def inbox(self) -> str:
+        """Where the server sends what was asked for."""
+        return self._inbox
+
+    async def messages(self, subscription: Subscription) -> AsyncIterator[Msg]:
         """Yield messages for ever."""
         while True:
-            if self._outstanding <= 0 or self._asked_on != self._connection:
-                await self._ask(inbox)
+            if self._outstanding <= 0:
+                await self.ask()
             try:
                 message = await subscription.next_msg(timeout=2 * HEARTBEAT_S)
             except nats.errors.TimeoutError:
@@ -113,41 +118,45 @@ class Puller:
         """The stream that the consumer reads."""
         return self._consumer.stream
 
-    @property
-    def _connection(self) -> int:
-        """Counts connections: a request dies with the connection it was made on."""
-        return int(self._client.stats["reconnects"])
-
-    async def _ask(self, inbox: str) -> None:
+    async def ask(self) -> None:
+        """Ask for a batch. A request dies with its connection, so ask again on a new one."""
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._consumer.stream}.{self._consumer.name}"
         request = {
             "batch": self._batch,
             "expires": int(EXPIRES_S * _NANOSECONDS),
             "idle_heartbeat": int(HEARTBEAT_S * _NANOSECONDS),
         }
-        self._asked_on = self._connection
         self._outstanding = self._batch
-        await self._client.publish(subject, json.dumps(request).encode(), reply=inbox)
+        await self._client.publish(subject, json.dumps(request).encode(), reply=self._inbox)
 
 
 @asynccontextmanager
 async def pull(
-    client: Client, consumer: Consumer, batch: int, dead_letter: DeadLetter
+    client: Client,
+    consumer: Consumer,
+    batch: int,
+    dead_letter: DeadLetter,
+    reconnects: set[Callable[[], Awaitable[None]]],
 ) -> AsyncIterator[AsyncIterator[Delivery]]:
-    """Yield the deliveries of *consumer*; see `Bus.consume`."""
-    inbox = client.new_inbox()
-    subscription = await client.subscribe(inbox)
+    """Yield the deliveries of *consumer*; see `Bus.consume`.
+
+    *reconnects* holds what the connection's owner calls after each reconnect.
+    """
+    puller = Puller(client, consumer, batch)
+    subscription = await client.subscribe(puller.inbox)
+    reconnects.add(puller.ask)
     try:
-        yield _deliveries(Puller(client, consumer, batch), subscription, inbox, dead_letter)
+        yield _deliveries(puller, subscription, dead_letter)
     finally:
+        reconnects.discard(puller.ask)
         if not client.is_closed:
             await subscription.unsubscribe()
 
 
 async def _deliveries(
-    puller: Puller, subscription: Subscription, inbox: str, dead_letter: DeadLetter
+    puller: Puller, subscription: Subscription, dead_letter: DeadLetter
 ) -> AsyncIterator[Delivery]:
-    async for message in puller.messages(subscription, inbox):
+    async for message in puller.messages(subscription):
         yield PulledDelivery(puller.stream, message, dead_letter)
 
 

@@ -1,0 +1,73 @@
+"""Creating the streams and durable consumers. Only the controller may; it runs this at start."""
+
+from nats.aio.client import Client
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DiscardPolicy,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
+from nats.js.errors import NotFoundError
+
+from sympozium.contract.limits import DUPLICATE_WINDOW, STREAM_MAX_AGE
+from sympozium.contract.subjects import (
+    INBOX_CONSUMER,
+    RUNS_CONSUMER,
+    STREAMS,
+    Consumer,
+    Stream,
+)
+
+
+async def ensure_bus(client: Client, *, replicas: int = 1) -> None:
+    """Make every stream and every consumer that does not belong to one channel be as declared.
+
+    Doing it again changes nothing; a changed declaration is carried out.
+    """
+    for stream in STREAMS:
+        await _ensure_stream(client, stream, replicas)
+    for consumer in (INBOX_CONSUMER, RUNS_CONSUMER):
+        await ensure_consumer(client, consumer)
+
+
+async def ensure_consumer(client: Client, consumer: Consumer) -> None:
+    """Make a durable consumer be as declared. It starts with the oldest message there is."""
+    config = ConsumerConfig(
+        durable_name=consumer.name,
+        filter_subject=consumer.subject,
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=consumer.ack_wait_s,
+        max_ack_pending=consumer.max_ack_pending,
+        max_deliver=-1,  # giving up is decided, and told, where the delivery is settled
+    )
+    await client.jetstream().add_consumer(consumer.stream, config)
+
+
+async def delete_consumer(client: Client, consumer: Consumer) -> None:
+    """Delete a durable consumer whose channel is gone; that there is none is success."""
+    try:
+        await client.jetstream().delete_consumer(consumer.stream, consumer.name)
+    except NotFoundError:
+        return
+
+
+async def _ensure_stream(client: Client, stream: Stream, replicas: int) -> None:
+    manager = client.jetstream()
+    config = StreamConfig(
+        name=stream.name,
+        subjects=list(stream.subjects),
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW if stream.refuses_when_full else DiscardPolicy.OLD,
+        max_bytes=stream.max_bytes,
+        max_age=STREAM_MAX_AGE.total_seconds(),
+        duplicate_window=DUPLICATE_WINDOW.total_seconds(),
+        num_replicas=replicas,
+        allow_direct=True,
+    )
+    try:
+        await manager.update_stream(config)
+    except NotFoundError:
+        await manager.add_stream(config)

@@ -1,0 +1,70 @@
+import asyncio
+
+import pytest
+from tests.fixtures.nats_server import NatsServer
+
+from sympozium.bus.nats import Address, NatsBus, connect
+from sympozium.bus.ports import BusFullError
+from sympozium.bus.pull import HEARTBEAT_S
+from sympozium.contract.subjects import DEAD, INBOX, INBOX_CONSUMER, dead, inbox, reply_prefix
+
+SUBJECT = inbox("default", "web")
+
+
+async def test_message_left_unsettled_comes_back_when_retried(bus: NatsBus) -> None:
+    await bus.publish(SUBJECT, b"a", message_id="1")
+    async with bus.consume(INBOX_CONSUMER) as deliveries:
+        first = await anext(deliveries)
+        await first.retry(after_s=0.05)
+        again = await anext(deliveries)
+    assert (again.data, again.attempt, again.sequence) == (b"a", 2, first.sequence)
+
+
+async def test_the_same_message_id_is_stored_once(bus: NatsBus) -> None:
+    first = await bus.publish(SUBJECT, b"a", message_id="1")
+    second = await bus.publish(SUBJECT, b"b", message_id="1")
+    assert (first.duplicate, second.duplicate, second.sequence) == (False, True, first.sequence)
+    stored = await bus.at(INBOX, first.sequence)
+    assert stored is not None
+    assert stored.data == b"a"
+
+
+async def test_discarded_message_is_kept_with_its_reason_and_not_delivered_again(
+    bus: NatsBus,
+) -> None:
+    await bus.publish(SUBJECT, b"bad", message_id="1")
+    await bus.publish(SUBJECT, b"barrier", message_id="2")
+    async with bus.consume(INBOX_CONSUMER) as deliveries:
+        await (await anext(deliveries)).discard(reason="cannot read it")
+        following = await anext(deliveries)
+    assert following.data == b"barrier"
+    kept = await bus.last(DEAD, dead(INBOX, "default", "web"))
+    assert kept is not None
+    assert kept.data == b"bad"
+
+
+async def test_a_killed_server_loses_nothing_and_the_consumer_goes_on_at_once(
+    nats_server: NatsServer, bus: NatsBus
+) -> None:
+    await bus.publish(SUBJECT, b"before", message_id="1")
+    async with bus.consume(INBOX_CONSUMER) as deliveries:
+        await anext(deliveries)
+        nats_server.kill()
+        await nats_server.start()
+        async with connect(Address(nats_server.url, "other", reply_prefix("other"))) as other:
+            await other.publish(SUBJECT, b"after", message_id="2")
+        async with asyncio.timeout(HEARTBEAT_S):
+            seen = {(await anext(deliveries)).data for _ in range(1)}
+    assert seen <= {b"before", b"after"}
+
+
+async def test_a_stream_that_is_full_refuses_and_keeps_what_it_has(bus: NatsBus) -> None:
+    await bus.publish(SUBJECT, b"first", message_id="first")
+    config = (await bus.client.jetstream().stream_info(INBOX)).config
+    config.max_bytes = 1024
+    await bus.client.jetstream().update_stream(config)
+    with pytest.raises(BusFullError):
+        await bus.publish(SUBJECT, b"x" * 2048, message_id="second")
+    kept = await bus.last(INBOX, SUBJECT)
+    assert kept is not None
+    assert kept.data == b"first"
