@@ -1,0 +1,55 @@
+"""What a program may load: its image holds its own extra and nothing else."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+OTHERS = {
+    "sympozium_agent": {
+        "kubernetes", "aiohttp", "sqlalchemy", "sympozium_router", "sympozium_controller",
+        "sympozium_web", "sympozium_local",
+    },
+    "sympozium_web": {
+        "kubernetes", "sqlalchemy", "openai", "sympozium_router", "sympozium_controller",
+        "sympozium_agent", "sympozium_local",
+    },
+    "sympozium_router": {
+        "kubernetes", "openai", "sympozium_web", "sympozium_controller", "sympozium_agent",
+        "sympozium_local",
+    },
+    "sympozium_controller": {
+        "kubernetes", "openai", "sqlalchemy", "sympozium_web", "sympozium_router",
+        "sympozium_agent", "sympozium_local",
+    },
+}  # fmt: skip
+
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+package = importlib.import_module(sys.argv[1])
+for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+print(" ".join(sorted({name.split(".")[0] for name in sys.modules})))
+"""
+
+
+@pytest.mark.parametrize("package", sorted(OTHERS))
+def test_a_program_loads_nothing_of_the_others(package: str) -> None:
+    answer = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL, package], capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert set(answer.stdout.split()) & OTHERS[package] == set()
+
+
+def test_the_lock_file_pins_by_hash_and_names_no_host() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    assert "://" not in lock
+    pins = re.findall(r"^[a-z0-9].*?(?=^\S|\Z)", lock, re.MULTILINE | re.DOTALL)
+    assert pins
+    assert [pin.split()[0] for pin in pins if "--hash=sha256:" not in pin] == []
