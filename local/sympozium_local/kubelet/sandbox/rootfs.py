@@ -1,0 +1,99 @@
+"""The container's file system: what it may see of the machine, and nothing else.
+
+Runs in a mount namespace of its own, so nothing done here is seen outside. Folders that a
+container may write (volumes) are looked up only in ways that follow no symbolic link out:
+their sources are opened before the root changes, their mount points after it.
+"""
+
+import os
+from pathlib import Path
+
+from sympozium_local.kubelet.sandbox import syscalls
+from sympozium_local.kubelet.sandbox.plan import Bind, ContainerPlan
+
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+_TMP, _SHM = "/tmp", "/dev/shm"  # noqa: S108 - paths inside the container, private to it
+_SAFE = syscalls.MS_NOSUID | syscalls.MS_NODEV
+
+
+def build_root(plan: ContainerPlan) -> None:
+    """Put the new root together over ``plan.staging`` and make it the root of this process.
+
+    Raises:
+        OSError: a mount was refused; the message names it.
+    """
+    root = plan.staging
+    syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
+    syscalls.mount("tmpfs", root, "tmpfs", _SAFE, f"mode=755,size={1 << 20}")
+    for bind in plan.image_binds:
+        _make_target(root + bind.target, is_folder=Path(bind.source).is_dir())
+        syscalls.attach(syscalls.clone_tree(bind.source, is_writable=False), root + bind.target)
+    _write_etc(plan, Path(root, "etc"))
+    for folder in ("dev", "proc", "tmp", "run", "var/tmp"):
+        Path(root, folder).mkdir(parents=True, exist_ok=True)
+    _mount_system(root, plan.tmp_size_bytes)
+    volumes = [(bind.target, *_open_volume(bind)) for bind in plan.volume_binds]
+    syscalls.enter_root(root)
+    for target, tree, is_folder in sorted(volumes):
+        _make_target(target, is_folder=is_folder)
+        syscalls.attach(tree, target)
+    syscalls.make_read_only("/")
+
+
+def _mount_system(root: str, tmp_size_bytes: int) -> None:
+    syscalls.mount("proc", f"{root}/proc", "proc", _SAFE | syscalls.MS_NOEXEC)
+    private = f"mode=1777,size={tmp_size_bytes}"
+    syscalls.mount("tmpfs", root + _TMP, "tmpfs", _SAFE, private)
+    syscalls.mount("tmpfs", f"{root}/dev", "tmpfs", syscalls.MS_NOSUID, f"mode=755,size={1 << 16}")
+    for name in _DEVICES:
+        _make_target(f"{root}/dev/{name}", is_folder=False)
+        syscalls.mount(f"/dev/{name}", f"{root}/dev/{name}", flags=syscalls.MS_BIND)
+    _make_target(root + _SHM, is_folder=True)
+    syscalls.mount("tmpfs", root + _SHM, "tmpfs", _SAFE, private)
+    os.symlink("/proc/self/fd", f"{root}/dev/fd")
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        os.symlink(f"/proc/self/fd/{number}", f"{root}/dev/{name}")
+
+
+def _open_volume(bind: Bind) -> tuple[int, bool]:
+    """Return the mounts of a volume, or of a path inside it, and whether that is a folder."""
+    fd = os.open(bind.source, os.O_PATH | os.O_CLOEXEC)
+    for part in Path(bind.sub_path).parts:
+        if part in {"..", "/"}:
+            raise PermissionError(f"subPath {bind.sub_path!r} leaves its volume")
+        try:
+            inner = os.open(part, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+        except FileNotFoundError:
+            os.mkdir(part, 0o777, dir_fd=fd)
+            inner = os.open(part, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+        os.close(fd)
+        fd = inner
+    mode = os.stat(fd).st_mode
+    tree = syscalls.clone_tree("", is_writable=bind.is_writable, dir_fd=fd)
+    os.close(fd)
+    return tree, (mode & 0o170000) == 0o040000
+
+
+def _make_target(target: str, *, is_folder: bool) -> None:
+    path = Path(target)
+    if is_folder:
+        path.mkdir(parents=True, exist_ok=True)
+    elif not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def _write_etc(plan: ContainerPlan, etc: Path) -> None:
+    """Write the account and host files: who the container is, and no one else of the machine."""
+    etc.mkdir(exist_ok=True)
+    passwd = ["root:x:0:0:root:/:/bin/sh", "nobody:x:65534:65534:nobody:/:/bin/false"]
+    group = ["root:x:0:", "nogroup:x:65534:"]
+    if plan.uid:
+        passwd.insert(1, f"sympozium:x:{plan.uid}:{plan.gid}::/tmp:/bin/sh")
+    if plan.gid:
+        group.insert(1, f"sympozium:x:{plan.gid}:")
+    (etc / "passwd").write_text("\n".join(passwd) + "\n")
+    (etc / "group").write_text("\n".join(group) + "\n")
+    (etc / "hostname").write_text(plan.hostname + "\n")
+    hosts = f"127.0.0.1 localhost {plan.hostname} kubernetes.default.svc kubernetes.default\n"
+    (etc / "hosts").write_text(hosts)
