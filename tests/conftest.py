@@ -1,3 +1,8 @@
 """Fixtures for all tests; each is defined in a module under `tests/fixtures`."""
 
+import asyncio
+
 pytest_plugins = ["tests.fixtures.nats_server"]
+
+# Without this, asking for "the current loop" before the first test makes one that nobody closes.
+asyncio.set_event_loop(None)

@@ -81,7 +81,7 @@ class WorkQueue(Generic[K]):
         loop = asyncio.get_running_loop()
         while True:
             while self._later and self._later[0][0] <= loop.time():
-                self.add(heapq.heappop(self._later)[2])
+                self._promote()
             if self._ready:
                 key = self._ready.popleft()
                 self._waiting.discard(key)
@@ -92,7 +92,10 @@ class WorkQueue(Generic[K]):
                 async with asyncio.timeout_at(due):
                     await self._wake.wait()
             except TimeoutError:
-                continue
+                self._promote()  # a timer may end a clock tick before its time
+
+    def _promote(self) -> None:
+        self.add(heapq.heappop(self._later)[2])
 
     async def _one(
         self, key: K, handle: Callable[[K], Awaitable[None]], slots: asyncio.Semaphore

@@ -1,0 +1,39 @@
+import asyncio
+
+import pytest
+
+from sympozium.runtime.loops import LoopEndedEarlyError, run_until_stopped
+
+
+async def patient(stop: asyncio.Event) -> None:
+    await stop.wait()
+
+
+async def stuck(stop: asyncio.Event) -> None:
+    await stop.wait()
+    await asyncio.sleep(3600)
+
+
+async def hasty(stop: asyncio.Event) -> None:
+    await asyncio.sleep(0)
+
+
+async def test_loops_end_when_they_are_told_to() -> None:
+    stop = asyncio.Event()
+    stop.set()
+    await run_until_stopped(patient, patient, stop=stop, drain_s=1)
+
+
+async def test_a_loop_that_ends_by_itself_is_a_bug_and_ends_the_others() -> None:
+    with pytest.raises(ExceptionGroup) as caught:
+        await run_until_stopped(patient, hasty, stop=asyncio.Event(), drain_s=1)
+    assert caught.group_contains(LoopEndedEarlyError, match="hasty")
+
+
+@pytest.mark.looptime
+async def test_a_stuck_loop_is_cancelled_at_the_drain_deadline(looptime: float) -> None:
+    stop = asyncio.Event()
+    stop.set()
+    with pytest.raises(TimeoutError):
+        await run_until_stopped(stuck, stop=stop, drain_s=5)
+    assert looptime == 5
