@@ -1,0 +1,72 @@
+"""The tables, as SQLAlchemy Core writes and reads them. Migrations bring a database here."""
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from typing_extensions import override
+
+metadata = sa.MetaData()
+
+
+class UtcTime(sa.types.TypeDecorator[datetime]):
+    """An aware time. SQLite keeps no zone, so what is stored is always UTC."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    @override
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return *value* in UTC."""
+        return None if value is None else value.astimezone(UTC)
+
+    @override
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return *value* aware."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+messages = sa.Table(
+    "messages",
+    metadata,
+    sa.Column("namespace", sa.Text, primary_key=True),
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("message_id", sa.Text, primary_key=True),
+    sa.Column("conversation", sa.Text, nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("platform", sa.Text, nullable=False),
+    sa.Column("workspace", sa.Text, nullable=False),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("display_name", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("sent_at", UtcTime, nullable=False),
+    sa.Column("recorded_at", UtcTime, nullable=False),
+    sa.Column("agent", sa.Text, nullable=False),
+    sa.Column("run_name", sa.Text, nullable=False),
+    sa.Column("run_uid", sa.Text, nullable=False),
+    sa.Column("ended_at", UtcTime),
+    sa.Column("reply", sa.Text),
+    sa.Column("error_code", sa.Text),
+    sa.Column("error_message", sa.Text),
+    sa.Column("outbox_sequence", sa.BigInteger, nullable=False),
+)
+
+sa.Index(
+    "messages_by_conversation",
+    messages.c.namespace,
+    messages.c.channel,
+    messages.c.conversation,
+    messages.c.sequence,
+)
+sa.Index("messages_by_sequence", messages.c.sequence)
+
+UNFINISHED = messages.c.outbox_sequence == 0
+sa.Index(
+    "messages_unfinished",
+    messages.c.namespace,
+    messages.c.channel,
+    messages.c.conversation,
+    sqlite_where=UNFINISHED,
+    postgresql_where=UNFINISHED,
+)
+sa.Index("messages_by_end", messages.c.ended_at)

@@ -1,0 +1,244 @@
+"""The session store over SQL."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from sympozium.contract.limits import TOMBSTONE_AGE
+from sympozium.contract.messages import InboundMessage, Sender, VisibleError
+from sympozium.contract.names import ConversationId, MessageId, RunName, RunUid
+from sympozium.store.engine import READING, WRITING, create_engine
+from sympozium.store.lane import Lane
+from sympozium.store.migrate import migrate
+from sympozium.store.ports import (
+    Conversation,
+    End,
+    Message,
+    MessageKey,
+    StoreUnavailableError,
+)
+from sympozium.store.schema import UNFINISHED, messages
+
+_C = messages.c
+
+
+class SqlStore:
+    """A `SessionStore`. Made by `open_store`."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._writes = Lane(engine.execution_options(**WRITING), "store-write")
+        self._reads = Lane(engine.execution_options(**READING), "store-read")
+
+    async def record(self, message: Message) -> Message:
+        """Store *message* unless its key is there; see `Messages.record`."""
+        return await self._writes.run(lambda connection: _record(connection, message))
+
+    async def started(self, key: MessageKey, run_uid: RunUid) -> None:
+        """Note that the run exists; see `Messages.started`."""
+        update = messages.update().where(_is(key), _C.run_uid == "").values(run_uid=run_uid)
+        await self._writes.run(lambda connection: _execute(connection, update))
+
+    async def finish(self, key: MessageKey, end: End) -> Message:
+        """Note the end; see `Messages.finish`."""
+        update = messages.update().where(_is(key), _C.ended_at.is_(None)).values(**_end_values(end))
+
+        def step(connection: sa.Connection) -> Message:
+            connection.execute(update)
+            return _read(connection.execute(messages.select().where(_is(key))).one())
+
+        return await self._writes.run(step)
+
+    async def published(self, key: MessageKey, outbox_sequence: int) -> None:
+        """Note that the end was published; see `Messages.published`."""
+        update = messages.update().where(_is(key), UNFINISHED)
+        update = update.values(outbox_sequence=outbox_sequence)
+        await self._writes.run(lambda connection: _execute(connection, update))
+
+    async def open_conversations(self) -> list[Conversation]:
+        """Return conversations with work left; see `Unfinished.open_conversations`."""
+        query = sa.select(_C.namespace, _C.channel, _C.conversation).where(UNFINISHED).distinct()
+        rows = await self._reads.run(lambda connection: connection.execute(query).all())
+        return [Conversation(row[0], row[1], ConversationId(row[2])) for row in rows]
+
+    async def open_messages(self, conversation: Conversation) -> list[Message]:
+        """Return the unfinished messages; see `Unfinished.open_messages`."""
+        query = messages.select().where(_in(conversation), UNFINISHED).order_by(_C.sequence)
+        return await self._reads.run(lambda connection: _read_all(connection, query))
+
+    async def last_end(self, conversation: Conversation, before: int) -> datetime | None:
+        """Return the latest end before a message; see `Unfinished.last_end`."""
+        query = sa.select(_C.ended_at).where(
+            _in(conversation), _C.sequence < before, _C.ended_at.is_not(None)
+        )
+        query = query.order_by(_C.sequence.desc()).limit(1)
+        return await self._reads.run(lambda connection: connection.execute(query).scalar())
+
+    async def handled(self, low: int, high: int) -> set[int]:
+        """Return the sequences that need nothing of INBOX; see `Unfinished.handled`."""
+        query = sa.select(_C.sequence).where(
+            _C.sequence.between(low, high), sa.or_(_C.run_uid != "", _C.ended_at.is_not(None))
+        )
+        return await self._reads.run(lambda connection: set(connection.execute(query).scalars()))
+
+    async def transcript(
+        self, conversation: Conversation, *, limit: int, before: int | None = None
+    ) -> list[Message]:
+        """Return what was said; see `Transcripts.transcript`."""
+        query = messages.select().where(_in(conversation))
+        if before is not None:
+            query = query.where(_C.sequence < before)
+        query = query.order_by(_C.sequence.desc()).limit(limit)
+        newest_first = await self._reads.run(lambda connection: _read_all(connection, query))
+        return newest_first[::-1]
+
+    async def check(self) -> None:
+        """Return if the store answers; see `Upkeep.check`."""
+        await self._reads.run(lambda connection: _execute(connection, sa.select(1)))
+
+    async def prune(self, *, ended_before: datetime, limit: int) -> int:
+        """Delete old messages; see `Upkeep.prune`."""
+        if datetime.now(UTC) - ended_before < TOMBSTONE_AGE:
+            raise ValueError(f"a message must be kept for {TOMBSTONE_AGE}, to be known again")
+        old = sa.select(_C.namespace, _C.channel, _C.message_id)
+        old = old.where(_C.ended_at < ended_before, ~UNFINISHED).limit(limit)
+        delete = messages.delete().where(
+            sa.tuple_(_C.namespace, _C.channel, _C.message_id).in_(old)
+        )
+        return await self._writes.run(lambda connection: connection.execute(delete).rowcount)
+
+    def close(self) -> None:
+        """Finish what waits and end the threads."""
+        self._writes.close()
+        self._reads.close()
+
+
+@asynccontextmanager
+async def open_store(url: str) -> AsyncIterator[SqlStore]:
+    """Yield the store at *url*, with its schema brought up to date.
+
+    Raises:
+        StoreRefusedError: Its schema is newer than this program.
+        StoreUnavailableError: It cannot be opened: a missing folder, a full disk, a lock.
+        PermanentError: The URL cannot be used.
+    """
+    engine = create_engine(url)
+    try:
+        await asyncio.to_thread(migrate, engine)
+    except sa.exc.DBAPIError as error:
+        raise StoreUnavailableError(
+            f"cannot open the session store {engine.url.database!r}: {error.orig}; "
+            "does its folder exist, and may this program write there?"
+        ) from None
+    store = SqlStore(engine)
+    try:
+        yield store
+    finally:
+        await asyncio.to_thread(store.close)
+        engine.dispose()
+
+
+def _record(connection: sa.Connection, message: Message) -> Message:
+    known = messages.select().where(_is(message.key))
+    row = connection.execute(known).one_or_none()
+    if row is not None:
+        return _read(row)
+    connection.execute(messages.insert().values(**_values(message)))
+    return message
+
+
+def _execute(connection: sa.Connection, statement: sa.Executable) -> None:
+    connection.execute(statement)
+
+
+def _is(key: MessageKey) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        _C.namespace == key.namespace,
+        _C.channel == key.channel,
+        _C.message_id == key.message_id,
+    )
+
+
+def _in(conversation: Conversation) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        _C.namespace == conversation.namespace,
+        _C.channel == conversation.channel,
+        _C.conversation == conversation.conversation,
+    )
+
+
+def _values(message: Message) -> dict[str, Any]:
+    inbound = message.inbound
+    return {
+        "namespace": message.namespace,
+        "channel": message.channel,
+        "message_id": inbound.message_id,
+        "conversation": inbound.conversation,
+        "sequence": message.sequence,
+        "platform": inbound.sender.platform,
+        "workspace": inbound.sender.workspace,
+        "user_id": inbound.sender.user_id,
+        "display_name": inbound.sender.display_name,
+        "text": inbound.text,
+        "sent_at": inbound.time,
+        "recorded_at": message.recorded_at,
+        "agent": message.agent,
+        "run_name": message.run_name,
+        "run_uid": message.run_uid,
+        "outbox_sequence": message.outbox_sequence,
+        **(_end_values(message.end) if message.end is not None else {}),
+    }
+
+
+def _end_values(end: End) -> dict[str, Any]:
+    error = end.error
+    return {
+        "ended_at": end.time,
+        "reply": end.text,
+        "error_code": error.code if error else None,
+        "error_message": error.message if error else None,
+    }
+
+
+def _read_all(connection: sa.Connection, query: sa.Select[Any]) -> list[Message]:
+    return [_read(row) for row in connection.execute(query)]
+
+
+def _read(row: sa.Row[Any]) -> Message:
+    sender = Sender(
+        platform=row.platform,
+        user_id=row.user_id,
+        workspace=row.workspace,
+        display_name=row.display_name,
+    )
+    inbound = InboundMessage(
+        message_id=MessageId(row.message_id),
+        conversation=ConversationId(row.conversation),
+        sender=sender,
+        text=row.text,
+        time=row.sent_at,
+    )
+    return Message(
+        namespace=row.namespace,
+        channel=row.channel,
+        inbound=inbound,
+        sequence=row.sequence,
+        recorded_at=row.recorded_at,
+        agent=row.agent,
+        run_name=RunName(row.run_name),
+        run_uid=RunUid(row.run_uid),
+        end=_read_end(row),
+        outbox_sequence=row.outbox_sequence,
+    )
+
+
+def _read_end(row: sa.Row[Any]) -> End | None:
+    if row.ended_at is None:
+        return None
+    error = None
+    if row.error_code is not None:
+        error = VisibleError(code=row.error_code, message=row.error_message)
+    return End(time=row.ended_at, text=row.reply, error=error)
