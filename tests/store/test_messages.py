@@ -197,9 +197,7 @@ async def test_what_was_recorded_survives_sigkill(tmp_path: Path, store_url: str
     recorded = [int(line) for line in said]
     conversation = Conversation("n", "web", ConversationId("c"))
     async with open_store(store_url) as store:
-        found = await store.transcript(
-            Conversation("n", "web", new_message().conversation[2]), limit=99999
-        )
+        found = await store.transcript(conversation, limit=99_999)
     assert recorded == list(range(1, 21))
     assert {message.sequence for message in found} >= set(recorded)
 
