@@ -16,6 +16,7 @@ from sympozium.bus.ports import (
     BusDeniedError,
     BusFullError,
     BusUnavailableError,
+    ConsumerState,
     Delivery,
     NoAnswerError,
     Receipt,
@@ -34,6 +35,12 @@ PUBLISH_TIMEOUT_S = 2.0
 RECONNECT_WAIT_S = 0.25
 CONNECT_TIMEOUT_S = 2.0
 LISTENER_BACKLOG = 4096
+
+MAX_ANSWERS_AT_ONCE = 64
+"""Requests that one responder works on side by side; a slow one must not hold the others."""
+
+ANSWER_TIMEOUT_S = 25.0
+"""Longer than anyone waits for an answer; an answer that takes longer is given up."""
 
 _MAX_BYTES_EXCEEDED = 10077
 """JetStream error code. Source: server/errors.json of nats-server (JSStreamStoreFailedF)."""
@@ -100,6 +107,22 @@ class NatsBus:
         """Deliver a durable consumer's messages; see `Bus.consume`."""
         return pull(self._client, consumer, batch, self._dead_letter, self._reconnects)
 
+    async def state(self, consumer: Consumer) -> ConsumerState:
+        """Return how far a durable consumer has come; see `Bus.state`."""
+        try:
+            info = await self._stream.consumer_info(
+                consumer.stream, consumer.name, timeout=PUBLISH_TIMEOUT_S
+            )
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            raise BusUnavailableError(
+                f"cannot read consumer {consumer.name!r} of {consumer.stream}: "
+                f"{type(error).__name__}"
+            ) from error
+        floor, delivered = info.ack_floor, info.delivered
+        return ConsumerState(
+            floor.stream_seq if floor else 0, delivered.stream_seq if delivered else 0
+        )
+
     async def last(self, stream: str, subject: str) -> Stored | None:
         """Return the newest stored message of *subject*; see `Bus.last`."""
         return await self._stored(stream, subject=subject)
@@ -140,16 +163,20 @@ class NatsBus:
     @asynccontextmanager
     async def respond(self, subject: str, respond: Responder, *, group: str) -> AsyncIterator[None]:
         """Answer requests while the block lasts; see `LiveBus.respond`."""
+        slots = asyncio.Semaphore(MAX_ANSWERS_AT_ONCE)
+        async with asyncio.TaskGroup() as tasks:
 
-        async def answer(message: Msg) -> None:
-            await message.respond(await respond(message.subject, message.data))
+            async def begin(message: Msg) -> None:
+                await slots.acquire()
+                task = tasks.create_task(_answer(message, respond))
+                task.add_done_callback(lambda _: slots.release())
 
-        subscription = await self._client.subscribe(subject, queue=group, cb=answer)
-        try:
-            yield
-        finally:
-            if not self._client.is_closed:
-                await subscription.unsubscribe()
+            subscription = await self._client.subscribe(subject, queue=group, cb=begin)
+            try:
+                yield
+            finally:
+                if not self._client.is_closed:
+                    await subscription.unsubscribe()
 
     async def stay_connected(self, stop: asyncio.Event) -> None:
         """Return when *stop* is set.
@@ -210,6 +237,16 @@ class NatsBus:
         if any(subject in text for text in self._denied):
             return BusDeniedError(f"cannot publish to {subject!r}: this identity may not")
         return BusUnavailableError(f"cannot publish to {subject!r}: {type(error).__name__}")
+
+
+async def _answer(message: Msg, respond: Responder) -> None:
+    try:
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            await message.respond(await respond(message.subject, message.data))
+    except (nats.errors.Error, TimeoutError) as error:
+        log.debug("answer dropped", extra={"action": "drop", "cause": type(error).__name__})
+    except Exception:
+        log.exception("responder bug", extra={"action": "drop", "subject": message.subject})
 
 
 @asynccontextmanager

@@ -47,6 +47,20 @@ class Stored:
     data: bytes
 
 
+@dataclass(frozen=True)
+class ConsumerState:
+    """How far a durable consumer has come in its stream.
+
+    Attributes:
+        acknowledged: Everything up to this sequence is settled for good.
+        delivered: The newest sequence that was ever delivered. What lies between the
+            two may be settled, or in the hands of a program, or of one that died.
+    """
+
+    acknowledged: int
+    delivered: int
+
+
 class Delivery(Protocol):
     """One message in our hands. Settle it exactly once."""
 
@@ -105,6 +119,13 @@ class Bus(Protocol):
 
         The iterator outlives a bus that is away, and waits for a consumer that
         is not there yet. Deliveries left unsettled are delivered again.
+        """
+
+    async def state(self, consumer: Consumer) -> ConsumerState:
+        """Return how far a durable consumer has come.
+
+        Raises:
+            BusUnavailableError: No answer in time, or the consumer is not there yet.
         """
 
     async def last(self, stream: str, subject: str) -> Stored | None:
