@@ -1,0 +1,1 @@
+"""The controller: objects become objects, run events status, and tokens bus grants."""

@@ -1,0 +1,224 @@
+"""What to do about one run, decided from what is seen of it and from nothing else."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sympozium.contract.agentrun import AgentRunStatus, Phase
+from sympozium.contract.reasons import Reason
+from sympozium.contract.times import parse_kube_time
+from sympozium_controller.runs import status as statuses
+from sympozium_controller.runs.endings import Ending, Silence
+from sympozium_controller.runs.plan import Plan
+from sympozium_controller.runs.pod import AGENT_CONTAINER
+from sympozium_controller.runs.status import Facts
+from sympozium_controller.runs.trouble import Trouble, job_trouble, pod_trouble
+from sympozium_controller.runs.view import JobView, PodView, Run, seconds
+
+SHORT_RUN = timedelta(seconds=5)
+"""A run or a wait that is over sooner gets no status write of its own."""
+
+POD_MISSING_AFTER = timedelta(seconds=2)
+"""A Job that has no pod for so long is asked why; again after five times as long."""
+
+DEADLINE_SLACK = timedelta(seconds=1)
+"""Creation times are cut to whole seconds; a run is never cut short by that."""
+
+LINGER = timedelta(seconds=60)
+"""How long the pod of a finished run may take to end by itself."""
+
+STALE_JOB_PATIENCE = timedelta(seconds=30)
+"""How long the Job of a deleted run of the same name may take to go."""
+
+_STOPS_AT_ONCE = {
+    Reason.CANCELLED.value,
+    Reason.DEADLINE_EXCEEDED.value,
+    Reason.IMAGE_PULL.value,
+    Reason.NO_CAPACITY.value,
+    Reason.QUOTA.value,
+}
+"""Ends whose pod would go on, or wait, for nothing."""
+
+
+@dataclass(frozen=True)
+class CreateJob:
+    """Create the run's Job. That it exists already is success."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class WriteStatus:
+    """Write the status, unless the run changed since it was seen."""
+
+    status: AgentRunStatus
+
+
+@dataclass(frozen=True)
+class DeleteJob:
+    """Delete the Job and its pod. That it is gone is success."""
+
+    uid: str
+
+
+@dataclass(frozen=True)
+class LookAgain:
+    """Decide again in so many seconds, if nothing changes before."""
+
+    after_s: float
+
+
+@dataclass(frozen=True)
+class LookAtBus:
+    """Ask the bus for the run's ending, and decide again with the answer."""
+
+
+@dataclass(frozen=True)
+class LookAtEvents:
+    """Ask why the Job has no pod, and decide again with the answer."""
+
+
+Action = CreateJob | WriteStatus | DeleteJob | LookAgain | LookAtBus | LookAtEvents
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Everything a decision depends on, but the time.
+
+    Attributes:
+        plan: None: the Agent is not there.
+        has_predecessor: An earlier run of the same conversation has not ended.
+        ending: What the bus holds; asked for only where it matters.
+        refusal: Why the Job can have no pod; asked for only where it matters.
+        started: When the run said that it started, if it did.
+    """
+
+    run: Run
+    plan: Plan | None
+    job: JobView | None = None
+    pod: PodView | None = None
+    has_predecessor: bool = False
+    ending: Ending | Silence = Silence.NOT_ASKED
+    refusal: Trouble | Silence = Silence.NOT_ASKED
+    started: datetime | None = None
+
+
+def next_actions(seen: Seen, *, now: datetime) -> list[Action]:
+    """Return what to do about the run at *now*, in order.
+
+    Carrying the actions out and deciding again comes to rest, and writes at
+    most one terminal status. A run that is being deleted is left to the garbage
+    collector, which takes its Job along.
+    """
+    if seen.run.is_deleting:
+        return []
+    if seen.run.is_finished:
+        return _tidy(seen, now)
+    if isinstance(seen.ending, Ending):
+        return [WriteStatus(statuses.ended(_facts(seen, now), seen.ending))]
+    if seen.run.spec.cancel:
+        return _fail(seen, Trouble(Reason.CANCELLED, "spec.cancel was set", now), now)
+    if seen.job is None:
+        return _start(seen, now)
+    if seen.job.owner_uid != seen.run.uid:
+        return _wait_for_name(seen, now)
+    return _follow(seen, seen.job, now)
+
+
+def _start(seen: Seen, now: datetime) -> list[Action]:
+    if seen.has_predecessor:
+        waited = now - seen.run.created
+        if seen.run.status.phase is Phase.QUEUED:
+            return []
+        if waited < SHORT_RUN:
+            return [LookAgain(seconds(SHORT_RUN - waited))]
+        return [WriteStatus(statuses.queued(_facts(seen, now)))]
+    if seen.plan is None:
+        text = f"Agent {seen.run.spec.agent_ref!r} is not in namespace {seen.run.namespace!r}"
+        return _fail(seen, Trouble(Reason.AGENT_NOT_FOUND, text, now), now)
+    return [CreateJob(seen.plan)]
+
+
+def _follow(seen: Seen, job: JobView, now: datetime) -> list[Action]:
+    deadline = _deadline(seen, job)
+    troubles = [deadline, *_troubles(seen, job, now)]
+    due = [trouble for trouble in troubles if trouble.since <= now]
+    if due:
+        if seen.ending is Silence.NOT_ASKED:
+            return [LookAtBus()]
+        return _fail(seen, due[0], now)
+    if seen.pod is None and seen.refusal is Silence.NOT_ASKED and not job.is_finished:
+        if now - job.created >= POD_MISSING_AFTER:
+            return [LookAtEvents()]
+        return [LookAgain(seconds(job.created + POD_MISSING_AFTER - now))]
+    moments = [trouble.since for trouble in troubles]
+    if seen.pod is None:
+        moments.append(now + 5 * POD_MISSING_AFTER)
+    actions: list[Action] = []
+    started = _started(seen)
+    if started is not None and seen.run.status.phase is not Phase.RUNNING:
+        if started + SHORT_RUN <= now:
+            actions.append(WriteStatus(statuses.running(_facts(seen, now))))
+        else:
+            moments.append(started + SHORT_RUN)
+    return [*actions, LookAgain(seconds(min(moments) - now))]
+
+
+def _troubles(seen: Seen, job: JobView, now: datetime) -> list[Trouble]:
+    troubles = [
+        pod_trouble(seen.pod, now=now) if seen.pod is not None else None,
+        job_trouble(job, seen.pod, now=now),
+        seen.refusal if isinstance(seen.refusal, Trouble) else None,
+    ]
+    return [trouble for trouble in troubles if trouble is not None]
+
+
+def _deadline(seen: Seen, job: JobView) -> Trouble:
+    moment = job.created + job.timeout + DEADLINE_SLACK
+    if seen.pod is not None and seen.pod.is_unschedulable:
+        return Trouble(
+            Reason.NO_CAPACITY, "no node had room for the pod until the deadline", moment
+        )
+    text = f"the run took longer than {int(job.timeout.total_seconds())} s"
+    return Trouble(Reason.DEADLINE_EXCEEDED, text, moment)
+
+
+def _wait_for_name(seen: Seen, now: datetime) -> list[Action]:
+    if now - seen.run.created < STALE_JOB_PATIENCE:
+        return [LookAgain(1.0)]
+    text = f"a Job {seen.run.name!r} exists that is not this run's; delete it or rename the run"
+    return [WriteStatus(statuses.failed(_facts(seen, now), Reason.CONFIGURATION, text))]
+
+
+def _tidy(seen: Seen, now: datetime) -> list[Action]:
+    job, status = seen.job, seen.run.status
+    if job is None or job.is_finished or job.is_deleting or job.owner_uid != seen.run.uid:
+        return []
+    if status.error is not None and status.error.reason in _STOPS_AT_ONCE:
+        return [DeleteJob(job.uid)]
+    left = _finished_at(seen.run, now) + LINGER - now
+    return [DeleteJob(job.uid)] if left <= timedelta(0) else [LookAgain(seconds(left))]
+
+
+def _fail(seen: Seen, trouble: Trouble, now: datetime) -> list[Action]:
+    return [WriteStatus(statuses.failed(_facts(seen, now), trouble.reason, trouble.message))]
+
+
+def _facts(seen: Seen, now: datetime) -> Facts:
+    model = seen.job.model if seen.job is not None else ""
+    return Facts(
+        run=seen.run,
+        now=now,
+        started=_started(seen),
+        model=model or (seen.plan.model.model if seen.plan is not None else ""),
+        has_job=seen.job is not None and seen.job.owner_uid == seen.run.uid,
+    )
+
+
+def _started(seen: Seen) -> datetime | None:
+    agent = seen.pod.container(AGENT_CONTAINER) if seen.pod is not None else None
+    return seen.started or (agent.started if agent is not None else None)
+
+
+def _finished_at(run: Run, now: datetime) -> datetime:
+    text = run.status.finished_at
+    return parse_kube_time(text) if text else now

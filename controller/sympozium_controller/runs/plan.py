@@ -1,0 +1,40 @@
+"""What a run will use, once its own spec and its Agent are put together."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sympozium.contract.agent import AgentSpec, Resources
+from sympozium.contract.agentrun import AgentRunSpec, ModelSpec, ToolPolicy
+from sympozium.contract.limits import MAX_RUN_TIMEOUT
+from sympozium.contract.times import parse_duration
+
+OPENAI_BASE_URL = "https://api.openai.com/v1"
+"""Where a model without a baseURL is. Source: https://platform.openai.com/docs/api-reference"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run's model, skills and limits, with every default filled in."""
+
+    model: ModelSpec
+    skills: tuple[str, ...]
+    tools: ToolPolicy
+    timeout: timedelta
+    resources: Resources
+
+
+def plan_run(spec: AgentRunSpec, agent: AgentSpec) -> Plan:
+    """Return what a run of *spec* uses; what *spec* leaves out is its Agent's."""
+    config = agent.agents.default
+    credentials = agent.auth_refs[0].secret if agent.auth_refs else ""
+    model = spec.model or ModelSpec(
+        model=config.model, base_url=config.base_url, auth_secret_ref=credentials
+    )
+    skills = agent.skills if spec.skills is None else spec.skills
+    return Plan(
+        model=model,
+        skills=tuple(dict.fromkeys(skill.skill_pack_ref for skill in skills)),
+        tools=spec.tool_policy or ToolPolicy(),
+        timeout=min(parse_duration(spec.timeout or config.timeout), MAX_RUN_TIMEOUT),
+        resources=config.resources,
+    )

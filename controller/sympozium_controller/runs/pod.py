@@ -1,0 +1,279 @@
+"""The one place where a run's Job and pod are described.
+
+The agent container holds nothing: no token, no key, no network but the bridge.
+The bridge alone has the run's bus identity and the model key; a skill alone has
+a token for the API server.
+"""
+
+from typing import Any
+
+from sympozium.contract.resources import (
+    AGENT_LABEL,
+    AGENT_RUNS,
+    BUS_AUDIENCE,
+    COMPONENT_LABEL,
+    EGRESS_CONTAINERS_ANNOTATION,
+    GROUP,
+    MANAGED_BY_LABEL,
+    RUN_LABEL,
+    RUN_SERVICE_ACCOUNT,
+    Object,
+)
+from sympozium_controller.runs.plan import OPENAI_BASE_URL, Plan
+from sympozium_controller.runs.view import Run
+from sympozium_controller.settings import PodSettings
+
+AGENT_CONTAINER = "agent"
+BRIDGE_CONTAINER = "ipc-bridge"
+MODEL_PORT = 8001
+IPC_DIR = "/ipc"
+BUS_TOKEN_DIR = "/var/run/secrets/sympozium/bus"  # noqa: S105 - a path
+API_TOKEN_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
+TOKEN_LIFE_S = 3600
+"""The kubelet renews a projected token at four fifths of this."""
+
+NONROOT_UID = 65532
+TTL_AFTER_FINISHED_S = 600
+TERMINATION_GRACE_S = 10
+
+MODEL_ANNOTATION = f"{GROUP}/model"
+"""On the Job: the name of the model that the run uses, for its status."""
+
+API_SKILLS = frozenset({"cluster-reader"})
+"""Skills that read the API server; each has a ServiceAccount of its own name."""
+
+_AGENT_DEFAULTS = {"cpu": "50m", "memory": "64Mi"}, {"memory": "512Mi"}
+_SIDECAR_DEFAULTS = {"cpu": "10m", "memory": "48Mi"}, {"memory": "256Mi"}
+
+
+def skill_service_account(skill: str) -> str:
+    """Name the identity of run pods that have *skill*."""
+    return f"{RUN_SERVICE_ACCOUNT}-{skill}"
+
+
+def run_service_account(skills: tuple[str, ...]) -> str:
+    """Name the identity of a run pod with *skills*: no rights, unless one needs the API."""
+    needing = [skill for skill in skills if skill in API_SKILLS]
+    return skill_service_account(needing[0]) if needing else RUN_SERVICE_ACCOUNT
+
+
+def build_job(run: Run, plan: Plan, settings: PodSettings) -> Object:
+    """Describe the Job of *run*. The same run and plan always give the same Job."""
+    labels = {
+        MANAGED_BY_LABEL: "sympozium",
+        COMPONENT_LABEL: "run",
+        AGENT_LABEL: run.spec.agent_ref,
+        RUN_LABEL: run.name,
+    }
+    spec: Object = {
+        "backoffLimit": 0,
+        "activeDeadlineSeconds": int(plan.timeout.total_seconds()),
+        "podReplacementPolicy": "Failed",
+        "podFailurePolicy": {
+            "rules": [
+                {
+                    "action": "Ignore",
+                    "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+                }
+            ]
+        },
+        "template": {
+            "metadata": {
+                "labels": labels,
+                "annotations": {EGRESS_CONTAINERS_ANNOTATION: _egress_containers(plan)},
+            },
+            "spec": _pod_spec(run, plan, settings),
+        },
+    }
+    if run.spec.cleanup == "delete":
+        spec["ttlSecondsAfterFinished"] = TTL_AFTER_FINISHED_S
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": run.name,
+            "namespace": run.namespace,
+            "labels": labels,
+            "annotations": {MODEL_ANNOTATION: plan.model.model},
+            "ownerReferences": [
+                {
+                    "apiVersion": AGENT_RUNS.api_version,
+                    "kind": AGENT_RUNS.kind,
+                    "name": run.name,
+                    "uid": run.uid,
+                    "controller": True,
+                    "blockOwnerDeletion": False,
+                }
+            ],
+        },
+        "spec": spec,
+    }
+
+
+def _egress_containers(plan: Plan) -> str:
+    return ",".join([BRIDGE_CONTAINER, *(_skill_container_name(skill) for skill in plan.skills)])
+
+
+def _skill_container_name(skill: str) -> str:
+    return f"skill-{skill}"
+
+
+def _pod_spec(run: Run, plan: Plan, settings: PodSettings) -> Object:
+    volumes: list[Object] = [
+        {"name": "ipc", "emptyDir": {}},
+        {"name": "bus-token", "projected": {"sources": [_token(BUS_AUDIENCE)]}},
+    ]
+    if any(skill in API_SKILLS for skill in plan.skills):
+        volumes.append({"name": "api-token", "projected": {"sources": _api_sources()}})
+    sidecars = [_bridge(run, plan, settings)]
+    sidecars += [_skill(run, skill, plan, settings) for skill in plan.skills]
+    return {
+        "restartPolicy": "Never",
+        "serviceAccountName": run_service_account(plan.skills),
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": TERMINATION_GRACE_S,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": NONROOT_UID,
+            "runAsGroup": NONROOT_UID,
+            "fsGroup": NONROOT_UID,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "initContainers": sidecars,
+        "containers": [_agent(run, plan, settings)],
+        "volumes": volumes,
+    }
+
+
+def _agent(run: Run, plan: Plan, settings: PodSettings) -> Object:
+    requests, limits = _AGENT_DEFAULTS
+    return {
+        **_container(AGENT_CONTAINER, "sympozium_agent.agent", settings),
+        "env": [
+            *_shared_env(run),
+            _env("SYMPOZIUM_MODEL_URL", f"http://127.0.0.1:{MODEL_PORT}/v1"),
+            _env("SYMPOZIUM_MODEL_IDLE_TIMEOUT_S", str(settings.model_idle_timeout_s)),
+        ],
+        "volumeMounts": [{"name": "ipc", "mountPath": IPC_DIR}],
+        "resources": {
+            "requests": {**requests, **plan.resources.requests},
+            "limits": {**limits, **plan.resources.limits},
+        },
+    }
+
+
+def _bridge(run: Run, plan: Plan, settings: PodSettings) -> Object:
+    env = [
+        *_shared_env(run),
+        _env("SYMPOZIUM_NATS_URL", settings.nats_url),
+        _env("SYMPOZIUM_NATS_TOKEN_FILE", f"{BUS_TOKEN_DIR}/token"),
+        _env("SYMPOZIUM_MODEL_PORT", str(MODEL_PORT)),
+        _env("SYMPOZIUM_MODEL_BASE_URL", plan.model.base_url or OPENAI_BASE_URL),
+        _env("SYMPOZIUM_MODEL", plan.model.model),
+        _env("SYMPOZIUM_MODEL_IDLE_TIMEOUT_S", str(settings.model_idle_timeout_s)),
+    ]
+    if plan.model.auth_secret_ref:
+        key = {"name": plan.model.auth_secret_ref, "key": "OPENAI_API_KEY"}
+        env.append({"name": "OPENAI_API_KEY", "valueFrom": {"secretKeyRef": key}})
+    return {
+        **_sidecar(BRIDGE_CONTAINER, "sympozium_agent.bridge", settings),
+        "env": env,
+        "ports": [{"name": "model", "containerPort": MODEL_PORT}],
+        "volumeMounts": [
+            {"name": "ipc", "mountPath": IPC_DIR},
+            {"name": "bus-token", "mountPath": BUS_TOKEN_DIR, "readOnly": True},
+        ],
+    }
+
+
+def _skill(run: Run, skill: str, plan: Plan, settings: PodSettings) -> Object:
+    env = [*_shared_env(run), _env("SYMPOZIUM_SKILL", skill)]
+    if plan.tools.allow is not None:
+        env.append(_env("SYMPOZIUM_TOOLS_ALLOW", ",".join(plan.tools.allow)))
+    if plan.tools.deny:
+        env.append(_env("SYMPOZIUM_TOOLS_DENY", ",".join(plan.tools.deny)))
+    mounts: list[Object] = [
+        {"name": "ipc", "mountPath": f"{IPC_DIR}/tools/{skill}", "subPath": f"tools/{skill}"}
+    ]
+    if skill in API_SKILLS:
+        mounts.append({"name": "api-token", "mountPath": API_TOKEN_DIR, "readOnly": True})
+        if settings.api_host:
+            env.append(_env("KUBERNETES_SERVICE_HOST", settings.api_host))
+            env.append(_env("KUBERNETES_SERVICE_PORT", settings.api_port))
+    name = _skill_container_name(skill)
+    return {
+        **_sidecar(name, "sympozium_agent.tool_runner", settings),
+        "env": env,
+        "volumeMounts": mounts,
+    }
+
+
+def _sidecar(name: str, module: str, settings: PodSettings) -> Object:
+    requests, limits = _SIDECAR_DEFAULTS
+    return {
+        **_container(name, module, settings),
+        "restartPolicy": "Always",
+        "resources": {"requests": dict(requests), "limits": dict(limits)},
+    }
+
+
+def _container(name: str, module: str, settings: PodSettings) -> Object:
+    return {
+        "name": name,
+        "image": settings.agent_image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python", "-m", module],
+        "securityContext": container_security(),
+    }
+
+
+def container_security() -> Object:
+    """Return what the Pod Security Standard `restricted` asks of a container, and more."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "runAsNonRoot": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def _shared_env(run: Run) -> list[Object]:
+    return [
+        _env("SYMPOZIUM_RUN_UID", run.uid),
+        _env("SYMPOZIUM_RUN_NAME", run.name),
+        _env("SYMPOZIUM_NAMESPACE", run.namespace),
+        _env("SYMPOZIUM_IPC_DIR", IPC_DIR),
+    ]
+
+
+def _env(name: str, value: str) -> Object:
+    return {"name": name, "value": value}
+
+
+def _token(audience: str) -> Object:
+    return {
+        "serviceAccountToken": {
+            "audience": audience,
+            "expirationSeconds": TOKEN_LIFE_S,
+            "path": "token",
+        }
+    }
+
+
+def _api_sources() -> list[Any]:
+    return [
+        {"serviceAccountToken": {"expirationSeconds": TOKEN_LIFE_S, "path": "token"}},
+        {
+            "configMap": {
+                "name": "kube-root-ca.crt",
+                "items": [{"key": "ca.crt", "path": "ca.crt"}],
+            }
+        },
+        {
+            "downwardAPI": {
+                "items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]
+            }
+        },
+    ]

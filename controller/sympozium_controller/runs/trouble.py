@@ -1,0 +1,110 @@
+"""What a pod's and a Job's status say about why no answer will come."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sympozium.contract.reasons import Reason
+from sympozium_controller.runs.pod import AGENT_CONTAINER
+from sympozium_controller.runs.view import ContainerView, JobView, PodView
+
+IMAGE_PULL_GRACE = timedelta(seconds=20)
+"""A registry may hiccup; a wrong name does not get better."""
+
+CONFIGURATION_GRACE = timedelta(seconds=5)
+"""A Secret applied together with the run may come a moment after it."""
+
+FLUSH_GRACE = timedelta(seconds=12)
+"""An agent has ended; its bridge gets this long to hand over what the agent wrote."""
+
+MAX_SIDECAR_RESTARTS = 4
+"""A sidecar that ended more often than this is not coming up."""
+
+MAX_SAID_CHARS = 300
+"""Of a kubelet's message: enough to name the image or the Secret."""
+
+EXIT_CONFIGURATION = 78
+"""Exit code by which our programs say that their settings are wrong (EX_CONFIG)."""
+
+_IMAGE_REASONS = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}
+_CONFIGURATION_REASONS = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a run will not answer.
+
+    Attributes:
+        message: For the operator: which container, what the kubelet says.
+        since: It counts from this moment; until then it may pass by itself.
+    """
+
+    reason: Reason
+    message: str
+    since: datetime
+
+
+def pod_trouble(pod: PodView, *, now: datetime) -> Trouble | None:
+    """Return what keeps *pod* from answering, or None while it may still do so.
+
+    A pod that was disrupted (evicted, preempted, drained) is no trouble as such:
+    its Job makes another one.
+    """
+    if pod.is_disrupted:
+        return None
+    return next((_troubles(pod, now)), None)
+
+
+def job_trouble(job: JobView, pod: PodView | None, *, now: datetime) -> Trouble | None:
+    """Return why a Job that the Job controller is done with has no answer."""
+    if job.is_complete:
+        text = "the pod ended and left no answer"
+        return Trouble(Reason.AGENT_CRASHED, text, now)
+    if not job.failure:
+        return None
+    if job.failure == "DeadlineExceeded":
+        return Trouble(Reason.DEADLINE_EXCEEDED, "the Job was active longer than allowed", now)
+    if pod is not None and (pod.is_disrupted or pod.reason == "Evicted"):
+        return Trouble(Reason.EVICTED, f"pod {pod.name} was evicted", now)
+    if pod is None:
+        return Trouble(Reason.EVICTED, "the pod is gone; nothing says why", now)
+    seen = next(_troubles(pod, now), None)
+    if seen is not None:
+        return replace(seen, since=now)
+    return Trouble(Reason.AGENT_CRASHED, job.failure_message or job.failure, now)
+
+
+def _troubles(pod: PodView, now: datetime) -> Iterator[Trouble]:
+    if pod.reason == "Evicted":
+        yield Trouble(Reason.EVICTED, f"pod {pod.name} was evicted", now)
+    for container in pod.containers:
+        if container.waiting:
+            yield from _waiting_troubles(container, pod, now)
+    agent = pod.container(AGENT_CONTAINER)
+    if agent is not None and agent.terminated:
+        since = now if pod.has_ended else (agent.ended or now) + FLUSH_GRACE
+        yield _agent_trouble(agent, since)
+    elif pod.has_ended:
+        text = f"pod {pod.name} ended without an answer: {pod.reason or pod.phase}"
+        yield Trouble(Reason.AGENT_CRASHED, text, now)
+
+
+def _waiting_troubles(container: ContainerView, pod: PodView, now: datetime) -> Iterator[Trouble]:
+    said = f"container {container.name}: {container.waiting}"
+    said += f": {container.message[:MAX_SAID_CHARS]}" if container.message else ""
+    if container.waiting in _IMAGE_REASONS:
+        yield Trouble(Reason.IMAGE_PULL, said, pod.created + IMAGE_PULL_GRACE)
+    elif container.waiting in _CONFIGURATION_REASONS:
+        yield Trouble(Reason.CONFIGURATION, said, pod.created + CONFIGURATION_GRACE)
+    elif container.waiting == "CrashLoopBackOff" and container.restarts > MAX_SIDECAR_RESTARTS:
+        text = f"container {container.name} ended {container.restarts} times"
+        yield Trouble(Reason.INTERNAL, text, now)
+
+
+def _agent_trouble(agent: ContainerView, since: datetime) -> Trouble:
+    if agent.terminated == "OOMKilled":
+        return Trouble(Reason.OUT_OF_MEMORY, "the agent needed more memory than its limit", since)
+    if agent.exit_code == EXIT_CONFIGURATION:
+        return Trouble(Reason.CONFIGURATION, "the agent's settings are wrong; see its log", since)
+    text = f"the agent ended without an answer: {agent.terminated}, exit code {agent.exit_code}"
+    return Trouble(Reason.AGENT_CRASHED, text, since)

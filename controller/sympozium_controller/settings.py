@@ -1,0 +1,111 @@
+"""What the controller is told by its environment.
+
+| variable | meaning |
+|---|---|
+| `SYMPOZIUM_NATS_URL` | the bus as this program reaches it; required |
+| `SYMPOZIUM_NATS_USER`, `SYMPOZIUM_NATS_PASSWORD` | its own user; unset: none is sent |
+| `SYMPOZIUM_NATS_ISSUER_SEED` | nkey seed that signs grants; unset: no one else is admitted |
+| `SYMPOZIUM_NATS_REPLICAS` | copies of each stream: 1 on one server, 3 in a cluster |
+| `SYMPOZIUM_POD_NATS_URL` | the bus as pods reach it; default: `SYMPOZIUM_NATS_URL` |
+| `SYMPOZIUM_SYSTEM_NAMESPACE` | where router and controller run; default `sympozium-system` |
+| `SYMPOZIUM_IMAGE_AGENT` | image of run pods; default `sympozium/agent:local` |
+| `SYMPOZIUM_IMAGE_CHANNEL_WEB` | image of web channels; default `sympozium/channel-web:local` |
+| `SYMPOZIUM_RUN_EGRESS` | JSON list of NetworkPolicy egress rules of run pods; default: none |
+| `SYMPOZIUM_MODEL_IDLE_TIMEOUT_S` | silence after which a model has timed out; default 30 |
+| `SYMPOZIUM_HEALTH_PORT` | port of `/livez` and `/readyz`; default 8080 |
+| `SYMPOZIUM_LOG_LEVEL` | `DEBUG`, `INFO`, `WARNING` or `ERROR`; default `INFO` |
+| `KUBERNETES_SERVICE_HOST`, `KUBERNETES_SERVICE_PORT` | the API server, as the kubelet says |
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from sympozium.contract.resources import Object
+from sympozium.runtime.settings import LOG_LEVELS, Reader, SettingsError
+
+
+@dataclass(frozen=True)
+class PodSettings:
+    """What every pod that we describe has in common.
+
+    Attributes:
+        nats_url: The bus as a pod reaches it.
+        api_host: The API server as a skill reaches it.
+        run_egress: NetworkPolicy egress rules: what bridges and skills may reach.
+    """
+
+    nats_url: str
+    agent_image: str = "sympozium/agent:local"
+    web_image: str = "sympozium/channel-web:local"
+    api_host: str = ""
+    api_port: str = ""
+    model_idle_timeout_s: int = 30
+    run_egress: tuple[Object, ...] = ()
+
+
+@dataclass(frozen=True)
+class BusSettings:
+    """How the controller reaches the bus, and how it admits others."""
+
+    url: str
+    user: str = ""
+    password: str = field(default="", repr=False)
+    issuer_seed: str = field(default="", repr=False)
+    replicas: int = 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything the controller is told."""
+
+    bus: BusSettings
+    pods: PodSettings
+    system_namespace: str = "sympozium-system"
+    health_port: int = 8080
+    log_level: str = "INFO"
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read all settings.
+
+    Raises:
+        SettingsError: With every variable that is missing or wrong.
+    """
+    reader = Reader(environ)
+    bus = BusSettings(
+        url=reader.text("SYMPOZIUM_NATS_URL"),
+        user=reader.text("SYMPOZIUM_NATS_USER", ""),
+        password=reader.text("SYMPOZIUM_NATS_PASSWORD", ""),
+        issuer_seed=reader.text("SYMPOZIUM_NATS_ISSUER_SEED", ""),
+        replicas=reader.number("SYMPOZIUM_NATS_REPLICAS", 1, low=1, high=5),
+    )
+    pods = PodSettings(
+        nats_url=reader.text("SYMPOZIUM_POD_NATS_URL", bus.url),
+        agent_image=reader.text("SYMPOZIUM_IMAGE_AGENT", "sympozium/agent:local"),
+        web_image=reader.text("SYMPOZIUM_IMAGE_CHANNEL_WEB", "sympozium/channel-web:local"),
+        api_host=reader.text("KUBERNETES_SERVICE_HOST", ""),
+        api_port=reader.text("KUBERNETES_SERVICE_PORT", ""),
+        model_idle_timeout_s=reader.number("SYMPOZIUM_MODEL_IDLE_TIMEOUT_S", 30, low=1, high=3600),
+        run_egress=_egress(reader.text("SYMPOZIUM_RUN_EGRESS", "[]")),
+    )
+    settings = Settings(
+        bus=bus,
+        pods=pods,
+        system_namespace=reader.text("SYMPOZIUM_SYSTEM_NAMESPACE", "sympozium-system"),
+        health_port=reader.number("SYMPOZIUM_HEALTH_PORT", 8080, low=1, high=65535),
+        log_level=reader.choice("SYMPOZIUM_LOG_LEVEL", "INFO", LOG_LEVELS),
+    )
+    reader.finish()
+    return settings
+
+
+def _egress(text: str) -> tuple[Object, ...]:
+    try:
+        return tuple(msgspec.json.decode(text, type=list[Object]))
+    except msgspec.MsgspecError:
+        raise SettingsError(
+            "cannot start: SYMPOZIUM_RUN_EGRESS is not a JSON list of objects; accepted: "
+            "NetworkPolicy egress rules, as in spec.egress"
+        ) from None

@@ -1,0 +1,125 @@
+"""The configuration of nats-server: one account, nobody anonymous, grants by the controller.
+
+Without an account of its own for the system, and with anonymous access left on,
+a server accepts anybody; so both are said here, once, for the embedded server
+and for the chart.
+"""
+
+import json
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nkeys
+
+from sympozium.contract.subjects import CONTROLLER_RUNS, RUNS, STREAMS, reply_prefix
+
+ACCOUNT = "SYMPOZIUM"
+"""The account that every program of the system shares; its grants keep them apart."""
+
+AUTH_TIMEOUT_S = 5
+"""How long the server lets the controller take to admit one connection."""
+
+CALLOUT_SUBJECT = "$SYS.REQ.USER.AUTH"
+"""Where the server asks who a connection is.
+
+Source: https://docs.nats.io/running-a-nats-service/configuration/securing_nats/auth_callout
+"""
+
+
+@dataclass(frozen=True)
+class Issuer:
+    """An account key pair, whose seed signs what the server accepts as grants."""
+
+    public_key: str
+    seed: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ServerAccess:
+    """Who may do what with the server itself.
+
+    Attributes:
+        issuer: Public key of the account key that signs grants.
+    """
+
+    issuer: str
+    controller_user: str
+    controller_password: str = field(repr=False)
+    system_password: str = field(default_factory=secrets.token_urlsafe, repr=False)
+
+
+def new_issuer() -> Issuer:
+    """Make an account key pair."""
+    seed = nkeys.encode_seed(secrets.token_bytes(32), nkeys.PREFIX_BYTE_ACCOUNT)
+    return Issuer(issuer_public_key(seed.decode()), seed.decode())
+
+
+def issuer_public_key(seed: str) -> str:
+    """Return the public key that belongs to an issuer's *seed*."""
+    key: bytes = nkeys.from_seed(bytearray(seed.encode())).public_key
+    return key.decode().rstrip("=")
+
+
+def server_config(
+    access: ServerAccess, *, port: int, data_dir: Path, host: str = "127.0.0.1"
+) -> str:
+    """Return a complete nats.conf.
+
+    Every acknowledged message is on disk (`sync_interval: always`). Only the
+    controller has a password; every other connection is admitted, with its own
+    grants, by the controller's answer to the auth callout, or not at all.
+    """
+    text = json.dumps  # a JSON string is a string of this language, too
+    grants = _controller_permissions()
+    return f"""\
+listen: {text(f"{host}:{port}")}
+server_name: sympozium
+jetstream {{
+  store_dir: {text(str(data_dir))}
+  sync_interval: always
+}}
+system_account: SYS
+accounts {{
+  SYS {{ users: [{{ user: system, password: {text(access.system_password)} }}] }}
+  {ACCOUNT} {{
+    jetstream: enabled
+    users: [
+      {{
+        user: {text(access.controller_user)}
+        password: {text(access.controller_password)}
+        permissions: {text(grants)}
+      }}
+    ]
+  }}
+}}
+authorization {{
+  timeout: {AUTH_TIMEOUT_S}
+  auth_callout {{
+    issuer: {access.issuer}
+    account: {ACCOUNT}
+    auth_users: [ {text(access.controller_user)} ]
+  }}
+}}
+"""
+
+
+def _controller_permissions() -> dict[str, object]:
+    """What the controller may: administer our streams, read RUNS, answer the callout."""
+    administration = [f"$JS.API.STREAM.{verb}.{s.name}" for s in STREAMS for verb in _STREAM_VERBS]
+    administration += [f"$JS.API.CONSUMER.{v}.{s.name}.>" for s in STREAMS for v in _CONSUMER_VERBS]
+    runs = [
+        f"$JS.API.CONSUMER.MSG.NEXT.{RUNS}.{CONTROLLER_RUNS}",
+        f"$JS.API.DIRECT.GET.{RUNS}.>",
+        f"$JS.ACK.{RUNS}.{CONTROLLER_RUNS}.>",
+        f"dead.{RUNS}.*.*",
+    ]
+    return {
+        "publish": [*administration, *runs],
+        "subscribe": [f"{reply_prefix('controller')}.>", CALLOUT_SUBJECT],
+        "allow_responses": {"max": 1, "expires": f"{AUTH_TIMEOUT_S}s"},
+    }
+
+
+_STREAM_VERBS = ("CREATE", "UPDATE", "INFO")
+_CONSUMER_VERBS = ("CREATE", "DURABLE.CREATE", "DELETE", "INFO")
