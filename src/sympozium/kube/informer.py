@@ -76,8 +76,13 @@ class Informer:
     def remember(self, obj: Object) -> None:
         """Take in what a write of ours returned, before the watch brings it.
 
-        An older version than the one held is ignored.
+        An older version than the one held is ignored, and so is an object that the
+        watch has passed by already: it is not held because it is gone again.
         """
+        if self._objects.get(_key(obj)) is not None or _version(obj) > int(self._version):
+            self._take(obj)
+
+    def _take(self, obj: Object) -> None:
         key = _key(obj)
         held = self._objects.get(key)
         if held is None or _version(held) < _version(obj):
@@ -142,7 +147,7 @@ class Informer:
             if event.type == "DELETED":
                 self._set(key, None)
             else:
-                self.remember(event.object)
+                self._take(event.object)
         return self._version
 
     def _set(self, key: Key, obj: Object | None) -> None:
