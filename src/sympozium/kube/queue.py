@@ -22,9 +22,14 @@ MAX_BACKOFF_S = 30.0
 
 
 class WorkQueue(Generic[K]):
-    """Keys waiting for a worker, now or at a time."""
+    """Keys waiting for a worker, now or at a time.
 
-    def __init__(self) -> None:
+    Where somebody waits for the outcome, *max_backoff_s* bounds how much later
+    than a fault its effects may end.
+    """
+
+    def __init__(self, *, max_backoff_s: float = MAX_BACKOFF_S) -> None:
+        self._max_backoff_s = max_backoff_s
         self._ready: deque[K] = deque()
         self._waiting: set[K] = set()
         self._active: set[K] = set()
@@ -58,7 +63,7 @@ class WorkQueue(Generic[K]):
     ) -> None:
         """Call *handle* for each key until *stop* is set; what is begun is finished.
 
-        A key for which *handle* raises comes back after 0.05 s, doubling to 30 s.
+        A key for which *handle* raises comes back after 0.05 s, doubling to the maximum.
         """
         async with asyncio.TaskGroup() as group:
             feeder = group.create_task(self._feed(handle, group, asyncio.Semaphore(workers)))
@@ -116,7 +121,7 @@ class WorkQueue(Generic[K]):
     def _back_off(self, key: K, error: Exception) -> None:
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        delay_s = min(FIRST_BACKOFF_S * 2.0**failures, MAX_BACKOFF_S)
+        delay_s = min(FIRST_BACKOFF_S * 2.0 ** min(failures, 30), self._max_backoff_s)
         extra = {"action": "retry", "key": str(key), "attempt": failures + 1, "cause": str(error)}
         if isinstance(error, TransientError):
             log.warning("reconcile failed", extra=extra)
