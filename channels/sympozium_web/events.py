@@ -1,0 +1,93 @@
+"""What an event stream carries, and its bytes as Server-Sent Events."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from sympozium.contract.messages import OutboundMessage, VisibleError
+from sympozium.contract.names import MessageId, RunName
+from sympozium.contract.run_events import Delta, Progress
+
+CONTENT_TYPE = "text/event-stream"
+HEARTBEAT = b": alive\n\n"
+PREAMBLE = b"retry: 1000\n\n"
+"""A browser that lost the stream asks again after so many milliseconds."""
+
+_encoder = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event of a conversation.
+
+    Attributes:
+        wire: Its bytes, made once for all who listen.
+        sequence: For the end of a message, its place in OUTBOX; else 0.
+        is_live: It describes a run at work; a newer description replaces it.
+        is_end: It is the one final reply or error of its message.
+    """
+
+    message_id: MessageId
+    wire: bytes
+    sequence: int = 0
+    is_live: bool = False
+    is_end: bool = False
+
+
+def stored(message_id: MessageId, text: str, time: datetime) -> Event:
+    """Return the event that says: the message is durable."""
+    return Event(
+        message_id, _wire("stored", {"message_id": message_id, "text": text, "time": time})
+    )
+
+
+def running(message_id: MessageId, run: RunName) -> Event:
+    """Return the event that says: a run works on the message."""
+    return Event(message_id, _wire("running", {"message_id": message_id, "run": run}), is_live=True)
+
+
+def progress(message_id: MessageId, line: Progress) -> Event:
+    """Return the event that says: a tool call began or ended."""
+    data = {
+        "message_id": message_id,
+        "call_id": line.call_id,
+        "tool": line.tool,
+        "state": line.state,
+    }
+    return Event(message_id, _wire("progress", data), is_live=True)
+
+
+def delta(message_id: MessageId, line: Delta) -> Event:
+    """Return a piece of the growing answer: it replaces what was there from `offset` on."""
+    data = {"message_id": message_id, "offset": line.offset, "text": line.text}
+    return Event(message_id, _wire("delta", data), is_live=True)
+
+
+def end(message_id: MessageId, *, text: str, error: VisibleError | None, sequence: int) -> Event:
+    """Return the one end of a message, with the id from which a stream can be resumed.
+
+    A *sequence* of 0 is not known yet: the event then carries no id.
+    """
+    if error is None:
+        wire = _wire("final", {"message_id": message_id, "text": text}, sequence)
+    else:
+        said = {"code": error.code, "message": error.message}
+        wire = _wire("error", {"message_id": message_id, "error": said}, sequence)
+    return Event(message_id, wire, sequence=sequence, is_end=True)
+
+
+def end_of(message: OutboundMessage, sequence: int) -> Event:
+    """Return the end that an OUTBOX message says."""
+    return end(message.message_id, text=message.text, error=message.error, sequence=sequence)
+
+
+def position(sequence: int) -> bytes:
+    """Return what sets a client's `Last-Event-ID` without any event."""
+    return f"id: {sequence}\n\n".encode()
+
+
+def _wire(name: str, data: dict[str, Any], sequence: int = 0) -> bytes:
+    head = f"id: {sequence}\nevent: {name}\n" if sequence else f"event: {name}\n"
+    return b"".join((head.encode(), b"data: ", _encoder.encode(data), b"\n\n"))

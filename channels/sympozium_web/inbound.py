@@ -1,0 +1,224 @@
+"""From a POST to INBOX: a message is accepted when it is on the bus' disk, and not before."""
+
+import asyncio
+import logging
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from sympozium.bus.ports import Bus, BusDeniedError, BusFullError, BusUnavailableError, Receipt
+from sympozium.contract.envelope import wrap
+from sympozium.contract.limits import MAX_TEXT_BYTES
+from sympozium.contract.messages import InboundMessage, Sender
+from sympozium.contract.names import (
+    ConversationId,
+    is_conversation_id,
+    web_message_id,
+)
+from sympozium.contract.subjects import inbox
+from sympozium_web import events
+from sympozium_web.audience import Audience
+from sympozium_web.health import Health
+from sympozium_web.refusals import RequestRefusedError, bad_request, unavailable
+from sympozium_web.strict_json import NotOneObjectError, read_object
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 6 * MAX_TEXT_BYTES + 4096
+"""The longest text with each of its bytes written as a JSON escape of six, and room around it."""
+
+BODY_TIMEOUT_S = 10.0
+
+OWNER = Sender(platform="web", user_id="owner", display_name="Web chat")
+"""Whoever may reach the page: the machine's user, or the holder of the token.
+
+Nothing in a request says who one is, so nothing in it can say something else.
+"""
+
+_NAME_HINT = "Use 1 to 64 of the characters A-Z a-z 0-9 . _ - and begin with a letter or digit."
+
+
+@dataclass(frozen=True)
+class Posted:
+    """The body of a POST."""
+
+    text: str
+    client_id: str
+
+
+class Inbound:
+    """Takes messages in for one channel."""
+
+    def __init__(
+        self, bus: Bus, namespace: str, channel: str, audience: Audience, health: Health
+    ) -> None:
+        self._bus = bus
+        self._namespace = namespace
+        self._channel = channel
+        self._audience = audience
+        self._health = health
+
+    async def post(self, request: web.Request) -> web.Response:
+        """Answer 202 with the message's id once the message is durable."""
+        conversation = conversation_of(request)
+        posted = read_posted(await read_body(request))
+        message = InboundMessage(
+            message_id=web_message_id(
+                self._namespace, self._channel, conversation, posted.client_id
+            ),
+            conversation=conversation,
+            sender=OWNER,
+            text=posted.text,
+            time=datetime.now(UTC),
+        )
+        receipt = await self._store(message)
+        if not receipt.duplicate:
+            stored = events.stored(message.message_id, message.text, message.time)
+            self._audience.show(conversation, stored)
+        return web.json_response({"message_id": message.message_id}, status=202)
+
+    async def _store(self, message: InboundMessage) -> Receipt:
+        """Publish *message*; the same id again stores nothing and is the same success."""
+        if not self._health.is_connected:
+            # Not handed to the client's buffer: it would be sent when we have said that it was not.
+            raise _not_stored()
+        data = wrap(message, id=message.message_id, time=message.time)
+        try:
+            receipt = await self._bus.publish(
+                inbox(self._namespace, self._channel), data, message_id=message.message_id
+            )
+        except BusUnavailableError as error:
+            self._health.publish_failed()
+            raise _not_stored() from error
+        except BusFullError as error:
+            self._health.publish_failed()
+            raise unavailable(
+                "inbox_full",
+                "The message was not stored: too many wait to be answered.",
+                "Send it again later, with the same id.",
+            ) from error
+        except BusDeniedError as error:
+            self._health.publish_failed()
+            raise unavailable(
+                "channel_not_admitted",
+                "The message was not stored: this channel may not hand in messages.",
+                "Whoever runs the system finds the reason in the log of the controller.",
+            ) from error
+        self._health.publish_succeeded()
+        log.info(
+            "message stored",
+            extra={
+                "action": "store",
+                "sequence": receipt.sequence,
+                "duplicate": receipt.duplicate,
+            },
+        )
+        return receipt
+
+
+def conversation_of(request: web.Request) -> ConversationId:
+    """Return the conversation that a request's path names.
+
+    Raises:
+        RequestRefusedError: It is not a name of a conversation.
+    """
+    name = request.match_info["conversation"]
+    if not is_conversation_id(name):
+        raise bad_request("bad_conversation", "This is not the name of a conversation.", _NAME_HINT)
+    return ConversationId(name)
+
+
+async def read_body(request: web.Request) -> bytes:
+    """Return the body of a request that says it is JSON, up to `MAX_BODY_BYTES`.
+
+    Raises:
+        RequestRefusedError: It is something else, too long, or too slow in coming.
+    """
+    is_plain = request.headers.get("Content-Encoding", "identity").lower() == "identity"
+    if request.content_type != "application/json" or not is_plain or not _is_utf8(request):
+        raise RequestRefusedError(
+            415,
+            "not_json",
+            "The message must be sent as JSON.",
+            "Set 'Content-Type: application/json' and no Content-Encoding.",
+        )
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise _too_long() from None
+    except TimeoutError:
+        raise RequestRefusedError(
+            408,
+            "too_slow",
+            "The message did not arrive in time.",
+            "Send it again.",
+        ) from None
+
+
+def read_posted(body: bytes) -> Posted:
+    """Return what a POST says.
+
+    Raises:
+        RequestRefusedError: It is not one JSON object with a text, and perhaps an id.
+    """
+    try:
+        fields = read_object(body)
+    except NotOneObjectError as error:
+        raise bad_request(
+            "bad_json", f"The message could not be read: {error}.", 'Send {"text": "..."}.'
+        ) from None
+    unknown = fields.keys() - {"text", "id"}
+    if unknown:
+        raise bad_request(
+            "unknown_field",
+            "The message has a field that is not known here.",
+            "The fields are 'text' and, optionally, 'id'.",
+        )
+    return Posted(_checked_text(fields.get("text")), _checked_id(fields.get("id")))
+
+
+def _checked_text(text: Any) -> str:
+    if not isinstance(text, str):
+        raise bad_request("no_text", "The message has no text.", "Set 'text' to a string.")
+    if not text.strip():
+        raise bad_request("empty_text", "The message is empty.", "Write something first.")
+    if len(text.encode()) > MAX_TEXT_BYTES:
+        raise _too_long()
+    if "\0" in text:
+        raise bad_request(
+            "bad_text", "The message holds a NUL character.", "Send text, not binary data."
+        )
+    return text
+
+
+def _checked_id(client_id: Any) -> str:
+    if client_id is None:
+        return uuid.uuid4().hex
+    if not isinstance(client_id, str) or not is_conversation_id(client_id):
+        raise bad_request("bad_id", "This is not an id for a message.", _NAME_HINT)
+    return client_id
+
+
+def _is_utf8(request: web.Request) -> bool:
+    return (request.charset or "utf-8").lower() in {"utf-8", "utf8"}
+
+
+def _too_long() -> RequestRefusedError:
+    return RequestRefusedError(
+        413,
+        "text_too_long",
+        f"The message is longer than {MAX_TEXT_BYTES // 1024} KiB.",
+        "Shorten it, or send it in parts.",
+    )
+
+
+def _not_stored() -> RequestRefusedError:
+    return unavailable(
+        "bus_unavailable",
+        "The message could not be stored: the message bus is away.",
+        "Send it again in a moment, with the same id: it is answered once.",
+    )

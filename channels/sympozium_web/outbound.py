@@ -1,0 +1,67 @@
+"""From OUTBOX to the people who look: "working on it", the live tokens, the end."""
+
+import asyncio
+import logging
+
+from sympozium.bus.ports import Bus, Delivery
+from sympozium.bus.settle import settle
+from sympozium.contract.envelope import unwrap
+from sympozium.contract.messages import OutboundKind, OutboundMessage
+from sympozium.contract.subjects import Consumer
+from sympozium_web import events
+from sympozium_web.audience import Audience
+from sympozium_web.live_runs import LiveRun, LiveRuns
+
+log = logging.getLogger(__name__)
+
+
+class Outbound:
+    """Shows what the router says, to those who listen now.
+
+    The durable record is the transcript: a delivery is done when it was handed
+    to every open stream, and who had none open reads it there.
+    """
+
+    def __init__(self, bus: Bus, consumer: Consumer, audience: Audience, runs: LiveRuns) -> None:
+        self._bus = bus
+        self._consumer = consumer
+        self._audience = audience
+        self._runs = runs
+
+    async def outbox_loop(self, stop: asyncio.Event) -> None:
+        """Settle deliveries, in order, until *stop* is set."""
+        async with asyncio.TaskGroup() as group:
+            reading = group.create_task(self._read())
+            await stop.wait()
+            reading.cancel()
+
+    async def _read(self) -> None:
+        async with self._bus.consume(self._consumer) as deliveries:
+            async for delivery in deliveries:
+                await settle(delivery, self.show)
+
+    async def show(self, delivery: Delivery) -> None:
+        """Hand one delivery to everybody who listens to its conversation.
+
+        Raises:
+            PermanentError: It is not an outbound message; a person must look at it.
+        """
+        message = unwrap(delivery.data, OutboundMessage)
+        if message.kind is OutboundKind.ACCEPTED:
+            self._show_accepted(message)
+        elif self._runs.end(message.message_id, delivery.sequence):
+            self._audience.show(message.conversation, events.end_of(message, delivery.sequence))
+            log.info(
+                "end shown",
+                extra={
+                    "action": "show",
+                    "kind": message.kind.value,
+                    "run": message.run_name,
+                    "sequence": delivery.sequence,
+                },
+            )
+
+    def _show_accepted(self, message: OutboundMessage) -> None:
+        run = LiveRun(message.conversation, message.message_id, message.run_name, message.run_uid)
+        if self._runs.follow(run):
+            self._audience.show(message.conversation, run.running)

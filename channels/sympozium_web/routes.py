@@ -1,0 +1,108 @@
+"""The HTTP interface: which path leads where, and that every failure is one JSON error."""
+
+import logging
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from sympozium_web.gate import Gate, middleware
+from sympozium_web.health import Health
+from sympozium_web.inbound import MAX_BODY_BYTES, Inbound, conversation_of
+from sympozium_web.page import Page
+from sympozium_web.refusals import RequestRefusedError, as_response, unavailable
+from sympozium_web.stream import EventStream
+from sympozium_web.transcript import Transcript, TranscriptUnavailableError, as_message
+
+log = logging.getLogger(__name__)
+
+CONVERSATION = "/api/conversations/{conversation}"
+
+
+def build_app(
+    gate: Gate, health: Health, inbound: Inbound, transcript: Transcript, stream: EventStream
+) -> web.Application:
+    """Return the application that serves the page and the interface behind it."""
+
+    async def get_messages(request: web.Request) -> web.Response:
+        entries = await transcript.entries(conversation_of(request))
+        body = msgspec.json.encode({"messages": [as_message(entry) for entry in entries]})
+        return web.Response(body=body, content_type="application/json")
+
+    app = web.Application(
+        middlewares=[_refuse_in_json, middleware(gate)], client_max_size=MAX_BODY_BYTES
+    )
+    Page().add_routes(app)
+    health.add_routes(app)
+    app.router.add_post(f"{CONVERSATION}/messages", inbound.post)
+    app.router.add_get(f"{CONVERSATION}/messages", get_messages)
+    app.router.add_get(f"{CONVERSATION}/events", stream.get, allow_head=False)
+    return app
+
+
+def build_health_app(health: Health) -> web.Application:
+    """Return the application that serves `/livez` and `/readyz` alone."""
+    app = web.Application(middlewares=[_refuse_in_json])
+    health.add_routes(app)
+    return app
+
+
+@web.middleware
+async def _refuse_in_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except RequestRefusedError as error:
+        return as_response(error)
+    except TranscriptUnavailableError:
+        return as_response(
+            unavailable(
+                "history_unavailable",
+                "The conversation cannot be read now.",
+                "Try again in a moment; messages can be sent meanwhile.",
+            )
+        )
+    except web.HTTPNotFound:
+        return as_response(
+            RequestRefusedError(
+                404, "not_found", "There is nothing under this path.", "The page is at '/'."
+            )
+        )
+    except web.HTTPMethodNotAllowed as error:
+        allowed = ", ".join(sorted(error.allowed_methods))
+        response = as_response(
+            RequestRefusedError(
+                405,
+                "method_not_allowed",
+                "This path does not know that method.",
+                f"It knows {allowed}.",
+            )
+        )
+        response.headers["Allow"] = allowed
+        return response
+    except web.HTTPException as error:
+        return as_response(
+            RequestRefusedError(
+                error.status, "bad_request", "The request cannot be served.", "Look at its headers."
+            )
+        )
+    except ConnectionError:  # the client went away
+        raise
+    except Exception as error:  # noqa: BLE001 - a bug must not answer in a form nobody reads
+        return _bug(request, error)
+
+
+def _bug(request: web.Request, error: Exception) -> web.Response:
+    route = request.match_info.route.resource
+    log.error(
+        "request failed",
+        exc_info=error,
+        extra={"action": "refuse", "route": route.canonical if route is not None else "none"},
+    )
+    return as_response(
+        RequestRefusedError(
+            500,
+            "internal",
+            "Something went wrong here, and it is in the log of the web channel.",
+            "Try again; a message with the same id is answered once.",
+        )
+    )

@@ -1,0 +1,259 @@
+"""What stands around the web channel in its tests: the program itself, and a router from memory."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+
+import msgspec
+from tests.fixtures.nats_server import free_port
+
+from sympozium.bus.nats import NatsBus
+from sympozium.bus.ports import Delivery
+from sympozium.contract.envelope import decode, encode, unwrap, wrap
+from sympozium.contract.messages import (
+    Entry,
+    EntryState,
+    HistoryAnswer,
+    HistoryRequest,
+    InboundMessage,
+    OutboundKind,
+    OutboundMessage,
+    Role,
+    VisibleError,
+    outbound_id,
+)
+from sympozium.contract.names import ConversationId, MessageId, RunName, RunUid
+from sympozium.contract.run_events import Delta, Progress, RunEvent, Started
+from sympozium.contract.subjects import live, outbox
+
+NAMESPACE = "default"
+CHANNEL = "web"
+START_TIMEOUT_S = 15.0
+
+
+@dataclass
+class WebProgram:
+    """The channel as a process of its own, as it runs in a pod."""
+
+    nats_url: str
+    log: Path
+    port: int = field(default_factory=free_port)
+    environ: Mapping[str, str] = field(default_factory=dict)
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The process' id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def launch(self) -> None:
+        """Start the process and return at once."""
+        environ = {
+            "PATH": os.environ["PATH"],
+            "SYMPOZIUM_CHANNEL_NAMESPACE": NAMESPACE,
+            "SYMPOZIUM_CHANNEL_NAME": CHANNEL,
+            "SYMPOZIUM_NATS_URL": self.nats_url,
+            "SYMPOZIUM_WEB_PORT": str(self.port),
+            **self.environ,
+        }
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "sympozium_web"], env=environ, stdout=log, stderr=log
+            )
+
+    def start(self) -> None:
+        """Start the process and return when it is ready."""
+        self.launch()
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self.is_ready():
+            assert self._process is not None
+            assert self._process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.02)
+
+    def is_ready(self) -> bool:
+        """Return what `/readyz` says; False where nobody answers."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (HTTPError, URLError, ConnectionError, TimeoutError):
+            return False
+
+    def wait(self) -> int:
+        """Wait for the process to end and return its exit code."""
+        assert self._process is not None
+        code = self._process.wait(START_TIMEOUT_S)
+        self._process = None
+        return code
+
+    def terminate(self) -> int:
+        """Ask the process to end, as a kubelet does, and return its exit code."""
+        if self._process is None:
+            return 0
+        self._process.terminate()
+        return self.wait()
+
+    def kill(self) -> None:
+        """End the process by SIGKILL."""
+        if self._process is not None:
+            self._process.kill()
+            self.wait()
+
+
+@dataclass
+class MemoryRouter:
+    """Speaks the router's side of the contract: history, OUTBOX, and a run's live tokens."""
+
+    bus: NatsBus
+    deliveries: AsyncIterator[Delivery]
+    transcripts: dict[ConversationId, list[Entry]] = field(default_factory=dict)
+    history_error: str = ""
+
+    async def answer_history(self, _subject: str, data: bytes) -> bytes:
+        """Answer a request for a transcript."""
+        if self.history_error:
+            return encode(HistoryAnswer(error=self.history_error))
+        request = decode(data, HistoryRequest)
+        entries = self.transcripts.get(request.conversation, [])
+        return encode(HistoryAnswer(entries=entries[-request.limit :]))
+
+    async def next_message(self, conversation: str) -> InboundMessage:
+        """Take the next message of a conversation from INBOX and record it."""
+        while True:
+            delivery = await anext(self.deliveries)
+            message = unwrap(delivery.data, InboundMessage)
+            await delivery.ack()
+            if message.conversation == conversation:
+                break
+        entry = Entry(
+            id=message.message_id,
+            role=Role.USER,
+            text=message.text,
+            time=message.time,
+            state=EntryState.STORED,
+        )
+        self.transcripts.setdefault(message.conversation, []).append(entry)
+        return message
+
+    async def accept(self, message: InboundMessage) -> RunUid:
+        """Say that a run works on a message; return the run's uid."""
+        uid = RunUid("uid-" + message.message_id.rpartition(":")[2].replace(".", "_"))
+        name = RunName(f"web-{uid}")
+        self._change(message, state=EntryState.RUNNING, run_uid=uid, run_name=name)
+        await self._publish(
+            OutboundMessage(
+                kind=OutboundKind.ACCEPTED,
+                message_id=message.message_id,
+                conversation=message.conversation,
+                run_name=name,
+                run_uid=uid,
+            )
+        )
+        return uid
+
+    async def say(self, uid: RunUid, *lines: RunEvent) -> None:
+        """Send what a run says while it works."""
+        for line in lines:
+            await self.bus.send(live(NAMESPACE, uid), encode(line))
+
+    async def stream(self, uid: RunUid, *pieces: str) -> None:
+        """Send an answer piece by piece."""
+        offset = 0
+        for piece in pieces:
+            await self.say(uid, Delta(text=piece, offset=offset))
+            offset += len(piece)
+
+    async def finish(self, message: InboundMessage, text: str) -> int:
+        """Give a message its answer; return its OUTBOX sequence."""
+        self._change(message, state=EntryState.DONE)
+        return await self._end(message, OutboundKind.FINAL, text, None)
+
+    async def fail(self, message: InboundMessage, code: str, sentence: str) -> int:
+        """Give a message its error; return its OUTBOX sequence."""
+        self._change(message, state=EntryState.FAILED)
+        error = VisibleError(code=code, message=sentence)
+        return await self._end(message, OutboundKind.ERROR, "", error)
+
+    async def publish_raw(self, data: bytes, message_id: str) -> None:
+        """Put any bytes into OUTBOX."""
+        await self.bus.publish(outbox(NAMESPACE, CHANNEL), data, message_id=message_id)
+
+    async def _end(
+        self,
+        message: InboundMessage,
+        kind: OutboundKind,
+        text: str,
+        error: VisibleError | None,
+    ) -> int:
+        outbound = OutboundMessage(
+            kind=kind,
+            message_id=message.message_id,
+            conversation=message.conversation,
+            text=text,
+            error=error,
+        )
+        entry = Entry(
+            id=f"{message.message_id}/reply",
+            role=Role.ASSISTANT,
+            text=text,
+            time=datetime.now(UTC),
+            in_reply_to=message.message_id,
+            error=error,
+        )
+        entries = self.transcripts[message.conversation]
+        entries.append(entry)
+        sequence = await self._publish(outbound)
+        entries[entries.index(entry)] = replace_entry(entry, sequence=sequence)
+        return sequence
+
+    async def _publish(self, message: OutboundMessage) -> int:
+        identity = outbound_id(message.message_id, message.kind)
+        data = wrap(message, id=identity, time=datetime.now(UTC))
+        receipt = await self.bus.publish(outbox(NAMESPACE, CHANNEL), data, message_id=identity)
+        return receipt.sequence
+
+    def _change(self, message: InboundMessage, **fields: object) -> None:
+        entries = self.transcripts[message.conversation]
+        for index, entry in enumerate(entries):
+            if entry.id == message.message_id:
+                entries[index] = replace_entry(entry, **fields)
+
+
+def replace_entry(entry: Entry, **fields: object) -> Entry:
+    """Return *entry* with some fields changed."""
+    return msgspec.structs.replace(entry, **fields)
+
+
+def tool(state: str, name: str = "list_pods") -> Progress:
+    """Return what a run says when a tool call begins or ends."""
+    return Progress(call_id="call/1", tool=name, state=state)
+
+
+STARTED = Started()
+
+
+def message_id(conversation: str, client_id: str) -> MessageId:
+    """Return the id that the channel gives to a client's message."""
+    return MessageId(f"web:{NAMESPACE}/{CHANNEL}:{conversation}:{client_id}")
+
+
+def error_of(body: str) -> dict[str, str]:
+    """Return the error that an answer says."""
+    said: dict[str, dict[str, str]] = json.loads(body)
+    assert set(said) == {"error"}
+    assert set(said["error"]) == {"code", "message", "hint"}
+    return said["error"]
