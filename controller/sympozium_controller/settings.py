@@ -10,6 +10,7 @@
 | `SYMPOZIUM_SYSTEM_NAMESPACE` | where router and controller run; default `sympozium-system` |
 | `SYMPOZIUM_IMAGE_AGENT` | image of run pods; default `sympozium/agent:local` |
 | `SYMPOZIUM_IMAGE_CHANNEL_WEB` | image of web channels; default `sympozium/channel-web:local` |
+| `SYMPOZIUM_WEB_HOST` | address that web channels listen on in their pod; default `127.0.0.1` |
 | `SYMPOZIUM_RUN_EGRESS` | JSON list of NetworkPolicy egress rules of run pods; default: none |
 | `SYMPOZIUM_MODEL_IDLE_TIMEOUT_S` | silence after which a model has timed out; default 30 |
 | `SYMPOZIUM_HEALTH_PORT` | port of `/livez` and `/readyz`; default 8080 |
@@ -39,6 +40,7 @@ class PodSettings:
     nats_url: str
     agent_image: str = "sympozium/agent:local"
     web_image: str = "sympozium/channel-web:local"
+    web_host: str = "127.0.0.1"
     api_host: str = ""
     api_port: str = ""
     model_idle_timeout_s: int = 30
@@ -85,6 +87,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         nats_url=reader.text("SYMPOZIUM_POD_NATS_URL", bus.url),
         agent_image=reader.text("SYMPOZIUM_IMAGE_AGENT", "sympozium/agent:local"),
         web_image=reader.text("SYMPOZIUM_IMAGE_CHANNEL_WEB", "sympozium/channel-web:local"),
+        web_host=reader.text("SYMPOZIUM_WEB_HOST", "127.0.0.1"),
         api_host=reader.text("KUBERNETES_SERVICE_HOST", ""),
         api_port=reader.text("KUBERNETES_SERVICE_PORT", ""),
         model_idle_timeout_s=reader.number("SYMPOZIUM_MODEL_IDLE_TIMEOUT_S", 30, low=1, high=3600),

@@ -1,5 +1,7 @@
 """Creating the streams and durable consumers. Only the controller may; it runs this at start."""
 
+import json
+
 from nats.aio.client import Client
 from nats.js.api import (
     AckPolicy,
@@ -13,12 +15,16 @@ from nats.js.errors import NotFoundError
 
 from sympozium.contract.limits import DUPLICATE_WINDOW, STREAM_MAX_AGE
 from sympozium.contract.subjects import (
+    CHANNEL_CONSUMER_PREFIX,
     INBOX_CONSUMER,
+    OUTBOX,
     RUNS_CONSUMER,
     STREAMS,
     Consumer,
     Stream,
 )
+
+REQUEST_TIMEOUT_S = 5.0
 
 
 async def ensure_bus(client: Client, *, replicas: int = 1) -> None:
@@ -51,6 +57,25 @@ async def delete_consumer(client: Client, consumer: Consumer) -> None:
         await client.jetstream().delete_consumer(consumer.stream, consumer.name)
     except NotFoundError:
         return
+
+
+async def channel_consumers(client: Client) -> list[str]:
+    """Return the names of the consumers from which channels read their OUTBOX.
+
+    They are asked for page by page: a bus may hold thousands.
+    """
+    names: list[str] = []
+    while True:
+        answer = await client.request(
+            f"$JS.API.CONSUMER.NAMES.{OUTBOX}",
+            json.dumps({"offset": len(names)}).encode(),
+            timeout=REQUEST_TIMEOUT_S,
+        )
+        page = json.loads(answer.data)
+        found = page.get("consumers") or []
+        names += found
+        if not found or len(names) >= page.get("total", 0):
+            return [name for name in names if name.startswith(CHANNEL_CONSUMER_PREFIX)]
 
 
 async def _ensure_stream(client: Client, stream: Stream, replicas: int) -> None:

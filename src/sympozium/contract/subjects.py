@@ -24,6 +24,9 @@ CONTROLLER_RUNS = "controller"
 ROUTER_GROUP = "router"
 """Queue group in which routers answer requests, so that one of them does."""
 
+CHANNEL_CONSUMER_PREFIX = "channel_"
+"""Begins the name of every durable consumer of OUTBOX that belongs to a channel."""
+
 
 @dataclass(frozen=True)
 class Stream:
@@ -113,7 +116,8 @@ def reply_prefix(*identity: str) -> str:
 
 def outbox_consumer(namespace: str, channel: str) -> Consumer:
     """Return the durable consumer from which one channel reads its OUTBOX."""
-    return Consumer(OUTBOX, f"channel_{namespace}_{channel}", outbox(namespace, channel))
+    name = f"{CHANNEL_CONSUMER_PREFIX}{namespace}_{channel}"
+    return Consumer(OUTBOX, name, outbox(namespace, channel))
 
 
 INBOX_CONSUMER = Consumer(INBOX, ROUTER_INBOX, "inbox.>")

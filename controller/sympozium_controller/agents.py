@@ -1,0 +1,91 @@
+"""Keeping an Agent's own Channels, and saying whether the Agent is ready."""
+
+import asyncio
+import logging
+
+import msgspec
+
+from sympozium.contract.agent import AgentSpec
+from sympozium.contract.resources import AGENTS, CHANNELS, SECRETS, Object
+from sympozium.kube.client import Kube
+from sympozium.kube.errors import NotFoundError
+from sympozium.kube.informer import Informer, Key
+from sympozium.kube.queue import WorkQueue
+from sympozium_controller.channels.shorthand import shorthand_channels
+from sympozium_controller.conditions import Verdict, write_condition
+from sympozium_controller.furniture import FIELD_MANAGER, Furniture
+from sympozium_controller.runs.view import controller_uid
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN_S = 10.0
+"""How often a Secret that an Agent names, and that is missing, is looked for."""
+
+
+class AgentReconciler:
+    """Makes what an Agent's shorthand stands for, and writes its Ready condition."""
+
+    def __init__(
+        self, kube: Kube, agents: Informer, channels: Informer, furniture: Furniture
+    ) -> None:
+        self._kube = kube
+        self._agents = agents
+        self._channels = channels
+        self._furniture = furniture
+        self._queue: WorkQueue[Key] = WorkQueue()
+        agents.listen(lambda key, _old, _new: self._queue.add(key))
+        channels.listen(self._channel_changed)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Reconcile what changes until *stop* is set. The copies must be complete."""
+        await self._queue.work(self.reconcile, stop, workers=4)
+
+    async def reconcile(self, key: Key) -> None:
+        """Do everything there is to do now about one Agent."""
+        agent = self._agents.get(*key)
+        if agent is None or "deletionTimestamp" in agent["metadata"]:
+            return  # the garbage collector takes its Channels
+        await self._furniture.ensure(key[0])
+        spec = msgspec.convert(agent["spec"], AgentSpec)
+        await self._apply_channels(agent, spec)
+        verdict = await self._verdict(key[0], spec)
+        if not verdict.is_true:
+            self._queue.add_after(key, LOOK_AGAIN_S)
+        await write_condition(self._kube, AGENTS, self._agents, agent, verdict)
+
+    async def _apply_channels(self, agent: Object, spec: AgentSpec) -> None:
+        wanted = {one["metadata"]["name"]: one for one in shorthand_channels(agent, spec)}
+        namespace, uid = agent["metadata"]["namespace"], agent["metadata"]["uid"]
+        for name, channel in wanted.items():
+            held = self._channels.get(namespace, name)
+            if held is None or controller_uid(held) != uid:
+                applied = await self._kube.apply(CHANNELS, channel, manager=FIELD_MANAGER)
+                self._channels.remember(applied)
+        for held in list(self._channels.all()):
+            metadata = held["metadata"]
+            if controller_uid(held) == uid and metadata["name"] not in wanted:
+                await self._delete_channel(metadata)
+
+    async def _delete_channel(self, metadata: Object) -> None:
+        try:
+            await self._kube.delete(
+                CHANNELS, metadata["namespace"], metadata["name"], uid=metadata["uid"]
+            )
+        except NotFoundError:
+            return
+
+    async def _verdict(self, namespace: str, spec: AgentSpec) -> Verdict:
+        for secret in dict.fromkeys(ref.secret for ref in spec.auth_refs):
+            try:
+                await self._kube.get(SECRETS, namespace, secret)
+            except NotFoundError:
+                text = f"Secret {secret!r}, named by authRefs, does not exist"
+                return Verdict("Ready", False, "SecretNotFound", text)
+        return Verdict("Ready", True, "Ready")
+
+    def _channel_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
+        if new is None and old is not None:
+            owners = old["metadata"].get("ownerReferences") or []
+            for owner in owners:
+                if owner["kind"] == AGENTS.kind:
+                    self._queue.add((key[0], owner["name"]))

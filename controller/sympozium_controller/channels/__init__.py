@@ -1,0 +1,1 @@
+"""From Channel to Deployment, and from an Agent's shorthand to Channels."""

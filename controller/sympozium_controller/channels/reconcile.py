@@ -1,0 +1,144 @@
+"""Keeping a Deployment, an identity and an OUTBOX consumer for every Channel."""
+
+import asyncio
+import logging
+
+import msgspec
+
+from sympozium.bus.admin import channel_consumers, delete_consumer, ensure_consumer
+from sympozium.bus.nats import NatsBus
+from sympozium.contract.channel import ChannelSpec
+from sympozium.contract.names import is_subject_token
+from sympozium.contract.resources import (
+    CHANNEL_LABEL,
+    CHANNELS,
+    COMPONENT_LABEL,
+    DEPLOYMENTS,
+    SERVICE_ACCOUNTS,
+    Object,
+)
+from sympozium.contract.subjects import OUTBOX, Consumer, outbox_consumer
+from sympozium.kube.client import Kube
+from sympozium.kube.informer import Informer, Key
+from sympozium.kube.queue import WorkQueue
+from sympozium_controller.channels.deployment import (
+    build_deployment,
+    build_service_account,
+    channel_object_name,
+    is_as_wanted,
+)
+from sympozium_controller.conditions import Verdict, write_condition
+from sympozium_controller.furniture import FIELD_MANAGER, Furniture
+from sympozium_controller.settings import PodSettings
+
+log = logging.getLogger(__name__)
+
+_OURS = f"{COMPONENT_LABEL}=channel"
+
+
+class ChannelCache:
+    """Copies of all Channels and of their Deployments."""
+
+    def __init__(self, kube: Kube) -> None:
+        self.channels = Informer(kube, CHANNELS)
+        self.deployments = Informer(kube, DEPLOYMENTS, labelSelector=_OURS)
+
+    @property
+    def informers(self) -> tuple[Informer, ...]:
+        """All of them, for whoever runs them."""
+        return self.channels, self.deployments
+
+
+class ChannelReconciler:
+    """Makes every Channel's program run, and takes its place on the bus away with it."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        bus: NatsBus,
+        cache: ChannelCache,
+        furniture: Furniture,
+        settings: PodSettings,
+    ) -> None:
+        self._kube = kube
+        self._bus = bus
+        self._cache = cache
+        self._furniture = furniture
+        self._settings = settings
+        self._queue: WorkQueue[Key] = WorkQueue()
+        self._with_consumer: set[Key] = set()
+        cache.channels.listen(lambda key, _old, _new: self._queue.add(key))
+        cache.deployments.listen(self._deployment_changed)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Reconcile what changes until *stop* is set. The copies must be complete."""
+        await self._sweep()
+        await self._queue.work(self.reconcile, stop, workers=4)
+
+    async def reconcile(self, key: Key) -> None:
+        """Do everything there is to do now about one Channel."""
+        namespace, name = key
+        channel = self._cache.channels.get(namespace, name)
+        if channel is None:
+            await self._remove(key)
+        elif "deletionTimestamp" not in channel["metadata"]:
+            verdict = await self._verdict(key, channel)
+            await write_condition(self._kube, CHANNELS, self._cache.channels, channel, verdict)
+
+    async def _verdict(self, key: Key, channel: Object) -> Verdict:
+        namespace, name = key
+        if not is_subject_token(name):
+            text = "only letters, digits and '-' may be in a Channel's name; make one named so"
+            return Verdict("Available", False, "NameNotAllowed", text)
+        await self._furniture.ensure(namespace)
+        await self._ensure_consumer(key)
+        spec = msgspec.convert(channel["spec"], ChannelSpec)
+        wanted = build_deployment(channel, spec, self._settings)
+        held = self._cache.deployments.get(namespace, channel_object_name(name))
+        if not is_as_wanted(held, wanted):
+            account = build_service_account(channel)
+            await self._kube.apply(SERVICE_ACCOUNTS, account, manager=FIELD_MANAGER)
+            held = await self._kube.apply(DEPLOYMENTS, wanted, manager=FIELD_MANAGER)
+            self._cache.deployments.remember(held)
+            log.info("channel applied", extra={"action": "apply", "channel": name})
+        return availability(held or {})
+
+    async def _ensure_consumer(self, key: Key) -> None:
+        if key not in self._with_consumer:
+            await ensure_consumer(self._bus.client, outbox_consumer(*key))
+            self._with_consumer.add(key)
+
+    async def _remove(self, key: Key) -> None:
+        self._with_consumer.discard(key)
+        if is_subject_token(key[1]):
+            await delete_consumer(self._bus.client, outbox_consumer(*key))
+            log.info("channel removed", extra={"action": "delete", "channel": key[1]})
+
+    async def _sweep(self) -> None:
+        """Delete the consumers of Channels that were deleted while no controller ran."""
+        keys = [(one["metadata"]["namespace"], one["metadata"]["name"]) for one in self._all()]
+        wanted = {outbox_consumer(*key).name for key in keys if is_subject_token(key[1])}
+        for name in await channel_consumers(self._bus.client):
+            if name not in wanted:
+                await delete_consumer(self._bus.client, Consumer(OUTBOX, name, ""))
+
+    def _all(self) -> list[Object]:
+        return list(self._cache.channels.all())
+
+    def _deployment_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
+        labels = (new or old or {})["metadata"].get("labels") or {}
+        if CHANNEL_LABEL in labels:
+            self._queue.add((key[0], labels[CHANNEL_LABEL]))
+
+
+def availability(deployment: Object) -> Verdict:
+    """Return what a Deployment's status says about its channel."""
+    status = deployment.get("status") or {}
+    generation = deployment.get("metadata", {}).get("generation", 1)
+    if status.get("observedGeneration", 0) < generation:
+        return Verdict("Available", False, "Starting", "its Deployment is being rolled out")
+    if status.get("availableReplicas", 0) >= 1 and status.get("updatedReplicas", 0) >= 1:
+        return Verdict("Available", True, "Running")
+    failing = [one for one in status.get("conditions") or [] if one["type"] == "ReplicaFailure"]
+    text = failing[0].get("message", "") if failing else "its pod is not ready"
+    return Verdict("Available", False, "PodNotReady", text)

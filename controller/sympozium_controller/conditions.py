@@ -1,0 +1,57 @@
+"""Writing one condition into an object's status, only when it says something new."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sympozium.contract.resources import Object, Resource
+from sympozium.contract.times import kube_time
+from sympozium.kube.client import Kube
+from sympozium.kube.informer import Informer
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a condition is to say."""
+
+    type: str
+    is_true: bool
+    reason: str
+    message: str = ""
+
+
+async def write_condition(
+    kube: Kube, resource: Resource, cache: Informer, obj: Object, verdict: Verdict
+) -> None:
+    """Make *obj*'s status carry *verdict* for its present generation.
+
+    Nothing is written when it does already; the time of transition moves only
+    when the truth does.
+
+    Raises:
+        ConflictError: The object changed meanwhile; decide again.
+    """
+    status = obj.get("status") or {}
+    generation = obj["metadata"].get("generation", 1)
+    conditions = status.get("conditions") or []
+    held: Object = next((one for one in conditions if one["type"] == verdict.type), {})
+    fresh = _condition(held, verdict, generation)
+    if held == fresh and status.get("observedGeneration") == generation:
+        return
+    others = [one for one in conditions if one["type"] != verdict.type]
+    wanted = {**status, "observedGeneration": generation, "conditions": [*others, fresh]}
+    cache.remember(await kube.replace(resource, {**obj, "status": wanted}, subresource="status"))
+
+
+def _condition(held: Object, verdict: Verdict, generation: int) -> Object:
+    status = "True" if verdict.is_true else "False"
+    moved = held.get("status") != status
+    condition: Object = {
+        "type": verdict.type,
+        "status": status,
+        "reason": verdict.reason,
+        "observedGeneration": generation,
+        "lastTransitionTime": kube_time(datetime.now(UTC))
+        if moved
+        else held.get("lastTransitionTime", ""),
+    }
+    return {**condition, "message": verdict.message} if verdict.message else condition

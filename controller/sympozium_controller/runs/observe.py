@@ -1,0 +1,157 @@
+"""What is known of runs without asking anyone: informers, and what their runs said."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+import msgspec
+
+from sympozium.contract.agent import AgentSpec
+from sympozium.contract.names import RunUid
+from sympozium.contract.resources import (
+    AGENT_RUNS,
+    AGENTS,
+    COMPONENT_LABEL,
+    CONVERSATION_LABEL,
+    JOBS,
+    PODS,
+    RUN_LABEL,
+    Object,
+)
+from sympozium.kube.client import Kube
+from sympozium.kube.informer import Informer, Key
+from sympozium_controller.runs.pod import MODEL_ANNOTATION
+from sympozium_controller.runs.view import (
+    JobView,
+    PodView,
+    Run,
+    controller_uid,
+    is_finished_run,
+    read_job,
+    read_pod,
+)
+
+_OURS = f"{COMPONENT_LABEL}=run"
+
+
+class RunCache:
+    """Copies of all AgentRuns, Agents, run Jobs and run pods."""
+
+    def __init__(self, kube: Kube) -> None:
+        self.runs = Informer(
+            kube,
+            AGENT_RUNS,
+            indexes={"unfinished-conversation": _conversation, "unfinished-uid": _uid},
+        )
+        self.agents = Informer(kube, AGENTS)
+        self.jobs = Informer(kube, JOBS, labelSelector=_OURS)
+        self.pods = Informer(kube, PODS, indexes={"job-uid": _owner}, labelSelector=_OURS)
+        self._started: dict[RunUid, datetime] = {}
+        self.runs.listen(self._forget_finished)
+
+    @property
+    def informers(self) -> tuple[Informer, ...]:
+        """All of them, for whoever runs them."""
+        return self.runs, self.agents, self.jobs, self.pods
+
+    def wake(self, add: Callable[[Key], None]) -> None:
+        """Have *add* called with the key of a run whenever something about it changed."""
+
+        def run_changed(key: Key, old: Object | None, new: Object | None) -> None:
+            add(key)
+            if new is None or is_finished_run(new):
+                for sibling in self.unfinished_siblings(new or old or {}):
+                    add(_key(sibling))
+
+        def agent_appeared(key: Key, old: Object | None, _: Object | None) -> None:
+            if old is None:
+                for run in self.runs.all():
+                    if not is_finished_run(run) and _agent_key(run) == key:
+                        add(_key(run))
+
+        def pod_changed(_: Key, old: Object | None, new: Object | None) -> None:
+            metadata = (new or old or {})["metadata"]
+            add((metadata["namespace"], metadata["labels"].get(RUN_LABEL, "")))
+
+        self.runs.listen(run_changed)
+        self.agents.listen(agent_appeared)
+        self.jobs.listen(lambda key, _old, _new: add(key))
+        self.pods.listen(pod_changed)
+
+    def unfinished_siblings(self, run: Object) -> list[Object]:
+        """Return the runs of *run*'s conversation that have not ended."""
+        return [
+            sibling
+            for value in _conversation_value(run)
+            for sibling in self.runs.by_index("unfinished-conversation", value)
+        ]
+
+    def has_predecessor(self, run: Object) -> bool:
+        """Return whether an earlier run of the same conversation has not ended."""
+        own = _sequence(run)
+        return own is not None and any(
+            (sequence := _sequence(other)) is not None and sequence < own
+            for other in self.unfinished_siblings(run)
+        )
+
+    def unfinished(self, uid: RunUid) -> Object | None:
+        """Return the run with *uid* if it has not ended."""
+        return next(iter(self.runs.by_index("unfinished-uid", uid)), None)
+
+    def job(self, run: Run) -> JobView | None:
+        """Return the Job that bears the name of *run*."""
+        found = self.jobs.get(run.namespace, run.name)
+        return None if found is None else read_job(found, model_annotation=MODEL_ANNOTATION)
+
+    def pod(self, job: JobView) -> PodView | None:
+        """Return the newest pod of *job*; one that was disrupted only if there is no other."""
+        pods = [read_pod(found) for found in self.pods.by_index("job-uid", job.uid)]
+        return max(pods, key=lambda pod: (not pod.is_disrupted, pod.created), default=None)
+
+    def agent(self, namespace: str, name: str) -> AgentSpec | None:
+        """Return the spec of an Agent."""
+        found = self.agents.get(namespace, name)
+        return None if found is None else msgspec.convert(found["spec"], AgentSpec)
+
+    def said_started(self, uid: RunUid, moment: datetime) -> None:
+        """Take note that an unfinished run said it has started."""
+        if self.unfinished(uid) is not None:
+            self._started.setdefault(uid, moment)
+
+    def started(self, uid: RunUid) -> datetime | None:
+        """Return when the run said that it has started, if it did."""
+        return self._started.get(uid)
+
+    def _forget_finished(self, _: Key, old: Object | None, new: Object | None) -> None:
+        if new is None or is_finished_run(new):
+            metadata = (new or old or {})["metadata"]
+            self._started.pop(RunUid(metadata["uid"]), None)
+
+
+def _conversation(run: Object) -> Iterable[str]:
+    return [] if is_finished_run(run) else _conversation_value(run)
+
+
+def _conversation_value(run: Object) -> list[str]:
+    label = (run["metadata"].get("labels") or {}).get(CONVERSATION_LABEL)
+    return [f"{run['metadata']['namespace']}/{label}"] if label else []
+
+
+def _uid(run: Object) -> Iterable[str]:
+    return [] if is_finished_run(run) else [run["metadata"]["uid"]]
+
+
+def _owner(pod: Object) -> Iterable[str]:
+    return [controller_uid(pod)]
+
+
+def _sequence(run: Object) -> int | None:
+    source = run["spec"].get("source")
+    return None if source is None else source["sequence"]
+
+
+def _key(obj: Object) -> Key:
+    return obj["metadata"]["namespace"], obj["metadata"]["name"]
+
+
+def _agent_key(run: Object) -> Key:
+    return run["metadata"]["namespace"], run["spec"].get("agentRef", "")

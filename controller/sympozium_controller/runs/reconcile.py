@@ -1,0 +1,251 @@
+"""Carrying out what is decided about runs, and looking where a decision asks for it.
+
+Every write is fenced: a Job by its name, a status by the resource version that
+was decided upon. So a second controller, or a stale copy, cannot end a run twice.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from sympozium.bus.ports import Bus
+from sympozium.contract.agentrun import TERMINAL_PHASES, AgentRunStatus
+from sympozium.contract.reasons import Reason
+from sympozium.contract.resources import AGENT_RUNS, AGENTS, EVENTS, JOBS, Object
+from sympozium.contract.subjects import RUNS, run_out
+from sympozium.kube.client import Kube
+from sympozium.kube.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+)
+from sympozium.kube.informer import Key
+from sympozium.kube.queue import WorkQueue
+from sympozium_controller.runs import decide, status
+from sympozium_controller.runs.decide import Seen, next_actions
+from sympozium_controller.runs.endings import Ending, Silence, ending_of
+from sympozium_controller.runs.observe import RunCache
+from sympozium_controller.runs.plan import Plan, plan_run
+from sympozium_controller.runs.pod import build_job
+from sympozium_controller.runs.trouble import Trouble
+from sympozium_controller.runs.view import JobView, Run, is_finished_run, read_run
+from sympozium_controller.settings import PodSettings
+
+log = logging.getLogger(__name__)
+
+MAX_ROUNDS = 12
+"""Decisions in a row about one run before it has to queue again; four is usual."""
+
+EnsureNamespace = Callable[[str], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class World:
+    """What the reconciler of runs acts upon.
+
+    Attributes:
+        ensure_namespace: Makes the accounts of run pods exist, before the first Job.
+    """
+
+    kube: Kube
+    bus: Bus
+    cache: RunCache
+    pods: PodSettings
+    ensure_namespace: EnsureNamespace
+
+
+class RunReconciler:
+    """Brings every AgentRun to its end."""
+
+    def __init__(self, world: World, *, workers: int = 16) -> None:
+        self._world = world
+        self._workers = workers
+        self._queue: WorkQueue[Key] = WorkQueue()
+        self._due: dict[Key, float] = {}
+        self._unasked: set[str] = set()
+        world.cache.wake(self._queue.add)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Reconcile what changes until *stop* is set. The copies must be complete.
+
+        A killed predecessor may have had endings in its hands, which the bus
+        delivers again only after a while; so the runs that are there now are
+        asked after once.
+        """
+        runs = self._world.cache.runs.all()
+        self._unasked = {run["metadata"]["uid"] for run in runs if not is_finished_run(run)}
+        await self._queue.work(self.reconcile, stop, workers=self._workers)
+
+    async def reconcile(self, key: Key) -> None:
+        """Do everything there is to do now about one run."""
+        await self._settle(key, Silence.NOT_ASKED)
+
+    async def end(self, key: Key, ending: Ending) -> None:
+        """Write what *ending* says into the status of a run, unless it has ended before.
+
+        Raises:
+            TransientError: It is not written; try again.
+        """
+        await self._settle(key, ending)
+
+    async def _settle(self, key: Key, ending: Ending | Silence) -> None:
+        refusal: Trouble | Silence = Silence.NOT_ASKED
+        uid = None
+        for _ in range(MAX_ROUNDS):
+            obj = self._world.cache.runs.get(*key)
+            if obj is None or (uid is not None and obj["metadata"]["uid"] != uid):
+                self._due.pop(key, None)
+                return
+            uid = obj["metadata"]["uid"]
+            seen = replace(await self._see(obj), ending=ending, refusal=refusal)
+            if ending is Silence.NOT_ASKED and uid in self._unasked and seen.job is not None:
+                ending = await self._ending(seen.run)
+                self._unasked.discard(uid)
+                seen = replace(seen, ending=ending)
+            actions = next_actions(seen, now=_now())
+            if actions == [decide.LookAtBus()]:
+                ending = await self._ending(seen.run)
+            elif actions == [decide.LookAtEvents()]:
+                refusal = await self._refusal(seen.job)
+            elif not await self._carry_out(actions, obj, seen):
+                return
+        self._queue.add_after(key, 1.0)
+
+    async def _see(self, obj: Object) -> Seen:
+        run, cache = read_run(obj), self._world.cache
+        job = cache.job(run)
+        return Seen(
+            run=run,
+            plan=None if job is not None or run.is_finished else await self._plan(run),
+            job=job,
+            pod=None if job is None else cache.pod(job),
+            has_predecessor=cache.has_predecessor(obj),
+            started=cache.started(run.uid),
+        )
+
+    async def _plan(self, run: Run) -> Plan | None:
+        name = run.spec.agent_ref
+        agent = self._world.cache.agent(run.namespace, name)
+        if agent is None:  # applied a moment ago, perhaps: our copy may be behind
+            try:
+                found = await self._world.kube.get(AGENTS, run.namespace, name)
+            except NotFoundError:
+                return None
+            self._world.cache.agents.remember(found)
+            agent = self._world.cache.agent(run.namespace, name)
+        return None if agent is None else plan_run(run.spec, agent)
+
+    async def _carry_out(self, actions: list[decide.Action], obj: Object, seen: Seen) -> bool:
+        """Carry out *actions* and return whether there may be more to decide."""
+        changed = False
+        for action in actions:
+            match action:
+                case decide.CreateJob(plan=plan):
+                    changed = await self._create_job(obj, seen.run, plan)
+                case decide.WriteStatus(status=wanted):
+                    changed = await self._write_status(obj, wanted)
+                case decide.DeleteJob(uid=uid):
+                    await self._delete_job(seen.run, uid)
+                case decide.LookAgain(after_s=after_s):
+                    self._look_again((seen.run.namespace, seen.run.name), after_s)
+        return changed
+
+    async def _create_job(self, obj: Object, run: Run, plan: Plan) -> bool:
+        """Create the Job, or write why it may not be; return whether the run is still there."""
+        kube, jobs = self._world.kube, self._world.cache.jobs
+        await self._world.ensure_namespace(run.namespace)
+        try:
+            jobs.remember(await kube.create(JOBS, build_job(run, plan, self._world.pods)))
+        except AlreadyExistsError:
+            jobs.remember(await kube.get(JOBS, run.namespace, run.name))
+        except (ForbiddenError, InvalidError) as error:
+            reason = _refusal_reason(str(error), isinstance(error, InvalidError))
+            facts = status.Facts(run=run, now=_now(), model=plan.model.model)
+            return await self._write_status(obj, status.failed(facts, reason, str(error)))
+        log.debug("job created", extra={"action": "create", "run": run.name})
+        return True
+
+    async def _write_status(self, obj: Object, wanted: AgentRunStatus) -> bool:
+        """Write a status, or read the run anew; return whether the run is still there."""
+        metadata = obj["metadata"]
+        runs = self._world.cache.runs
+        try:
+            written = await self._world.kube.replace(
+                AGENT_RUNS, {**obj, "status": status.to_object(wanted)}, subresource="status"
+            )
+        except ConflictError:  # somebody changed it: decide again on what it is now
+            return await self._refresh(metadata["namespace"], metadata["name"])
+        except NotFoundError:  # our copy will go when the watch says so
+            return False
+        runs.remember(written)
+        _log_end(metadata, wanted)
+        return True
+
+    async def _refresh(self, namespace: str, name: str) -> bool:
+        try:
+            fresh = await self._world.kube.get(AGENT_RUNS, namespace, name)
+        except NotFoundError:
+            return False
+        self._world.cache.runs.remember(fresh)
+        return True
+
+    async def _delete_job(self, run: Run, uid: str) -> None:
+        try:
+            await self._world.kube.delete(JOBS, run.namespace, run.name, uid=uid)
+        except (NotFoundError, ConflictError):
+            return
+
+    def _look_again(self, key: Key, after_s: float) -> None:
+        now = asyncio.get_running_loop().time()
+        due = self._due.get(key, 0.0)
+        if now < due <= now + after_s:
+            return
+        self._due[key] = now + after_s
+        self._queue.add_after(key, after_s)
+
+    async def _ending(self, run: Run) -> Ending | Silence:
+        return ending_of(await self._world.bus.last(RUNS, run_out(run.namespace, run.uid)))
+
+    async def _refusal(self, job: JobView | None) -> Trouble | Silence:
+        """Return why the Job controller could not create the pod of *job*, if it says so."""
+        if job is None:
+            return Silence.NOTHING
+        selector = f"involvedObject.uid={job.uid},reason=FailedCreate"
+        events = await self._world.kube.list(EVENTS, fieldSelector=selector)
+        for event in events.items:
+            text = event.get("message", "")
+            if "forbidden" in text.lower():
+                return Trouble(_refusal_reason(text, False), text[:MAX_EVENT_CHARS], _now())
+        return Silence.NOTHING
+
+
+MAX_EVENT_CHARS = 500
+"""Of an event's message: enough to name the quota or the rule."""
+
+
+def _refusal_reason(text: str, is_invalid: bool) -> Reason:
+    if is_invalid:
+        return Reason.CONFIGURATION
+    return Reason.QUOTA if "quota" in text.lower() else Reason.DENIED_BY_POLICY
+
+
+def _log_end(metadata: Object, wanted: AgentRunStatus) -> None:
+    if wanted.phase in TERMINAL_PHASES:
+        reason = wanted.error.reason if wanted.error is not None else ""
+        log.info(
+            "run ended",
+            extra={
+                "action": wanted.phase.value,
+                "run": metadata["name"],
+                "namespace": metadata["namespace"],
+                "reason": reason,
+            },
+        )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

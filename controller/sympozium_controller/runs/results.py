@@ -1,0 +1,71 @@
+"""What runs say on the bus, taken to their status."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+
+from sympozium.bus.ports import Bus, Delivery
+from sympozium.bus.settle import settle
+from sympozium.contract.envelope import decode
+from sympozium.contract.run_events import Failure, Result, RunEvent, Started
+from sympozium.contract.subjects import RUNS_CONSUMER, run_of
+from sympozium_controller.runs.endings import Ending
+from sympozium_controller.runs.observe import RunCache
+from sympozium_controller.runs.reconcile import RunReconciler
+
+MAX_ATTEMPTS = 10_000
+"""An ending is not given up while the API server is away; only a line that is none is."""
+
+log = logging.getLogger(__name__)
+
+MAX_AT_ONCE = 64
+"""Run events in our hands; the rest waits on the bus."""
+
+
+class Results:
+    """Consumes RUNS: an event is acknowledged once what it says is in the status."""
+
+    def __init__(self, bus: Bus, cache: RunCache, reconciler: RunReconciler) -> None:
+        self._bus = bus
+        self._cache = cache
+        self._reconciler = reconciler
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Consume until *stop* is set; what is in our hands is finished."""
+        slots = asyncio.Semaphore(MAX_AT_ONCE)
+        async with asyncio.TaskGroup() as group:
+            feeder = group.create_task(self._feed(group, slots))
+            await stop.wait()
+            feeder.cancel()
+
+    async def handle(self, delivery: Delivery) -> None:
+        """Do what one event asks for.
+
+        Raises:
+            PermanentError: It is no run event.
+        """
+        namespace, uid = run_of(delivery.subject)
+        event: RunEvent = decode(delivery.data, RunEvent)  # type: ignore[arg-type] # a union
+        if isinstance(event, Started):
+            self._cache.said_started(uid, datetime.now(UTC))
+            return
+        if not isinstance(event, Result | Failure):
+            return
+        run = self._cache.unfinished(uid)
+        if run is None or run["metadata"]["namespace"] != namespace:
+            log.debug("ending of no active run", extra={"action": "drop", "run": uid})
+            return
+        key = (namespace, run["metadata"]["name"])
+        await self._reconciler.end(key, Ending(event, delivery.sequence))
+
+    async def _feed(self, group: asyncio.TaskGroup, slots: asyncio.Semaphore) -> None:
+        async with self._bus.consume(RUNS_CONSUMER) as deliveries:
+            async for delivery in deliveries:
+                await slots.acquire()
+                group.create_task(self._one(delivery, slots))
+
+    async def _one(self, delivery: Delivery, slots: asyncio.Semaphore) -> None:
+        try:
+            await settle(delivery, self.handle, max_attempts=MAX_ATTEMPTS)
+        finally:
+            slots.release()
