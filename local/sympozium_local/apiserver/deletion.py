@@ -1,0 +1,134 @@
+"""What a deletion does to an object: nothing, a mark, or its end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sympozium_local.apiserver.errors import bad_request, conflict
+from sympozium_local.apiserver.registry import Served
+from sympozium_local.apiserver.resource import Object
+
+FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
+"""The finalizers by which the garbage collector is told what to do with dependents."""
+
+_POLICIES = {"Background", "Foreground", "Orphan"}
+
+
+@dataclass(frozen=True)
+class DeleteOptions:
+    """How to delete. An empty *propagation* is the kind's default."""
+
+    grace_s: int | None = None
+    propagation: str = ""
+    uid: str = ""
+    version: str = ""
+
+    @staticmethod
+    def of(query: Mapping[str, str], body: Any) -> "DeleteOptions":
+        """Read the options of a request; its body wins over its query.
+
+        Raises:
+            ApiError: 400, they make no sense.
+        """
+        given: Object = body if isinstance(body, dict) else {}
+        grace = given.get("gracePeriodSeconds", query.get("gracePeriodSeconds"))
+        policy = given.get("propagationPolicy") or query.get("propagationPolicy") or ""
+        orphan = given.get("orphanDependents", query.get("orphanDependents"))
+        if orphan is not None and not policy:
+            policy = "Orphan" if str(orphan).lower() == "true" else "Background"
+        if policy and policy not in _POLICIES:
+            raise bad_request(f'Unsupported value: "{policy}": propagationPolicy')
+        wanted = given.get("preconditions") or {}
+        try:
+            grace_s = None if grace in {None, ""} else int(grace)
+        except ValueError:
+            raise bad_request(f'Invalid value: "{grace}": gracePeriodSeconds') from None
+        return DeleteOptions(
+            grace_s, policy, wanted.get("uid", ""), wanted.get("resourceVersion", "")
+        )
+
+
+def is_over(obj: Object) -> bool:
+    """Tell whether a marked object has nothing left to wait for."""
+    metadata = obj["metadata"]
+    return (
+        "deletionTimestamp" in metadata
+        and not metadata.get("finalizers")
+        and not metadata.get("deletionGracePeriodSeconds")
+        and not (obj["kind"] == "Namespace" and obj.get("spec", {}).get("finalizers"))
+    )
+
+
+def require_preconditions(served: Served, obj: Object, options: DeleteOptions) -> None:
+    """Refuse to delete another object than the one that was meant.
+
+    Raises:
+        ApiError: 409.
+    """
+    metadata = obj["metadata"]
+    for what, wanted, found in (
+        ("UID", options.uid, metadata["uid"]),
+        ("ResourceVersion", options.version, metadata["resourceVersion"]),
+    ):
+        if wanted and wanted != found:
+            why = f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta: "
+            raise conflict(served.resource, metadata["name"], why + found)
+
+
+def mark(obj: Object, options: DeleteOptions, now: datetime) -> None:
+    """Write into *obj* that it is being deleted, and what it waits for.
+
+    Deleting again may only bring the end nearer.
+    """
+    metadata = obj["metadata"]
+    _set_finalizers(metadata, options.propagation)
+    grace_s = _grace_s(obj, options)
+    if "deletionTimestamp" in metadata:
+        before_s = metadata.get("deletionGracePeriodSeconds") or 0
+        if options.grace_s is None or grace_s >= before_s:
+            return
+        started = datetime.fromisoformat(metadata["deletionTimestamp"]) - timedelta(
+            seconds=before_s
+        )
+        now = max(started, now - timedelta(seconds=grace_s))
+    elif "generation" in metadata:
+        metadata["generation"] += 1
+    end = (now + timedelta(seconds=grace_s)).astimezone(UTC)
+    metadata["deletionTimestamp"] = end.strftime("%Y-%m-%dT%H:%M:%SZ")
+    metadata["deletionGracePeriodSeconds"] = grace_s
+    if obj["kind"] == "Namespace" and obj["apiVersion"] == "v1":
+        obj.setdefault("status", {})["phase"] = "Terminating"
+
+
+def _set_finalizers(metadata: Object, propagation: str) -> None:
+    if not propagation:
+        return
+    finalizers = [
+        one for one in metadata.get("finalizers") or [] if one not in {FOREGROUND, ORPHAN}
+    ]
+    if propagation == "Foreground":
+        finalizers.append(FOREGROUND)
+    elif propagation == "Orphan":
+        finalizers.append(ORPHAN)
+    if finalizers:
+        metadata["finalizers"] = finalizers
+    else:
+        metadata.pop("finalizers", None)
+
+
+def _grace_s(obj: Object, options: DeleteOptions) -> int:
+    """Return for how long only the kubelet may end the object; 0 for all but living pods.
+
+    Source: podStrategy.CheckGracefulDelete in kubernetes/pkg/registry/core/pod.
+    """
+    if obj["kind"] != "Pod" or obj["apiVersion"] != "v1":
+        return 0
+    spec = obj["spec"]
+    is_ended = obj.get("status", {}).get("phase") in {"Succeeded", "Failed"}
+    if is_ended or not spec.get("nodeName"):
+        return 0
+    wanted = options.grace_s
+    if wanted is None:
+        wanted = spec.get("terminationGracePeriodSeconds", 30)
+    return wanted if wanted >= 0 else 1

@@ -1,0 +1,204 @@
+"""What the server, and not its clients, says in an object's metadata."""
+
+import random
+import re
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from sympozium_local.apiserver.errors import ApiError, conflict, invalid
+from sympozium_local.apiserver.registry import Served
+from sympozium_local.apiserver.resource import Object
+
+Causes = list[tuple[str, str, str]]
+
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+_SERVER_OWNED = (
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "name",
+    "namespace",
+)
+_WITH_GENERATION = frozenset({
+    "pods",
+    "deployments.apps",
+    "replicasets.apps",
+    "statefulsets.apps",
+    "daemonsets.apps",
+    "jobs.batch",
+    "cronjobs.batch",
+    "networkpolicies.networking.k8s.io",
+    "ingresses.networking.k8s.io",
+    "poddisruptionbudgets.policy",
+    "customresourcedefinitions.apiextensions.k8s.io",
+    "validatingwebhookconfigurations.admissionregistration.k8s.io",
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+})  # fmt: skip
+_NAME = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+_QUALIFIED = re.compile(r"^([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$")
+_VALUE = re.compile(r"^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$")
+_MAX_ANNOTATION_BYTES = 256 * 1024
+
+_NAME_RULE = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
+    "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "
+    "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+
+
+def now_text() -> str:
+    """Return the present second as the API writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def name_for(prefix: str, is_taken: Callable[[str], bool]) -> str:
+    """Return a free name that starts with *prefix*.
+
+    Five characters collide about once at a thousand names, so a taken one is
+    drawn again.
+
+    Raises:
+        ApiError: 500, the draws were all taken.
+    """
+    for _ in range(16):
+        name = prefix[:58] + "".join(random.choices(_ALPHABET, k=5))  # noqa: S311 - no secret
+        if not is_taken(name):
+            return name
+    message = f"The server was not able to generate a unique name for {prefix!r}"
+    raise ApiError(409, "AlreadyExists", message)
+
+
+def begin(served: Served, obj: Object, now: str) -> None:
+    """Set the metadata of a new object, and drop what only a later write may say."""
+    metadata = obj["metadata"]
+    for field in ("resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
+        metadata.pop(field, None)
+    metadata["uid"] = str(uuid.uuid4())
+    metadata["creationTimestamp"] = now
+    if _has_generation(served):
+        metadata["generation"] = 1
+    else:
+        metadata.pop("generation", None)
+    if "status" in served.resource.subresources and served.key != "nodes":
+        obj.pop("status", None)
+
+
+def keep(served: Served, old: Object, new: Object, subresource: str) -> None:
+    """Put back in *new* whatever this write may not change.
+
+    Raises:
+        ApiError: 409, *new* was made from another object or another version of it.
+    """
+    metadata, before = new.setdefault("metadata", {}), old["metadata"]
+    name = before["name"]
+    if metadata.get("uid", before["uid"]) != before["uid"]:
+        why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: "
+        raise conflict(served.resource, name, why + before["uid"])
+    if metadata.get("resourceVersion", "") not in {"", before["resourceVersion"]}:
+        raise conflict(served.resource, name)
+    metadata["resourceVersion"] = before["resourceVersion"]
+    for field in _SERVER_OWNED:
+        if field in before:
+            metadata[field] = before[field]
+        else:
+            metadata.pop(field, None)
+    new["apiVersion"], new["kind"] = old["apiVersion"], old["kind"]
+    if subresource == "status":
+        _keep_all_but_status(served, old, new)
+    elif "status" in served.resource.subresources:
+        _keep_field("status", old, new)
+
+
+def _keep_all_but_status(served: Served, old: Object, new: Object) -> None:
+    metadata = new["metadata"]
+    for field in set(old) | set(new):
+        if field not in {"metadata", "status"}:
+            _keep_field(field, old, new)
+    if served.resource.is_builtin:
+        _keep_field("ownerReferences", old["metadata"], metadata)
+        return
+    managed = metadata.get("managedFields")
+    new["metadata"] = dict(old["metadata"])
+    if managed is not None:
+        new["metadata"]["managedFields"] = managed
+
+
+def _keep_field(field: str, old: Object, new: Object) -> None:
+    if field in old:
+        new[field] = old[field]
+    else:
+        new.pop(field, None)
+
+
+def is_same(old: Object, new: Object) -> bool:
+    """Tell whether a write would change nothing."""
+    if any(old.get(field) != new.get(field) for field in {*old, *new} - {"metadata"}):
+        return False
+    before, after = old["metadata"], new["metadata"]
+    return all(
+        before.get(field) == after.get(field) for field in {*before, *after} - {"managedFields"}
+    )
+
+
+def advance_generation(served: Served, old: Object, new: Object) -> None:
+    """Count the generation up if what is wished for has changed."""
+    if not _has_generation(served):
+        return
+    ignored = {"metadata", "apiVersion", "kind"}
+    if "status" in served.resource.subresources:
+        ignored.add("status")
+    if any(old.get(field) != new.get(field) for field in {*old, *new} - ignored):
+        new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+
+
+def _has_generation(served: Served) -> bool:
+    return not served.resource.is_builtin or served.key in _WITH_GENERATION
+
+
+def check(served: Served, obj: Object, old: Object | None) -> Causes:
+    """Return what is wrong with the metadata of a custom object, and of finalizers of any."""
+    metadata = obj["metadata"]
+    wrong: Causes = []
+    if old is not None and metadata.get("deletionTimestamp"):
+        before = old["metadata"].get("finalizers") or []
+        if added := [one for one in metadata.get("finalizers") or [] if one not in before]:
+            message = (
+                "Forbidden: no new finalizers can be added if the object is being deleted, found "
+                f"new finalizers {added}"
+            )
+            wrong.append(("metadata.finalizers", "FieldValueForbidden", message))
+    if served.resource.is_builtin:
+        return wrong
+    if old is None and not (len(metadata["name"]) <= 253 and _NAME.match(metadata["name"])):
+        wrong.append(_bad("metadata.name", metadata["name"], _NAME_RULE))
+    for key, value in (metadata.get("labels") or {}).items():
+        if not _QUALIFIED.match(key):
+            wrong.append(_bad("metadata.labels", key, "name part must consist of alphanumerics"))
+        if not (isinstance(value, str) and _VALUE.match(value)):
+            rule = "a valid label must be an empty string or consist of alphanumeric characters"
+            wrong.append(_bad("metadata.labels", value, rule))
+    annotations = metadata.get("annotations") or {}
+    if (
+        sum(len(key) + len(str(value)) for key, value in annotations.items())
+        > _MAX_ANNOTATION_BYTES
+    ):
+        message = f"Too long: may not be more than {_MAX_ANNOTATION_BYTES} bytes"
+        wrong.append(("metadata.annotations", "FieldValueTooLong", message))
+    return wrong
+
+
+def _bad(field: str, value: object, rule: str) -> tuple[str, str, str]:
+    return field, "FieldValueInvalid", f'Invalid value: "{value}": {rule}'
+
+
+def require_valid(served: Served, name: str, causes: Causes) -> None:
+    """Refuse an object that breaks rules.
+
+    Raises:
+        ApiError: 422, with every cause.
+    """
+    if causes:
+        raise invalid(served.resource, name, causes)

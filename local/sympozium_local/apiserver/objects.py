@@ -1,0 +1,369 @@
+"""Create, change and delete objects, by the rules that hold for every kind.
+
+Between reading an object and writing it back there is no `await` except for
+admission, and after admission the version is compared again: that is all the
+locking there is.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from sympozium_local.apiserver import meta, strategy
+from sympozium_local.apiserver.builtin import (
+    default_builtin,
+    unknown_builtin_fields,
+    validate_builtin,
+)
+from sympozium_local.apiserver.deletion import DeleteOptions, is_over, mark, require_preconditions
+from sympozium_local.apiserver.errors import (
+    ApiError,
+    already_exists,
+    bad_request,
+    conflict,
+    forbidden,
+    invalid,
+    not_found,
+)
+from sympozium_local.apiserver.patches import PatchError, apply_patch
+from sympozium_local.apiserver.registry import Registry, Served
+from sympozium_local.apiserver.request import APPLY, Call
+from sympozium_local.apiserver.resource import Object
+from sympozium_local.apiserver.serverside import ApplyConflictError, apply, track_update
+from sympozium_local.apiserver.store import Row, Store
+
+_MAX_RACES = 8
+"""How often a write without a version is tried anew against someone else's."""
+
+_NAMESPACES = "namespaces"
+
+
+class Admission(Protocol):
+    """Who may change or refuse an object before it is stored."""
+
+    async def mutate(self, call: Call, obj: Object, old: Object | None) -> Object:
+        """Return the object as it shall be. Raises ApiError to refuse it."""
+
+    async def validate(self, call: Call, obj: Object | None, old: Object | None) -> None:
+        """Return, or raise ApiError to refuse. *obj* is None for a deletion."""
+
+
+class RacedError(Exception):
+    """Someone else wrote in between; read again."""
+
+
+class Objects:
+    """The objects of all kinds, behind their rules."""
+
+    def __init__(
+        self, store: Store, registry: Registry, admission: Admission, root_ca: str = ""
+    ) -> None:
+        self.store = store
+        self._registry = registry
+        self._admission = admission
+        self._root_ca = root_ca
+
+    def row(self, call: Call) -> Row:
+        """Return the row of the object that *call* names.
+
+        Raises:
+            ApiError: 404.
+        """
+        row = self.store.get(call.served.key, call.namespace, call.name)
+        if row is None:
+            raise not_found(call.served.resource, call.name)
+        return row
+
+    async def create(self, call: Call) -> Object:
+        """Create the object in the call's body and return it as stored.
+
+        Raises:
+            ApiError: 400, 403, 404 (its namespace), 409 or 422.
+        """
+        obj = self._take_in(call, call.body)
+        return await self._create(call, obj, self._tracked)
+
+    def _tracked(self, call: Call, old: Object | None, new: Object, now: str) -> Object:
+        return track_update(old, new, manager=call.manager, now=now, subresource=call.subresource)
+
+    async def _create(
+        self, call: Call, obj: Object, track: Callable[[Call, None, Object, str], Object]
+    ) -> Object:
+        served, now = call.served, meta.now_text()
+        metadata = obj["metadata"]
+        self._require_namespace(call, metadata)
+        meta.begin(served, obj, now)
+        if not metadata.get("name") and not metadata.get("generateName"):
+            cause = (
+                "metadata.name",
+                "FieldValueRequired",
+                "Required value: name or generateName is required",
+            )
+            raise invalid(served.resource, "", [cause])
+        self._default(served, obj)
+        strategy.prepare(served.key, obj, None, now)
+        obj = await self._admission.mutate(call, obj, None)
+        metadata = obj["metadata"]
+        self._default(served, obj)
+        strategy.prepare(served.key, obj, None, now)
+        if not metadata.get("name"):
+            metadata["name"] = meta.name_for(
+                metadata["generateName"],
+                lambda name: self._is_taken(served.key, call.namespace, name),
+            )
+        call.name = metadata["name"]
+        self._require_valid(served, obj, None)
+        await self._admission.validate(call, obj, None)
+        if self._is_taken(served.key, call.namespace, call.name):
+            raise already_exists(served.resource, call.name)
+        self._require_namespace(call, metadata)
+        obj = track(call, None, obj, now)
+        if not call.is_dry_run:
+            stored, shape = self._in_stored_version(served, obj)
+            facets = stored.facets(obj)
+            self.store.insert(served.key, self._as(stored, obj), shape=shape, facets=facets)
+            for key, more in strategy.companions(served.key, obj, self._root_ca):
+                self._insert_companion(key, more, now)
+            await self.store.durable()
+        return obj
+
+    def _insert_companion(self, key: str, obj: Object, now: str) -> None:
+        served = self._registry.stored(key)
+        if served is not None:
+            meta.begin(served, obj, now)
+            self.store.insert(key, obj, shape=served.shape, facets=served.facets(obj))
+
+    def _is_taken(self, key: str, namespace: str, name: str) -> bool:
+        return self.store.get(key, namespace, name) is not None
+
+    def _require_namespace(self, call: Call, metadata: Object) -> None:
+        if not call.served.resource.namespaced:
+            metadata.pop("namespace", None)
+            return
+        given = metadata.setdefault("namespace", call.namespace)
+        if given != call.namespace:
+            raise bad_request(
+                f"the namespace of the provided object does not match the namespace sent on the "
+                f"request: {given!r} is not {call.namespace!r}"
+            )
+        row = self.store.get(_NAMESPACES, "", given)
+        if row is None:
+            namespaces = self._registry.stored(_NAMESPACES)
+            assert namespaces is not None  # noqa: S101 - a built-in kind
+            raise not_found(namespaces.resource, given)
+        if "deletionTimestamp" in row.object()["metadata"]:
+            why = (
+                f"unable to create new content in namespace {given} because it is being terminated"
+            )
+            cause = {
+                "reason": "NamespaceTerminating",
+                "message": f"namespace {given} is being terminated",
+                "field": "metadata.namespace",
+            }
+            raise forbidden(call.served.resource, metadata.get("name", ""), why, [cause])
+
+    async def update(self, call: Call) -> tuple[Object, bool]:
+        """Replace, patch or apply; return the object and whether it was created.
+
+        Raises:
+            ApiError: 400, 403, 404, 409, 415 or 422.
+        """
+        for _ in range(_MAX_RACES):
+            row = self.store.get(call.served.key, call.namespace, call.name)
+            try:
+                if row is not None:
+                    return await self._update(call, row), False
+                return await self._create_applied(call), True
+            except RacedError:
+                continue
+        raise conflict(call.served.resource, call.name)
+
+    async def _create_applied(self, call: Call) -> Object:
+        if call.content_type != APPLY or call.subresource:
+            raise not_found(call.served.resource, call.name)
+        obj = self._applied(call, None, meta.now_text())
+        self._take_in(call, obj)
+        if obj["metadata"].setdefault("name", call.name) != call.name:
+            raise bad_request("the name of the object does not match the name on the URL")
+        return await self._create(call, obj, lambda _call, _old, new, _now: new)
+
+    async def _update(self, call: Call, row: Row) -> Object:
+        served, now = call.served, meta.now_text()
+        old = served.read(row)
+        new = self._take_in(call, self._wished(call, row, now))
+        meta.keep(served, old, new, call.subresource)
+        self._default(served, new)
+        strategy.prepare(served.key, new, old, now)
+        new = await self._admission.mutate(call, new, old)
+        self._default(served, new)
+        self._require_valid(served, new, old)
+        await self._admission.validate(call, new, old)
+        current = self.store.get(row.key, row.namespace, row.name)
+        if current is None or current.version != row.version:
+            raise RacedError
+        applied_alike = call.content_type != APPLY or old["metadata"].get("managedFields") == new[
+            "metadata"
+        ].get("managedFields")
+        if meta.is_same(old, new) and applied_alike and not is_over(new):
+            return old
+        meta.advance_generation(served, old, new)
+        if call.content_type != APPLY:
+            new = self._tracked(call, old, new, now)
+        if not call.is_dry_run:
+            self._write(served, row, old, new)
+            await self.store.durable()
+        return new
+
+    def _wished(self, call: Call, row: Row, now: str) -> Any:
+        served, old = call.served, call.served.read(row)
+        if call.verb == "update":
+            new = call.body
+            if not isinstance(new, dict):
+                raise bad_request("the object provided is unrecognized")
+            metadata = new.setdefault("metadata", {})
+            if metadata.setdefault("name", call.name) != call.name:
+                raise bad_request(
+                    f"the name of the object ({metadata['name']}) does not match the name on the "
+                    f"URL ({call.name})"
+                )
+            if not served.resource.is_builtin and not metadata.get("resourceVersion"):
+                why = "Invalid value: 0: must be specified for an update"
+                cause = ("metadata.resourceVersion", "FieldValueInvalid", why)
+                raise invalid(served.resource, call.name, [cause])
+            return new
+        if call.content_type == APPLY:
+            return self._applied(call, old, now)
+        try:
+            return apply_patch(call.content_type, old, call.body, resource=served.resource)
+        except PatchError as error:
+            reasons = {415: "UnsupportedMediaType", 422: "Invalid"}
+            reason = reasons.get(error.status, "BadRequest")
+            raise ApiError(error.status, reason, str(error)) from error
+
+    def _applied(self, call: Call, old: Object | None, now: str) -> Object:
+        if not isinstance(call.body, dict):
+            raise bad_request("the object provided is unrecognized")
+        if not call.query.get("fieldManager"):
+            raise bad_request("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required "
+                              "value: is required for apply patch")  # fmt: skip
+        try:
+            return apply(
+                old,
+                call.body,
+                manager=call.manager,
+                force=call.query.get("force") in {"true", "1"},
+                now=now,
+                subresource=call.subresource,
+            )
+        except ApplyConflictError as error:
+            raise self._apply_conflict(error) from error
+
+    def _apply_conflict(self, error: ApplyConflictError) -> ApiError:
+        causes = [
+            {"reason": "FieldManagerConflict", "message": one.message, "field": one.field}
+            for one in error.conflicts
+        ]
+        return ApiError(409, "Conflict", str(error), {"causes": causes})
+
+    def _write(self, served: Served, row: Row, old: Object, new: Object) -> None:
+        stored, shape = self._in_stored_version(served, new)
+        facets = stored.facets(new)
+        if is_over(new):
+            self.store.remove(row, self._as(stored, new), facets=facets)
+            return
+        both = (facets, stored.facets(old))
+        self.store.replace(row, self._as(stored, new), shape=shape, facets=both)
+
+    def adjust(self, row: Row, edit: Callable[[Object], None]) -> None:
+        """Let the server itself change an object, past all rules. Await `store.durable` after."""
+        served = self._registry.stored(row.key)
+        if served is not None:
+            old, new = row.object(), row.object()
+            edit(new)
+            self._write(served, row, old, new)
+
+    def _in_stored_version(self, served: Served, obj: Object) -> tuple[Served, str]:
+        stored = self._registry.stored(served.key) or served
+        return stored, served.shape if stored is served else ""
+
+    def _as(self, stored: Served, obj: Object) -> Object:
+        # Shallow: the store sets the resource version in the metadata of both.
+        version = stored.resource.api_version
+        return obj if obj["apiVersion"] == version else {**obj, "apiVersion": version}
+
+    def _take_in(self, call: Call, obj: Any) -> Object:
+        resource = call.served.resource
+        if not isinstance(obj, dict):
+            raise bad_request("the object provided is unrecognized: it is no JSON object")
+        if obj.setdefault("apiVersion", resource.api_version) != resource.api_version:
+            raise bad_request(
+                f"the API version in the data ({obj['apiVersion']}) does not match the expected "
+                f"API version ({resource.api_version})"
+            )
+        if obj.setdefault("kind", resource.kind) != resource.kind:
+            raise bad_request(
+                f'{resource.kind} in version "{resource.version}" cannot be handled as a '
+                f"{resource.kind}: the kind in the data is {obj['kind']}"
+            )
+        if obj.get("metadata") is None:
+            obj["metadata"] = {}
+        if not isinstance(obj["metadata"], dict):
+            raise bad_request("the object provided is unrecognized: metadata is no JSON object")
+        schema = call.served.schema
+        unknown = schema.prune(obj) if schema else unknown_builtin_fields(resource, obj)
+        if unknown and call.field_validation == "Strict":
+            listed = ", ".join(f'unknown field "{path}"' for path in unknown)
+            raise bad_request(
+                f'{resource.kind} in version "{resource.version}" cannot be handled as a '
+                f"{resource.kind}: strict decoding error: {listed}"
+            )
+        if unknown and call.field_validation == "Warn":
+            call.warnings += [f'unknown field "{path}"' for path in unknown]
+        return obj
+
+    def _default(self, served: Served, obj: Object) -> None:
+        if served.schema is not None:
+            served.schema.default(obj)
+        else:
+            default_builtin(served.resource, obj)
+
+    def _require_valid(self, served: Served, obj: Object, old: Object | None) -> None:
+        if served.schema is not None:
+            found = served.schema.validate(obj, old)
+        else:
+            found = validate_builtin(served.resource, obj, old)
+        causes = [(one.field, one.reason, one.message) for one in found]
+        causes += meta.check(served, obj, old) + strategy.check(served.key, obj, old)
+        meta.require_valid(served, obj["metadata"].get("name", ""), causes)
+
+    async def delete(self, call: Call, options: DeleteOptions) -> tuple[Object, bool]:
+        """Delete the object that *call* names; return it and whether it is gone.
+
+        Raises:
+            ApiError: 403, 404 or 409.
+        """
+        for _ in range(_MAX_RACES):
+            row = self.row(call)
+            old = call.served.read(row)
+            require_preconditions(call.served, old, options)
+            strategy.require_deletable(call.served, call.name)
+            await self._admission.validate(call, None, old)
+            current = self.store.get(row.key, row.namespace, row.name)
+            if current is None or current.version == row.version:
+                return await self._delete(call, self.row(call), options)
+        raise conflict(call.served.resource, call.name)
+
+    async def _delete(self, call: Call, row: Row, options: DeleteOptions) -> tuple[Object, bool]:
+        old, new = call.served.read(row), call.served.read(row)
+        mark(new, options, datetime.now(UTC))
+        gone = is_over(new)
+        if call.is_dry_run or (not gone and new == old):
+            return new, gone
+        if gone:
+            new = old  # what watchers and webhooks see is the object as it lived
+            stored, _ = self._in_stored_version(call.served, old)
+            self.store.remove(row, self._as(stored, old), facets=stored.facets(old))
+        else:
+            self._write(call.served, row, old, new)
+        await self.store.durable()
+        return new, gone

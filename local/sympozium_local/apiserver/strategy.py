@@ -1,0 +1,114 @@
+"""What the server adds to objects of particular built-in kinds, and asks of them."""
+
+import base64
+from typing import Any
+
+from sympozium_local.apiserver import crds, webhooks
+from sympozium_local.apiserver.accounts import ROOT_CA
+from sympozium_local.apiserver.errors import forbidden
+from sympozium_local.apiserver.registry import Served
+from sympozium_local.apiserver.resource import Object
+
+NODE = "local"
+"""The only node there is. Without a scheduler, pods are assigned as they are created."""
+
+PERMANENT_NAMESPACES = frozenset({"default", "kube-system"})
+
+Causes = list[tuple[str, str, str]]
+
+
+def prepare(key: str, obj: Object, old: Object | None, now: str) -> None:
+    """Complete an object that is about to be stored; *old* is None for a new one.
+
+    Doing it twice changes nothing more.
+    """
+    if key == "pods" and old is None:
+        _prepare_pod(obj, now)
+    elif key == "namespaces" and old is None:
+        obj.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
+        obj.setdefault("status", {}).setdefault("phase", "Active")
+        obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = obj["metadata"][
+            "name"
+        ]
+    elif key == "secrets":
+        _prepare_secret(obj)
+    elif key == crds.KEY and not crds.check(obj):
+        crds.prepare(obj, now, [])
+
+
+def _prepare_pod(pod: Object, now: str) -> None:
+    spec = pod["spec"]
+    status = pod.setdefault("status", {})
+    status.setdefault("phase", "Pending")
+    status["qosClass"] = qos_class(spec)
+    if not spec.get("schedulingGates"):
+        spec.setdefault("nodeName", NODE)
+    if spec.get("nodeName") == NODE and not status.get("conditions"):
+        status["conditions"] = [
+            {"type": "PodScheduled", "status": "True", "lastTransitionTime": now}
+        ]
+
+
+def qos_class(spec: Object) -> str:
+    """Return in which order a pod is ended when memory runs out.
+
+    Source: https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/
+    """
+    requests: list[Any] = []
+    limits: list[Any] = []
+    names = ("cpu", "memory")
+    for container in (*spec.get("containers", ()), *spec.get("initContainers", ())):
+        resources = container.get("resources") or {}
+        limit = resources.get("limits") or {}
+        request = {**limit, **(resources.get("requests") or {})}
+        limits.append([limit.get(name) for name in names])
+        requests.append([request.get(name) for name in names])
+    if not any(value for values in (*requests, *limits) for value in values):
+        return "BestEffort"
+    return "Guaranteed" if requests == limits and all(map(all, limits)) else "Burstable"
+
+
+def _prepare_secret(secret: Object) -> None:
+    plain = secret.pop("stringData", None) or {}
+    if plain:
+        data = secret.setdefault("data", {})
+        for name, value in plain.items():
+            data[name] = base64.b64encode(str(value).encode()).decode()
+
+
+def companions(key: str, obj: Object, root_ca: str) -> list[tuple[str, Object]]:
+    """Return what comes into being with *obj*, with the storage keys: a namespace's basics."""
+    if key != "namespaces":
+        return []
+    namespace = obj["metadata"]["name"]
+    account = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "default", "namespace": namespace},
+    }
+    trust = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": ROOT_CA, "namespace": namespace},
+        "data": {"ca.crt": root_ca},
+    }
+    return [("serviceaccounts", account), ("configmaps", trust)]
+
+
+def check(key: str, obj: Object, old: Object | None) -> Causes:
+    """Return what is wrong with an object of a kind that has rules of its own here."""
+    if key == crds.KEY:
+        return crds.check(obj)
+    if key in {webhooks.MUTATING, webhooks.VALIDATING}:
+        return webhooks.check(obj)
+    return []
+
+
+def require_deletable(served: Served, name: str) -> None:
+    """Refuse to delete what the system stands on.
+
+    Raises:
+        ApiError: 403.
+    """
+    if served.key == "namespaces" and name in PERMANENT_NAMESPACES:
+        raise forbidden(served.resource, name, "this namespace may not be deleted")
