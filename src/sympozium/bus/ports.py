@@ -62,7 +62,11 @@ class ConsumerState:
 
 
 class Delivery(Protocol):
-    """One message in our hands. Settle it exactly once."""
+    """One message in our hands. Settle it exactly once.
+
+    Every method raises `BusUnavailableError` when the bus cannot be told; the
+    message then comes again.
+    """
 
     @property
     def subject(self) -> str:

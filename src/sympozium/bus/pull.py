@@ -8,16 +8,17 @@ its time is over.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from sympozium.bus.ports import Delivery
+from sympozium.bus.ports import BusUnavailableError, Delivery
 from sympozium.contract.subjects import Consumer
 
 EXPIRES_S = 30.0
@@ -63,20 +64,29 @@ class PulledDelivery:
 
     async def ack(self) -> None:
         """Done. If the acknowledgement is lost, the message comes once more."""
-        await self._message.ack()
+        await _told(self._message.ack())
 
     async def retry(self, *, after_s: float) -> None:
         """Not done. Deliver again no sooner than *after_s* seconds from now."""
-        await self._message.nak(delay=after_s)
+        await _told(self._message.nak(delay=after_s))
 
     async def discard(self, *, reason: str) -> None:
         """Keep it in the dead letters, then never deliver it again."""
         await self._dead_letter(self._stream, self._message, reason)
-        await self._message.term()
+        await _told(self._message.term())
 
     async def working(self) -> None:
         """Start the time to redelivery anew."""
-        await self._message.in_progress()
+        await _told(self._message.in_progress())
+
+
+async def _told(telling: Coroutine[Any, Any, None]) -> None:
+    try:
+        await telling
+    except (nats.errors.Error, OSError) as error:
+        raise BusUnavailableError(
+            f"cannot settle a delivery: {type(error).__name__}; it comes again"
+        ) from error
 
 
 class Puller:
