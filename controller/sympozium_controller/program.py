@@ -15,6 +15,10 @@ from sympozium_controller.agents import AgentReconciler
 from sympozium_controller.channels.reconcile import ChannelCache, ChannelReconciler
 from sympozium_controller.furniture import Furniture
 from sympozium_controller.health import serve_health
+from sympozium_controller.identity.callout import Callout
+from sympozium_controller.identity.directory import Copies, Directory
+from sympozium_controller.identity.jwt import Signer
+from sympozium_controller.identity.reviews import Reviews
 from sympozium_controller.runs.observe import RunCache
 from sympozium_controller.runs.reconcile import RunReconciler, World
 from sympozium_controller.runs.results import Results
@@ -85,6 +89,11 @@ def _assemble(kube: Kube, bus: NatsBus, settings: Settings) -> tuple[list[Loop],
         agent_reconciler.run,
     )
     loops: list[Loop] = [informer.run for informer in informers]
+    if settings.bus.issuer_seed:
+        copies = Copies(runs.runs, runs.jobs, runs.pods, channels.channels)
+        directory = Directory(kube, copies, settings.system_namespace)
+        signer = Signer(settings.bus.issuer_seed)
+        loops.append(Callout(bus.client, signer, Reviews(kube), directory).run)
     loops += [_after(ready.synced, worker) for worker in workers]
     return loops, ready
 

@@ -1,0 +1,127 @@
+"""From the bearer of a token to an identity, by the objects that stand behind it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sympozium.contract.errors import PermanentError
+from sympozium.contract.names import RunUid, is_subject_token
+from sympozium.contract.resources import (
+    AGENT_RUNS,
+    CHANNELS,
+    JOBS,
+    PODS,
+    RUN_SERVICE_ACCOUNT,
+    Object,
+    Resource,
+)
+from sympozium.kube.client import Kube
+from sympozium.kube.errors import NotFoundError
+from sympozium.kube.informer import Informer
+from sympozium_controller.channels.deployment import channel_of_account
+from sympozium_controller.identity.reviews import Bearer
+from sympozium_controller.identity.who import (
+    ChannelIdentity,
+    Identity,
+    RouterIdentity,
+    RunIdentity,
+)
+from sympozium_controller.runs.pod import API_SKILLS, MODEL_ANNOTATION, skill_service_account
+from sympozium_controller.runs.view import controller_uid, is_finished_run, read_job
+
+ROUTER_SERVICE_ACCOUNT = "sympozium-router"
+
+RUN_GRACE = timedelta(seconds=60)
+"""How long after its deadline a run's connection may last."""
+
+_RUN_ACCOUNTS = {RUN_SERVICE_ACCOUNT, *(skill_service_account(skill) for skill in API_SKILLS)}
+
+
+class NotAdmittedError(PermanentError):
+    """The token is genuine, but its bearer has no place on the bus."""
+
+
+@dataclass(frozen=True)
+class Admission:
+    """Who a connection is, and for how long at the most."""
+
+    identity: Identity
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Copies:
+    """The informers that identities are looked up in."""
+
+    runs: Informer
+    jobs: Informer
+    pods: Informer
+    channels: Informer
+
+
+class Directory:
+    """Knows which bearer is which part of the system."""
+
+    def __init__(self, kube: Kube, copies: Copies, system_namespace: str) -> None:
+        self._kube = kube
+        self._copies = copies
+        self._system_namespace = system_namespace
+
+    async def admission(self, bearer: Bearer) -> Admission:
+        """Return who *bearer* is.
+
+        Raises:
+            NotAdmittedError: Nobody who may use the bus.
+            UnavailableError: An object is in no copy, and the API server is away.
+        """
+        namespace, account = bearer.namespace, bearer.service_account
+        if account == ROUTER_SERVICE_ACCOUNT and namespace == self._system_namespace:
+            return Admission(RouterIdentity(), bearer.expires)
+        if account in _RUN_ACCOUNTS:
+            return await self._run(bearer)
+        channel = channel_of_account(account)
+        if channel is not None and is_subject_token(channel):
+            await self._object(self._copies.channels, CHANNELS, namespace, channel)
+            return Admission(ChannelIdentity(namespace, channel), bearer.expires)
+        raise NotAdmittedError(
+            f"cannot admit ServiceAccount {namespace}/{account} to the bus: it has no part in it"
+        )
+
+    async def _run(self, bearer: Bearer) -> Admission:
+        if not bearer.pod_name:
+            raise NotAdmittedError("cannot admit a run to the bus: its token is bound to no pod")
+        copies, namespace = self._copies, bearer.namespace
+        pod = await self._object(copies.pods, PODS, namespace, bearer.pod_name, bearer.pod_uid)
+        job_name = _controller_name(pod, JOBS)
+        job = await self._object(copies.jobs, JOBS, namespace, job_name, controller_uid(pod))
+        run_name = _controller_name(job, AGENT_RUNS)
+        run = await self._object(copies.runs, AGENT_RUNS, namespace, run_name, controller_uid(job))
+        if is_finished_run(run):
+            raise NotAdmittedError(f"cannot admit run {run_name!r} to the bus: it has ended")
+        view = read_job(job, model_annotation=MODEL_ANNOTATION)
+        until = min(bearer.expires, view.created + view.timeout + RUN_GRACE)
+        return Admission(RunIdentity(namespace, RunUid(run["metadata"]["uid"])), until)
+
+    async def _object(
+        self, copy: Informer, resource: Resource, namespace: str, name: str, uid: str = ""
+    ) -> Object:
+        found = copy.get(namespace, name)
+        if found is None or (uid and found["metadata"]["uid"] != uid):
+            try:
+                found = await self._kube.get(resource, namespace, name)
+            except NotFoundError:
+                found = None
+        if found is None or (uid and found["metadata"]["uid"] != uid):
+            raise NotAdmittedError(
+                f"cannot admit to the bus: {resource.kind} {namespace}/{name} is not there any more"
+            )
+        return found
+
+
+def _controller_name(obj: Object, owner: Resource) -> str:
+    for reference in obj["metadata"].get("ownerReferences") or []:
+        kind = (reference["apiVersion"], reference["kind"])
+        if reference.get("controller") and kind == (owner.api_version, owner.kind):
+            return str(reference["name"])
+    raise NotAdmittedError(
+        f"cannot admit to the bus: {obj['metadata']['name']!r} belongs to no {owner.kind}"
+    )

@@ -1,0 +1,116 @@
+"""The table of grants: which subjects each identity may use. Everything else is denied.
+
+No grant is a stream's administration, and none reads a stream by sequence or by
+subject for anyone but the router: such a read can be told to answer on any
+subject, which would put a message of one's own into another's mouth.
+"""
+
+from dataclasses import dataclass
+
+from sympozium.contract.subjects import (
+    INBOX,
+    INBOX_CONSUMER,
+    OUTBOX,
+    RUNS,
+    Consumer,
+    context,
+    dead,
+    history,
+    inbox,
+    live,
+    outbox_consumer,
+    reply_prefix,
+    run_in,
+    run_out,
+)
+from sympozium_controller.identity.who import (
+    ChannelIdentity,
+    Identity,
+    RouterIdentity,
+    RunIdentity,
+)
+
+
+@dataclass(frozen=True)
+class Grants:
+    """Subjects that one connection may publish to and subscribe to. Neither is ever empty."""
+
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+
+
+def grants_of(identity: Identity) -> Grants:
+    """Return what *identity* may do."""
+    match identity:
+        case RouterIdentity():
+            return _router()
+        case ChannelIdentity():
+            return _channel(identity)
+        case RunIdentity():
+            return _run(identity)
+
+
+def _router() -> Grants:
+    return Grants(
+        publish=(
+            "outbox.*.*",
+            "runs.*.*.in",
+            f"dead.{INBOX}.*.*",
+            *(
+                f"$JS.API.CONSUMER.{verb}.{INBOX}.{INBOX_CONSUMER.name}"
+                for verb in ("MSG.NEXT", "INFO")
+            ),
+            f"$JS.ACK.{INBOX}.{INBOX_CONSUMER.name}.>",
+            *(f"$JS.API.DIRECT.GET.{stream}" for stream in (INBOX, OUTBOX, RUNS)),
+            *(f"$JS.API.DIRECT.GET.{stream}.>" for stream in (INBOX, OUTBOX, RUNS)),
+            # Answers go to whoever may ask, and to no other subject.
+            "_INBOX.channel.*.*.>",
+            "_INBOX.run.*.*.>",
+        ),
+        subscribe=(
+            f"{reply_prefix('router')}.>",
+            "context.*.*",
+            "history.*.*",
+        ),
+    )
+
+
+def _channel(identity: ChannelIdentity) -> Grants:
+    namespace, channel = identity.namespace, identity.channel
+    consumer = outbox_consumer(namespace, channel)
+    return Grants(
+        publish=(
+            inbox(namespace, channel),
+            history(namespace, channel),
+            dead(OUTBOX, namespace, channel),
+            *_consuming(consumer),
+        ),
+        subscribe=(
+            f"{reply_prefix('channel', namespace, channel)}.>",
+            f"live.{namespace}.*",
+        ),
+    )
+
+
+def _run(identity: RunIdentity) -> Grants:
+    namespace, uid = identity.namespace, identity.uid
+    return Grants(
+        publish=(
+            run_out(namespace, uid),
+            live(namespace, uid),
+            context(namespace, uid),
+        ),
+        subscribe=(
+            f"{reply_prefix('run', namespace, uid)}.>",
+            run_in(namespace, uid),
+        ),
+    )
+
+
+def _consuming(consumer: Consumer) -> tuple[str, ...]:
+    stream, name = consumer.stream, consumer.name
+    return (
+        f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}",
+        f"$JS.API.CONSUMER.INFO.{stream}.{name}",
+        f"$JS.ACK.{stream}.{name}.>",
+    )
