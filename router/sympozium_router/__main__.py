@@ -1,0 +1,35 @@
+"""Start the router: `python -m sympozium_router`."""
+
+import os
+
+from sympozium.bus.nats import Address
+from sympozium.bus.nats import connect as connect_bus
+from sympozium.contract.subjects import reply_prefix
+from sympozium.kube.client import connect as connect_kube
+from sympozium.runtime.loops import stop_on_signals
+from sympozium.runtime.program import run_program
+from sympozium.store.sql import open_store
+from sympozium_router.health import Health
+from sympozium_router.program import Router
+from sympozium_router.settings import read_settings
+
+
+async def main() -> None:
+    """Open what the router needs, and run it until the process is told to stop."""
+    settings = read_settings()
+    stop = stop_on_signals()
+    health = Health()
+    address = Address(
+        settings.nats_url, "router", reply_prefix("router"), token=settings.nats_token
+    )
+    async with (
+        health.served(settings.health_port),
+        open_store(settings.store_url) as store,
+        connect_bus(address) as bus,
+        connect_kube(settings.endpoint()) as kube,
+    ):
+        await Router(bus, kube, store).run(stop, health, keep=settings.keep)
+
+
+if __name__ == "__main__":
+    run_program("router", main, log_level=os.environ.get("SYMPOZIUM_LOG_LEVEL", "INFO"))

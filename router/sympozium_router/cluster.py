@@ -1,0 +1,139 @@
+"""The objects that the router looks at and makes, read from local copies.
+
+A copy may be a moment old. That something exists is believed; that something
+does not exist is asked again at the API server, because people are told so.
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+from sympozium.contract.agentrun import TERMINAL_PHASES
+from sympozium.contract.names import RunName, RunUid
+from sympozium.contract.resources import AGENT_RUNS, AGENTS, CHANNELS, Object, Resource
+from sympozium.kube.client import Kube
+from sympozium.kube.errors import AlreadyExistsError, NotFoundError
+from sympozium.kube.informer import Informer, Listener
+
+_UID = "uid"
+
+
+class Cluster:
+    """Agents, Channels and AgentRuns of all namespaces."""
+
+    def __init__(self, kube: Kube) -> None:
+        self._kube = kube
+        self._agents = Informer(kube, AGENTS)
+        self._channels = Informer(kube, CHANNELS)
+        self._runs = Informer(kube, AGENT_RUNS, indexes={_UID: _uid_of})
+
+    @property
+    def is_synced(self) -> bool:
+        """Whether the copies were complete once."""
+        return all(informer.synced.is_set() for informer in self._informers)
+
+    async def wait_until_synced(self) -> None:
+        """Return when the copies were complete once."""
+        for informer in self._informers:
+            await informer.synced.wait()
+
+    async def follow(self, stop: asyncio.Event) -> None:
+        """Keep the copies up until *stop* is set.
+
+        Raises:
+            PermanentError: The server refuses: a missing role or kind.
+        """
+        async with asyncio.TaskGroup() as group:
+            for informer in self._informers:
+                group.create_task(informer.run(stop))
+
+    def listen_to_runs(self, listener: Listener) -> None:
+        """Have *listener* called for every later change of an AgentRun."""
+        self._runs.listen(listener)
+
+    async def channel(self, namespace: str, name: str) -> Object | None:
+        """Return a Channel, or None where there is none.
+
+        Raises:
+            UnavailableError: There is no copy, and the API server does not answer.
+        """
+        return self._channels.get(namespace, name) or await self._read(CHANNELS, namespace, name)
+
+    async def agent(self, namespace: str, name: str) -> Object | None:
+        """Return an Agent, or None where there is none; raises as `channel`."""
+        return self._agents.get(namespace, name) or await self._read(AGENTS, namespace, name)
+
+    def known_run(self, namespace: str, name: RunName) -> Object | None:
+        """Return the copy of the run of a name, if there is one."""
+        return self._runs.get(namespace, name)
+
+    async def run(self, namespace: str, name: RunName, uid: RunUid) -> Object | None:
+        """Return a run, or None where it is gone; raises as `channel`."""
+        known = _of_uid(self.known_run(namespace, name), uid)
+        return known or await self.fresh_run(namespace, name, uid)
+
+    async def fresh_run(self, namespace: str, name: RunName, uid: RunUid) -> Object | None:
+        """Return a run as it is now, or None where it is gone.
+
+        Raises:
+            UnavailableError: The API server does not answer.
+        """
+        found = await self._read(AGENT_RUNS, namespace, name)
+        if found is not None:
+            self._runs.remember(found)
+        return _of_uid(found, uid)
+
+    async def run_by_uid(self, namespace: str, uid: RunUid) -> Object | None:
+        """Return the run of a uid, or None where there is none in *namespace*; raises as `run`."""
+        found = _first_in(namespace, self._runs.by_index(_UID, uid))
+        if found is None:
+            listed = (await self._kube.list(AGENT_RUNS, namespace)).items
+            found = _first_in(namespace, (run for run in listed if uid in _uid_of(run)))
+        return found
+
+    async def create_run(self, run: Object) -> Object:
+        """Create a run, or return the one that has its name already.
+
+        Raises:
+            InvalidError: A rule of the kind refuses it.
+            ForbiddenError: A quota or an admission policy refuses it.
+            UnavailableError: No answer. It may have been created: try again.
+        """
+        try:
+            created = await self._kube.create(AGENT_RUNS, run)
+        except AlreadyExistsError:
+            metadata = run["metadata"]
+            created = await self._kube.get(AGENT_RUNS, metadata["namespace"], metadata["name"])
+        self._runs.remember(created)
+        return created
+
+    @property
+    def _informers(self) -> tuple[Informer, ...]:
+        return self._agents, self._channels, self._runs
+
+    async def _read(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        try:
+            return await self._kube.get(resource, namespace, name)
+        except NotFoundError:
+            return None
+
+
+def is_terminal(run: Object) -> bool:
+    """Return whether a run has come to its end."""
+    return run.get("status", {}).get("phase") in TERMINAL_PHASES
+
+
+def uid_of(run: Object) -> RunUid:
+    """Return the uid that the API server gave to a run."""
+    return RunUid(run["metadata"]["uid"])
+
+
+def _uid_of(run: Object) -> Iterable[str]:
+    return (run["metadata"]["uid"],)
+
+
+def _of_uid(run: Object | None, uid: RunUid) -> Object | None:
+    return run if run is not None and uid_of(run) == uid else None
+
+
+def _first_in(namespace: str, runs: Iterable[Object]) -> Object | None:
+    return next((run for run in runs if run["metadata"]["namespace"] == namespace), None)

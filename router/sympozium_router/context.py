@@ -1,0 +1,122 @@
+"""Answering a run's bridge that asks what the run is to do, and what was said before.
+
+The run may ask in the very moment in which the message before it was answered,
+and before that answer is in the session store. It is then taken from where the
+store will have it from: the status of the earlier run. So a follow-up never
+misses the answer that it follows.
+"""
+
+import logging
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from typing import TypeVar
+
+import msgspec
+
+from sympozium.bus.ports import LiveBus
+from sympozium.contract.agent import AgentConfig, AgentSpec
+from sympozium.contract.agentrun import AgentRunSpec, Source, ToolPolicy
+from sympozium.contract.envelope import encode
+from sympozium.contract.errors import PermanentError, TransientError
+from sympozium.contract.limits import MAX_HISTORY_MESSAGES
+from sympozium.contract.messages import Entry
+from sympozium.contract.names import RunName
+from sympozium.contract.new_run import PROVIDER
+from sympozium.contract.resources import Object
+from sympozium.contract.run_events import ContextAnswer, ModelAccess, RunContext
+from sympozium.contract.subjects import ROUTER_GROUP, run_of
+from sympozium.store.ports import Conversation, Message, Transcripts
+from sympozium_router.cluster import Cluster, is_terminal, uid_of
+from sympozium_router.replies import Replies
+from sympozium_router.transcripts import memory_of
+
+log = logging.getLogger(__name__)
+
+SUBJECTS = "context.*.*"
+
+T = TypeVar("T")
+
+
+class Contexts:
+    """Tells runs what they need to know."""
+
+    def __init__(
+        self, bus: LiveBus, store: Transcripts, cluster: Cluster, replies: Replies
+    ) -> None:
+        self._bus = bus
+        self._store = store
+        self._cluster = cluster
+        self._replies = replies
+
+    def responding(self) -> AbstractAsyncContextManager[None]:
+        """Answer while the block lasts; of several routers one answers."""
+        return self._bus.respond(SUBJECTS, self.answer, group=ROUTER_GROUP)
+
+    async def answer(self, subject: str, _data: bytes) -> bytes:
+        """Return an encoded `ContextAnswer`; the subject says whose."""
+        try:
+            namespace, uid = run_of(subject)
+            run = await self._cluster.run_by_uid(namespace, uid)
+            if run is None:
+                answer = ContextAnswer(error=f"there is no run of uid {uid!r} in {namespace!r}")
+            else:
+                answer = ContextAnswer(context=await self._context(run))
+        except PermanentError as error:
+            answer = ContextAnswer(error=str(error))
+        except TransientError as error:
+            log.warning("context not there yet", extra={"action": "retry", "cause": str(error)})
+            answer = ContextAnswer(error="the router cannot read it now", retry=True)
+        return encode(answer)
+
+    async def _context(self, run: Object) -> RunContext:
+        spec = _converted(run["spec"], AgentRunSpec)
+        namespace = run["metadata"]["namespace"]
+        agent = await self._cluster.agent(namespace, spec.agent_ref)
+        if agent is None:
+            raise PermanentError(f"there is no Agent {spec.agent_ref!r} in {namespace!r}")
+        agent_spec = _converted(agent["spec"], AgentSpec)
+        config = agent_spec.agents.default
+        skills = agent_spec.skills if spec.skills is None else spec.skills
+        policy = spec.tool_policy or ToolPolicy()
+        return RunContext(
+            run_name=RunName(run["metadata"]["name"]),
+            run_uid=uid_of(run),
+            task=spec.task,
+            model=_model(spec, config),
+            system_prompt=config.system_prompt,
+            history=await self._history(namespace, spec.source) if spec.source else [],
+            skills=[skill.skill_pack_ref for skill in skills],
+            allowed_tools=policy.allow,
+            denied_tools=policy.deny,
+        )
+
+    async def _history(self, namespace: str, source: Source) -> list[Entry]:
+        conversation = Conversation(namespace, source.channel, source.conversation)
+        earlier = await self._store.transcript(
+            conversation, limit=MAX_HISTORY_MESSAGES, before=source.sequence
+        )
+        return memory_of([await self._with_end(message) for message in earlier])
+
+    async def _with_end(self, message: Message) -> Message:
+        if message.end is not None or not message.run_uid:
+            return message
+        names = message.namespace, message.run_name
+        run = self._cluster.known_run(*names)
+        if run is None or not is_terminal(run):  # it must be by now: the copy may be behind
+            run = await self._cluster.fresh_run(*names, message.run_uid)
+        if run is None:
+            return message
+        return replace(message, end=await self._replies.end(message, run, now=message.recorded_at))
+
+
+def _model(spec: AgentRunSpec, config: AgentConfig) -> ModelAccess:
+    if spec.model is None:
+        return ModelAccess(provider=PROVIDER, model=config.model)
+    return ModelAccess(provider=spec.model.provider, model=spec.model.model)
+
+
+def _converted(spec: Object, kind: type[T]) -> T:
+    try:
+        return msgspec.convert(spec, kind)
+    except msgspec.ValidationError as error:
+        raise PermanentError(f"cannot read the {kind.__name__}: {error}") from None

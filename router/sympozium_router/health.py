@@ -1,0 +1,65 @@
+"""Telling the kubelet how the router is."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from sympozium.contract.errors import SympoziumError
+
+CHECK_TIMEOUT_S = 2.0
+
+Check = Callable[[], Awaitable[str]]
+"""Returns what is missing, for an operator; empty when nothing is."""
+
+
+class Health:
+    """`/livez` while the process turns its loop, `/readyz` while it can really work."""
+
+    def __init__(self) -> None:
+        self._checks: list[Check] = []
+        self._is_started = False
+
+    def watch(self, *checks: Check) -> None:
+        """Be ready from now on when every check says that nothing is missing."""
+        self._checks = list(checks)
+        self._is_started = True
+
+    async def missing(self) -> str:
+        """Return what is missing before the router can work."""
+        if not self._is_started:
+            return "it is starting"
+        for check in self._checks:
+            try:
+                async with asyncio.timeout(CHECK_TIMEOUT_S):
+                    missing = await check()
+            except (SympoziumError, TimeoutError):
+                missing = "the session store does not answer"
+            if missing:
+                return missing
+        return ""
+
+    @asynccontextmanager
+    async def served(self, port: int) -> AsyncIterator[int]:
+        """Serve both paths while the block lasts; yield the port (0 asks for a free one)."""
+        app = web.Application()
+        app.router.add_get("/livez", self._livez)
+        app.router.add_get("/readyz", self._readyz)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, "0.0.0.0", port)
+            await site.start()
+            yield int(runner.addresses[0][1])
+        finally:
+            await runner.cleanup()
+
+    async def _livez(self, _request: web.Request) -> web.Response:
+        return web.json_response({"status": "alive"})
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        missing = await self.missing()
+        if missing:
+            return web.json_response({"status": "not ready", "reason": missing}, status=503)
+        return web.json_response({"status": "ready"})

@@ -1,0 +1,85 @@
+"""The router's parts, put together over the connections they share."""
+
+import asyncio
+from datetime import timedelta
+
+from sympozium.bus.nats import NatsBus
+from sympozium.kube.client import Kube
+from sympozium.runtime.loops import run_until_stopped
+from sympozium.store.ports import SessionStore
+from sympozium_router.backlog import Backlog
+from sympozium_router.clock import Clock, utc_now
+from sympozium_router.cluster import Cluster
+from sympozium_router.context import Contexts
+from sympozium_router.health import Health
+from sympozium_router.history import History
+from sympozium_router.intake import Intake
+from sympozium_router.outbox import Outbox
+from sympozium_router.replies import Replies
+from sympozium_router.runs import Runs
+from sympozium_router.upkeep import Pruning
+
+DRAIN_S = 10.0
+
+
+class Router:
+    """A router over an open bus, API server and store."""
+
+    def __init__(
+        self, bus: NatsBus, kube: Kube, store: SessionStore, *, clock: Clock = utc_now
+    ) -> None:
+        self._bus = bus
+        self._store = store
+        self._clock = clock
+        self._cluster = Cluster(kube)
+        replies = Replies(bus)
+        self._outbox = Outbox(bus, store, self._cluster, replies, clock)
+        runs = Runs(bus, store, self._cluster, clock)
+        self._intake = Intake(bus, Backlog(bus, store), runs, self._outbox.look_at)
+        self._contexts = Contexts(bus, store, self._cluster, replies)
+        self._history = History(bus, store)
+
+    async def run(self, stop: asyncio.Event, health: Health, *, keep: timedelta) -> None:
+        """Route until *stop* is set, then finish what is begun.
+
+        Raises:
+            ExceptionGroup: A part cannot go on: a role is missing, the bus is gone for good.
+        """
+        health.watch(self._missing, self._store_missing)
+        async with self._history.responding():
+            await run_until_stopped(
+                self._bus.stay_connected,
+                self._cluster.follow,
+                self._route,
+                Pruning(self._store, keep, self._clock).run,
+                stop=stop,
+                drain_s=DRAIN_S,
+            )
+
+    async def _route(self, stop: asyncio.Event) -> None:
+        """Route once the copies of the cluster's objects are complete."""
+        if not await self._synced_before(stop):
+            return
+        async with self._contexts.responding(), asyncio.TaskGroup() as group:
+            group.create_task(self._intake.run(stop))
+            group.create_task(self._outbox.run(stop))
+
+    async def _synced_before(self, stop: asyncio.Event) -> bool:
+        async with asyncio.TaskGroup() as group:
+            synced = group.create_task(self._cluster.wait_until_synced())
+            stopped = group.create_task(stop.wait())
+            await asyncio.wait({synced, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            synced.cancel()
+            stopped.cancel()
+        return not stop.is_set()
+
+    async def _missing(self) -> str:
+        if not self._bus.is_connected:
+            return "the bus is away"
+        if not self._cluster.is_synced:
+            return "the objects of the cluster are not read yet"
+        return "" if self._intake.is_receiving else "messages are not received yet"
+
+    async def _store_missing(self) -> str:
+        await self._store.check()
+        return ""

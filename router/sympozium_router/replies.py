@@ -1,0 +1,54 @@
+"""Fetching the answer of a run that has ended."""
+
+from datetime import datetime
+
+from sympozium.bus.ports import Bus
+from sympozium.contract.envelope import decode, encode
+from sympozium.contract.errors import PermanentError
+from sympozium.contract.limits import MAX_JOURNAL_LINE_BYTES
+from sympozium.contract.names import RunUid
+from sympozium.contract.reasons import Reason
+from sympozium.contract.resources import Object
+from sympozium.contract.run_events import Result, RunEvent
+from sympozium.contract.subjects import RUNS, run_out
+from sympozium.store.ports import End, Message
+from sympozium_router.cluster import uid_of
+from sympozium_router.ends import failed_end, outcome_of
+
+
+class Replies:
+    """Turns ended runs into ends for people."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def end(self, message: Message, run: Object, *, now: datetime) -> End | None:
+        """Return the end of *message* by the state of its *run*; None while it has none.
+
+        Raises:
+            BusUnavailableError: A long answer cannot be read now.
+        """
+        outcome = outcome_of(run)
+        if outcome is None:
+            return None
+        if outcome.reason is not None:
+            return failed_end(message, outcome.reason, now=now)
+        text: str | None = outcome.text
+        if outcome.result_sequence:
+            text = await self._long_text(run, outcome.result_sequence)
+        if text is None:
+            return failed_end(message, Reason.INTERNAL, now=now)
+        if len(encode(text)) > MAX_JOURNAL_LINE_BYTES:
+            return failed_end(message, Reason.RESULT_TOO_LARGE, now=now)
+        return End(time=now, text=text)
+
+    async def _long_text(self, run: Object, sequence: int) -> str | None:
+        stored = await self._bus.at(RUNS, sequence)
+        uid = RunUid(uid_of(run))
+        if stored is None or stored.subject != run_out(run["metadata"]["namespace"], uid):
+            return None
+        try:
+            line: RunEvent = decode(stored.data, RunEvent)  # type: ignore[arg-type] # a union
+        except PermanentError:
+            return None
+        return line.text if isinstance(line, Result) else None

@@ -1,0 +1,62 @@
+"""Deleting old messages, a few at a time."""
+
+import asyncio
+import logging
+from datetime import timedelta
+
+from sympozium.contract.errors import TransientError
+from sympozium.store.ports import Upkeep
+from sympozium_router.clock import Clock
+
+log = logging.getLogger(__name__)
+
+PRUNE_EVERY = timedelta(hours=1)
+PRUNE_AT_ONCE = 500
+"""So few that a commit in between waits only milliseconds."""
+
+PAUSE_S = 0.05
+
+
+class Pruning:
+    """Keeps the store from growing for ever."""
+
+    def __init__(self, store: Upkeep, keep: timedelta, clock: Clock) -> None:
+        self._store = store
+        self._keep = keep
+        self._clock = clock
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Prune now and every hour until *stop* is set."""
+        while not stop.is_set():
+            try:
+                await self.prune(stop)
+            except TransientError as error:
+                log.warning("pruning put off", extra={"action": "retry", "cause": str(error)})
+            await _pause(stop, PRUNE_EVERY.total_seconds())
+
+    async def prune(self, stop: asyncio.Event) -> int:
+        """Delete everything that is old enough; return how many messages that were.
+
+        Raises:
+            StoreUnavailableError: The rest stays until the next time.
+        """
+        total = 0
+        while not stop.is_set():
+            deleted = await self._store.prune(
+                ended_before=self._clock() - self._keep, limit=PRUNE_AT_ONCE
+            )
+            total += deleted
+            if deleted < PRUNE_AT_ONCE:
+                break
+            await _pause(stop, PAUSE_S)
+        if total:
+            log.info("old messages deleted", extra={"action": "prune", "count": total})
+        return total
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
