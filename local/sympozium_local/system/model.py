@@ -1,0 +1,89 @@
+"""Which model the assistant uses: the user's endpoint, or the demonstration model."""
+
+import hashlib
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from sympozium_local.system.errors import StartError
+
+DEFAULT_MODEL = "gpt-5-mini"
+DEMO_MODEL = "demo"
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """The endpoint, the model's name there, and the key.
+
+    Attributes:
+        base_url: With its `/v1`; empty: OpenAI's own.
+        warning: What the user should know about these settings; else "".
+    """
+
+    name: str
+    base_url: str
+    key: str = field(default="", repr=False)
+    warning: str = ""
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether the demonstration model answers."""
+        return not self.key
+
+    @property
+    def fingerprint(self) -> str:
+        """A text that differs when any of the settings does, and tells none of them."""
+        text = "\0".join((self.name, self.base_url, self.key))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def egress(self) -> list[dict[str, object]]:
+        """Return the NetworkPolicy rules without which a run could not reach the endpoint."""
+        parts = urlsplit(self.base_url or "https://api.openai.com/v1")
+        port = parts.port or (80 if parts.scheme == "http" else 443)
+        local = parts.hostname in {"127.0.0.1", "localhost", "::1"}
+        cidr = "127.0.0.1/32" if local else "0.0.0.0/0"
+        return [{"to": [{"ipBlock": {"cidr": cidr}}], "ports": [{"protocol": "TCP", "port": port}]}]
+
+
+def read_model(demo_port: int, environ: Mapping[str, str] | None = None) -> ModelSettings:
+    """Return what `OPENAI_API_KEY`, `OPENAI_BASE_URL` and `SYMPOZIUM_MODEL` say.
+
+    Raises:
+        StartError: The endpoint's address cannot be used here.
+    """
+    environ = os.environ if environ is None else environ
+    key = environ.get("OPENAI_API_KEY", "").strip()
+    base_url = environ.get("OPENAI_BASE_URL", "").strip().rstrip("/")
+    if not key:
+        warning = (
+            "OPENAI_BASE_URL is set, but OPENAI_API_KEY is not, so the demonstration model "
+            "answers; set OPENAI_API_KEY, to any text if your endpoint asks for none"
+        )
+        return ModelSettings(
+            DEMO_MODEL, f"http://127.0.0.1:{demo_port}/v1", warning=warning if base_url else ""
+        )
+    _check(base_url)
+    name = environ.get("SYMPOZIUM_MODEL", "").strip() or DEFAULT_MODEL
+    return ModelSettings(name, base_url.replace("//localhost", "//127.0.0.1", 1), key)
+
+
+def _check(base_url: str) -> None:
+    if not base_url:
+        return
+    parts = urlsplit(base_url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise StartError(
+            f"cannot use OPENAI_BASE_URL {base_url!r}: it is no http or https address; "
+            "set it to one like https://api.openai.com/v1"
+        )
+    try:
+        address = ipaddress.ip_address(parts.hostname)
+    except ValueError:
+        return
+    if address.is_private and not address.is_loopback:
+        raise StartError(
+            f"cannot use OPENAI_BASE_URL {base_url!r}: runs reach public addresses and this "
+            "machine, not the private network; forward it to a port of 127.0.0.1 and set that"
+        )
