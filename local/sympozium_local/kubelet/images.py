@@ -40,13 +40,8 @@ class Image:
     binds: tuple[Bind, ...]
     path: str
     """The default of the ``PATH`` variable."""
-
-    def find(self, program: str) -> Path | None:
-        """Return the file that *program* names, or None where the image has none."""
-        if "/" in program:
-            return Path(program) if os.access(program, os.X_OK) else None
-        folders = (Path(folder) for folder in self.path.split(":"))
-        return next((f / program for f in folders if os.access(f / program, os.X_OK)), None)
+    entrypoint: tuple[str, ...] = ()
+    """What runs where the manifest names no command."""
 
 
 class UnknownImageError(LookupError):
@@ -74,7 +69,9 @@ def find_image(reference: str) -> Image:
     if known[1] == "machine":
         return Image(_binds(system), _SYSTEM_PATH)
     python = [sys.prefix, sys.base_prefix, *_package_folders(known[1])]
-    return Image(_binds([*system, *python]), f"{sys.prefix}/bin:{_SYSTEM_PATH}")
+    program = known[1].removeprefix("channel-")
+    entrypoint = () if program == "agent" else ("python", "-m", f"sympozium_{program}")
+    return Image(_binds([*system, *python]), f"{sys.prefix}/bin:{_SYSTEM_PATH}", entrypoint)
 
 
 def agent_module(reference: str, argv: Sequence[str]) -> str:
@@ -87,8 +84,8 @@ def agent_module(reference: str, argv: Sequence[str]) -> str:
 
 def _package_folders(image: str) -> list[str]:
     """Return the folders of the project's packages in *image*: the library and its own."""
-    program = image.removeprefix("channel-") if image.startswith("channel-") else image
-    found = (importlib.util.find_spec(name) for name in ("sympozium", f"sympozium_{program}"))
+    own = f"sympozium_{image.removeprefix('channel-')}"
+    found = (importlib.util.find_spec(name) for name in ("sympozium", own))
     return [str(place) for spec in found if spec for place in spec.submodule_search_locations or ()]
 
 

@@ -1,0 +1,137 @@
+"""Limits of memory, processor time and processes, by control groups where we may make them."""
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sympozium.contract.resources import Object
+from sympozium_local.kubelet.quantity import parse_quantity
+
+log = logging.getLogger(__name__)
+
+MAX_PIDS = 1024
+"""Processes in one container."""
+_PERIOD_US = 100_000
+_ROOT = Path("/sys/fs/cgroup")
+_V1_CONTROLLERS = ("memory", "cpu", "pids")
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """What a container may use; 0: as much as there is."""
+
+    memory_bytes: int
+    cpus: float
+
+
+def amounts(container: Object) -> Amounts:
+    """Return the limits that the manifest sets."""
+    limits = (container.get("resources") or {}).get("limits") or {}
+    memory = int(parse_quantity(limits.get("memory", 0)))
+    return Amounts(memory, float(parse_quantity(limits.get("cpu", 0))))
+
+
+class Group:
+    """The control groups of one execution of a container."""
+
+    def __init__(self, folders: list[Path], wanted: Amounts) -> None:
+        self._folders = folders
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, value in _settings(wanted).items():
+                file = folder / name
+                if file.exists():
+                    file.write_text(value)
+
+    def procs_files(self) -> list[str]:
+        """Return the files that a process writes itself to, to be limited."""
+        return [str(folder / "cgroup.procs") for folder in self._folders]
+
+    def was_out_of_memory(self) -> bool:
+        """Say whether the kernel ended a process for the memory limit."""
+        for folder in self._folders:
+            for name in ("memory.oom_control", "memory.events"):
+                with suppress(OSError):
+                    counts = dict(x.split() for x in (folder / name).read_text().splitlines())
+                    return int(counts.get("oom_kill", 0)) > 0
+        return False
+
+    def remove(self) -> None:
+        """Remove the groups. One that the kernel still empties is left for the next start."""
+        for folder in self._folders:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+class Limits:
+    """How this machine limits containers. Made by `find_limits`."""
+
+    def __init__(self, parents: list[Path]) -> None:
+        self._parents = parents
+
+    @property
+    def has_groups(self) -> bool:
+        """True if control groups are used; else only memory is limited, by rlimit."""
+        return bool(self._parents)
+
+    def make_group(self, name: str, wanted: Amounts) -> Group:
+        """Make the groups of the container execution *name*."""
+        return Group([parent / name for parent in self._parents], wanted)
+
+    def remove_leftovers(self) -> None:
+        """Remove what an earlier kubelet left behind."""
+        for parent in self._parents:
+            for folder in parent.iterdir():
+                if folder.is_dir():
+                    with suppress(OSError):
+                        folder.rmdir()
+
+
+def find_limits(instance: str) -> Limits:
+    """Return what this machine offers; *instance* keeps two kubelets' groups apart."""
+    parents = _version_1(instance) or _version_2(instance)
+    if not parents:
+        log.warning(
+            "no control groups here: memory is limited by rlimit, processor time not at all",
+            extra={"action": "start"},
+        )
+    return Limits(parents)
+
+
+def _version_1(instance: str) -> list[Path]:
+    parents = [_ROOT / name / f"sympozium-{instance}" for name in _V1_CONTROLLERS]
+    with suppress(OSError):
+        for parent in parents:
+            if not (parent.parent / "cgroup.procs").exists():
+                return []
+            parent.mkdir(exist_ok=True)
+        return parents
+    return []
+
+
+def _version_2(instance: str) -> list[Path]:
+    with suppress(OSError):
+        if not (_ROOT / "cgroup.controllers").exists():
+            return []
+        parent = _ROOT / f"sympozium-{instance}"
+        parent.mkdir(exist_ok=True)
+        for folder in (_ROOT, parent):
+            wanted = " ".join(f"+{name}" for name in _V1_CONTROLLERS)
+            (folder / "cgroup.subtree_control").write_text(wanted)
+        return [parent]
+    return []
+
+
+def _settings(wanted: Amounts) -> dict[str, str]:
+    """Return file names and values of both versions; only those that exist are written."""
+    settings = {"pids.max": str(MAX_PIDS)}
+    if wanted.memory_bytes:
+        memory = str(wanted.memory_bytes)
+        settings |= {"memory.limit_in_bytes": memory, "memory.memsw.limit_in_bytes": memory}
+        settings |= {"memory.max": memory, "memory.swap.max": "0", "memory.oom.group": "1"}
+    if wanted.cpus:
+        quota = max(1000, int(wanted.cpus * _PERIOD_US))
+        settings |= {"cpu.cfs_period_us": str(_PERIOD_US), "cpu.cfs_quota_us": str(quota)}
+        settings |= {"cpu.max": f"{quota} {_PERIOD_US}"}
+    return settings

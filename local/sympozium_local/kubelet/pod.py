@@ -1,0 +1,332 @@
+"""One pod, from the moment it is seen to the moment nothing of it is left."""
+
+import asyncio
+import logging
+import shutil
+import time
+from collections.abc import Coroutine
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sympozium.contract.errors import PermanentError, TransientError
+from sympozium.contract.resources import NETWORK_POLICIES, PODS, Object
+from sympozium.contract.times import parse_kube_time
+from sympozium.kube.errors import ConflictError, NotFoundError
+from sympozium_local.kubelet.build import PodParts
+from sympozium_local.kubelet.container import ContainerRunner, grace_period_s
+from sympozium_local.kubelet.network import PodNetwork
+from sympozium_local.kubelet.node import Node
+from sympozium_local.kubelet.policy import Egress, find_egress
+from sympozium_local.kubelet.sources import Sources
+from sympozium_local.kubelet.status import ContainerState, Ended, PodState, pod_status
+from sympozium_local.kubelet.volumes import VolumeNotReadyError, Volumes
+
+log = logging.getLogger(__name__)
+
+_SETTLE_S = 0.25
+"""How long a status waits for containers that are about to start or end, to say it once."""
+_RETRY_S, _MAX_RETRY_S = 0.5, 10.0
+_SIZE_CHECK_S = 2.0
+
+
+class PodWorker:
+    """Runs one pod. `run` returns when the pod has ended and its status says so."""
+
+    def __init__(self, node: Node, pod: Object) -> None:
+        self._node = node
+        self.pod = pod
+        self.state = PodState(start_time=datetime.now(UTC))
+        self._runners: dict[str, ContainerRunner] = {}
+        self._written: Object = pod.get("status") or {}
+        self._dirty = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._is_gone = False
+        self.over = asyncio.Event()
+        """Set when the pod has ended and nothing more is written about it."""
+        self._grace_s: float | None = None
+        self._warned: set[tuple[str, str]] = set()
+        self._began = time.monotonic()
+        for kind in ("initContainers", "containers"):
+            for spec in pod["spec"].get(kind) or ():
+                self.state.containers.append(_new_state(spec, is_init=kind == "initContainers"))
+
+    @property
+    def is_over(self) -> bool:
+        """True when nothing of the pod runs or will run."""
+        return self.over.is_set()
+
+    @property
+    def folder(self) -> Path:
+        """Where the pod's logs and volumes are."""
+        return self._node.pod_dir(self.pod["metadata"]["uid"])
+
+    def continue_from(self, now: datetime) -> None:
+        """Take over a pod that an earlier kubelet ran: its containers count as restarted."""
+        entries = [
+            *(self._written.get("initContainerStatuses") or ()),
+            *(self._written.get("containerStatuses") or ()),
+        ]
+        before = {entry["name"]: entry for entry in entries}
+        if "startTime" in self._written:
+            self.state.start_time = parse_kube_time(self._written["startTime"])
+        for state in self.state.containers:
+            entry = before.get(state.name, {})
+            state.restarts = entry.get("restartCount", 0)
+            if (started := entry.get("state", {}).get("running")) is not None:
+                since = parse_kube_time(started["startedAt"])
+                state.last = Ended(137, "Error", now, since, "the node's kubelet stopped")
+                state.restarts += 1
+
+    def update(self, pod: Object) -> None:
+        """Take in a newer version of the object."""
+        self.pod = pod
+        if pod["metadata"].get("deletionTimestamp"):
+            self.stop()
+
+    def vanish(self) -> None:
+        """End the pod at once, because its object is gone."""
+        self._is_gone = True
+        self.stop(grace_s=0)
+
+    def shut_down(self, grace_s: float) -> None:
+        """End the pod because the node stops."""
+        if self.pod["spec"].get("restartPolicy") == "Never":
+            self.fail("NodeShutdown", "the node stopped while the pod was running")
+            self.state.is_disrupted = True
+        self.stop(grace_s=grace_s)
+
+    def fail(self, reason: str, message: str) -> None:
+        """Note why the pod as a whole fails; the first reason counts."""
+        self.state.failure = self.state.failure or (reason, message)
+
+    def stop(self, *, grace_s: float | None = None) -> None:
+        """Begin to end the pod, or end it sooner than asked before."""
+        self._grace_s = grace_s
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Run the pod to its end."""
+        try:
+            await self._run()
+        finally:
+            self.over.set()
+
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as self._group:
+            background = [self._group.create_task(self._status_loop())]
+            course = self._group.create_task(self._course(background))
+            stopped = self._group.create_task(self._stop.wait())
+            await asyncio.wait({course, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (course, stopped):
+                task.cancel()
+            await self._end_containers()
+            self.state.is_over = True
+            for task in background:
+                task.cancel()
+        await self._finish()
+
+    async def give_up(self, cause: str) -> None:
+        """Fail the pod because the kubelet could not deal with it."""
+        self.fail("KubeletError", f"the kubelet met a bug: {cause}")
+        self.state.is_over = True
+        await self._write_status()
+
+    async def exec(self, container: str, argv: list[str], output_fd: int) -> int:
+        """Run a command in a container; return its exit code.
+
+        Raises:
+            OSError: It does not run.
+        """
+        runner = self._runners.get(container)
+        if runner is None:
+            raise ConnectionRefusedError(f"container {container!r} does not run")
+        return await runner.exec(argv, output_fd)
+
+    async def _course(self, background: list[asyncio.Task[None]]) -> None:
+        """Start everything in order; return when the main containers have ended for good."""
+        parts = await self._prepare()
+        self._in_background(background, self._keep_deadline())
+        self._in_background(background, self._keep_sizes(parts.volumes))
+        sources = Sources(self._node.kube, self.pod["metadata"]["namespace"])
+        self._in_background(background, parts.volumes.keep_tokens_fresh(sources))
+        states = {state.name: state for state in self.state.containers}
+        for spec in self.pod["spec"].get("initContainers") or ():
+            state = states[spec["name"]]
+            runner = self._start(spec, state, parts)
+            await (runner.started if state.is_sidecar else runner.over).wait()
+            if not state.is_sidecar and not state.is_ready:
+                return
+        self.state.is_initialized = True
+        mains = [self._start(s, states[s["name"]], parts) for s in self.pod["spec"]["containers"]]
+        for runner in mains:
+            await runner.over.wait()
+
+    def _in_background(
+        self, tasks: list[asyncio.Task[None]], coroutine: Coroutine[Any, Any, None]
+    ) -> None:
+        tasks.append(self._group.create_task(coroutine))
+
+    def _start(self, spec: Object, state: ContainerState, parts: PodParts) -> ContainerRunner:
+        runner = self._runners[state.name] = ContainerRunner(spec, state, parts)
+        self._group.create_task(runner.run())
+        return runner
+
+    async def _prepare(self) -> PodParts:
+        """Make what the containers share, again and again until it can be made."""
+        host_uid = self._node.next_host_uid()
+        uid = self.pod["metadata"]["uid"]
+        memory = self._node.memory_dir / uid
+        retry_s = _RETRY_S
+        while True:
+            volumes = Volumes(self.pod, self.folder / "volumes", memory, host_uid)
+            try:
+                egress = await self._find_egress()
+                sources = Sources(self._node.kube, self.pod["metadata"]["namespace"])
+                await volumes.prepare(sources, self._node.allowed_host_paths)
+            except (TransientError, OSError) as error:
+                self._warn_about_mount(error)
+            except PermanentError as error:
+                self._warn_about_mount(error)
+                await self._stop.wait()
+            else:
+                network = PodNetwork(self.pod["spec"], egress)
+                return PodParts(
+                    self._node, self.pod, host_uid, network, volumes, self._dirty.set, self._warn
+                )
+            await asyncio.sleep(retry_s)
+            retry_s = min(_MAX_RETRY_S, retry_s * 2)
+
+    async def _find_egress(self) -> Egress | None:
+        """Read the policies now: a pod must not start before a policy made ahead of it is seen."""
+        namespace = self.pod["metadata"]["namespace"]
+        policies = (await self._node.kube.list(NETWORK_POLICIES, namespace)).items
+        egress = find_egress(self.pod, policies)
+        for problem in egress.unsupported if egress else ():
+            self._warn("NetworkPolicyNotSupported", f"this node keeps closed: {problem}")
+        return egress
+
+    def _warn_about_mount(self, error: Exception) -> None:
+        for state in self.state.containers:
+            state.waiting, state.message = "ContainerCreating", str(error)
+        self._dirty.set()
+        is_mount = isinstance(error, VolumeNotReadyError | PermanentError)
+        self._warn("FailedMount" if is_mount else "FailedCreatePodSandBox", str(error))
+
+    async def _keep_deadline(self) -> None:
+        seconds = self.pod["spec"].get("activeDeadlineSeconds")
+        if seconds is None or self.state.start_time is None:
+            return
+        due = self.state.start_time + timedelta(seconds=seconds)
+        await asyncio.sleep(max(0.0, (due - datetime.now(UTC)).total_seconds()))
+        text = "Pod was active on the node longer than the specified deadline"
+        self.fail("DeadlineExceeded", text)
+        self.stop()
+
+    async def _keep_sizes(self, volumes: Volumes) -> None:
+        limited = {n: v for n, v in volumes.by_name.items() if v.size_limit_bytes}
+        while limited:
+            await asyncio.sleep(_SIZE_CHECK_S)
+            for name, volume in limited.items():
+                if await asyncio.to_thread(_size_bytes, volume.path) > volume.size_limit_bytes:
+                    limit = volume.size_limit_bytes
+                    text = f'Usage of EmptyDir volume "{name}" exceeds the limit of {limit} bytes.'
+                    self._warn("Evicted", text)
+                    self.fail("Evicted", text)
+                    self.stop(grace_s=0)
+                    return
+
+    async def _end_containers(self) -> None:
+        """End what still runs: the main containers together, then sidecars, the last one first."""
+        grace_s = grace_period_s(self.pod) if self._grace_s is None else self._grace_s
+        deadline = time.monotonic() + grace_s
+        mains = [r for r in self._runners.values() if not r.state.is_sidecar]
+        async with asyncio.TaskGroup() as group:
+            for runner in mains:
+                group.create_task(runner.stop(grace_s))
+        for runner in reversed([r for r in self._runners.values() if r.state.is_sidecar]):
+            await runner.stop(max(0.0, deadline - time.monotonic()))
+
+    async def _finish(self) -> None:
+        """Write the last status, let the object go if it is to be deleted, drop the volumes."""
+        uid = self.pod["metadata"]["uid"]
+        for volumes in (self.folder / "volumes", self._node.memory_dir / uid):
+            shutil.rmtree(volumes, ignore_errors=True)
+        if not self._is_gone:
+            await self._write_status()
+        if self.pod["metadata"].get("deletionTimestamp") and not self._is_gone:
+            await delete_for_good(self._node, self.pod)
+        extra = {"action": "end", "pod": self.pod["metadata"]["name"], "phase": self.state.phase()}
+        took_ms = round((time.monotonic() - self._began) * 1000)
+        log.info("pod ended", extra={**extra, "took_ms": took_ms})
+
+    async def _status_loop(self) -> None:
+        has_started = False
+        while True:
+            await self._dirty.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_SETTLE_S):
+                    while not self._is_settled():
+                        self._dirty.clear()
+                        await self._dirty.wait()
+            self._dirty.clear()
+            if not has_started and self.state.phase() == "Running":
+                has_started = True
+                took_ms = round((time.monotonic() - self._began) * 1000)
+                name = self.pod["metadata"]["name"]
+                extra = {"action": "start", "pod": name, "took_ms": took_ms}
+                log.info("pod started", extra=extra)
+            await self._write_status()
+
+    def _is_settled(self) -> bool:
+        mains = [c for c in self.state.containers if not c.is_init]
+        is_ending = all(c.ended for c in mains) or self._stop.is_set()
+        return not is_ending and all(c.is_settled for c in self.state.containers)
+
+    async def _write_status(self) -> None:
+        retry_s = _RETRY_S
+        while True:
+            status = pod_status(self.state, self._written, now=datetime.now(UTC))
+            if status.items() <= self._written.items():
+                return
+            metadata = self.pod["metadata"]
+            patch = {"metadata": {"uid": metadata["uid"]}, "status": status}
+            try:
+                await self._node.kube.patch(
+                    PODS, metadata["namespace"], metadata["name"], patch, subresource="status"
+                )
+            except (NotFoundError, ConflictError):
+                self.vanish()
+                return
+            except TransientError as error:
+                extra = {"action": "retry", "pod": metadata["name"], "cause": str(error)}
+                log.warning("pod status not written", extra=extra)
+                await asyncio.sleep(retry_s)
+                retry_s = min(_MAX_RETRY_S, retry_s * 2)
+            else:
+                self._written = {k: v for k, v in status.items() if v is not None}
+                return
+
+    def _warn(self, reason: str, message: str) -> None:
+        if (reason, message) not in self._warned:
+            self._warned.add((reason, message))
+            self._group.create_task(self._node.warn(self.pod, reason, message))
+
+
+async def delete_for_good(node: Node, pod: Object) -> None:
+    """Remove the object of a pod of which nothing is left on this node."""
+    metadata = pod["metadata"]
+    with suppress(NotFoundError, ConflictError):
+        await node.kube.delete(
+            PODS, metadata["namespace"], metadata["name"], uid=metadata["uid"], grace_s=0
+        )
+
+
+def _new_state(spec: Object, *, is_init: bool) -> ContainerState:
+    is_sidecar = is_init and spec.get("restartPolicy") == "Always"
+    return ContainerState(spec["name"], spec["image"], is_init=is_init, is_sidecar=is_sidecar)
+
+
+def _size_bytes(folder: Path) -> int:
+    return sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))
