@@ -1,0 +1,247 @@
+"""A router's surroundings: a bus, an API server, a store, people, and somebody who ends runs."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sympozium.bus.admin import ensure_consumer
+from sympozium.bus.nats import NatsBus
+from sympozium.contract.crds import definition_objects
+from sympozium.contract.envelope import decode, encode, unwrap, wrap
+from sympozium.contract.messages import (
+    Entry,
+    HistoryAnswer,
+    HistoryRequest,
+    InboundMessage,
+    OutboundKind,
+    OutboundMessage,
+    Sender,
+)
+from sympozium.contract.names import ConversationId, MessageId, RunUid, run_name, web_message_id
+from sympozium.contract.resources import (
+    AGENT_RUNS,
+    AGENTS,
+    API_VERSION,
+    CHANNELS,
+    CUSTOM_RESOURCE_DEFINITIONS,
+    Object,
+)
+from sympozium.contract.run_events import ContextAnswer
+from sympozium.contract.subjects import context, history, inbox, outbox_consumer
+from sympozium.kube.client import Kube, connect
+from sympozium.kube.endpoint import Endpoint
+from sympozium.kube.errors import NotFoundError
+from sympozium.store.sql import SqlStore, open_store
+from sympozium_local.apiserver.server import serve
+from sympozium_router.clock import utc_now
+from sympozium_router.health import Health
+from sympozium_router.program import Router
+
+NAMESPACE = "default"
+CHANNEL = "web"
+ADA = Sender(platform="web", user_id="ada", display_name="Ada")
+
+
+@dataclass
+class Shown:
+    """What the channel was told, in the order of the OUTBOX."""
+
+    messages: list[OutboundMessage] = field(default_factory=list)
+    sequences: list[int] = field(default_factory=list)
+    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def follow(self, bus: NatsBus, channel: str) -> None:
+        consumer = outbox_consumer(NAMESPACE, channel)
+        await ensure_consumer(bus.client, consumer)
+        async with bus.consume(consumer) as deliveries:
+            async for delivery in deliveries:
+                async with self._news:
+                    self.messages.append(unwrap(delivery.data, OutboundMessage))
+                    self.sequences.append(delivery.sequence)
+                    self._news.notify_all()
+                await delivery.ack()
+
+    async def until(self, wanted: Callable[["Shown"], bool]) -> None:
+        async with self._news:
+            await self._news.wait_for(lambda: wanted(self))
+
+    async def end_of(self, message_id: str) -> OutboundMessage:
+        """Wait for the end of a message."""
+        await self.until(lambda shown: bool(shown.ends(message_id)))
+        return self.ends(message_id)[0]
+
+    async def accepted(self, message_id: str) -> OutboundMessage:
+        """Wait until a message is said to be worked on."""
+        await self.until(lambda shown: bool(shown.of(message_id)))
+        return self.of(message_id)[0]
+
+    def of(self, message_id: str) -> list[OutboundMessage]:
+        return [shown for shown in self.messages if shown.message_id == message_id]
+
+    def ends(self, message_id: str) -> list[OutboundMessage]:
+        return [shown for shown in self.of(message_id) if shown.kind is not OutboundKind.ACCEPTED]
+
+
+@dataclass
+class World:
+    """Everything around the router, and what people and the cluster do to it."""
+
+    bus: NatsBus
+    kube: Kube
+    store: SqlStore
+    endpoint: Endpoint
+    shown: Shown
+    store_url: str
+    now: datetime | None = None
+
+    def clock(self) -> datetime:
+        """Return the real time, unless a test has set another."""
+        return self.now or utc_now()
+
+    async def say(
+        self,
+        client_id: str,
+        text: str = "hello",
+        *,
+        conversation: str = "c",
+        sender: Sender = ADA,
+        channel: str = CHANNEL,
+        nats_id: str = "",
+    ) -> MessageId:
+        """Have a person say something; return its message id."""
+        talk = ConversationId(conversation)
+        message_id = web_message_id(NAMESPACE, channel, talk, client_id)
+        message = InboundMessage(
+            message_id=message_id, conversation=talk, sender=sender, text=text, time=utc_now()
+        )
+        data = wrap(message, id=message_id, time=utc_now())
+        subject = inbox(NAMESPACE, channel)
+        await self.bus.publish(subject, data, message_id=nats_id or message_id)
+        return message_id
+
+    async def run_of(self, message_id: str, channel: str = CHANNEL) -> Object:
+        """Wait for the run of a message."""
+        while True:
+            try:
+                name = run_name(channel, MessageId(message_id))
+                return await self.kube.get(AGENT_RUNS, NAMESPACE, name)
+            except NotFoundError:
+                await asyncio.sleep(0.01)
+
+    async def end_run(self, run: Object, **status: Any) -> None:
+        """Have the controller write a run's terminal status."""
+        status.setdefault("phase", "Succeeded")
+        name = run["metadata"]["name"]
+        await self.kube.patch(AGENT_RUNS, NAMESPACE, name, {"status": status}, subresource="status")
+
+    async def answer(self, message_id: str, text: str) -> None:
+        """Wait for the run of a message and have it answer."""
+        await self.end_run(await self.run_of(message_id), result=text)
+
+    async def answer_every_run(self) -> None:
+        """Be a controller whose agents say `re: ` and their task, until cancelled."""
+        listed = await self.kube.list(AGENT_RUNS)
+        for run in listed.items:
+            await self._echo(run)
+        since = listed.resource_version
+        while True:
+            async for event in self.kube.watch(AGENT_RUNS, None, since=since):
+                since = event.object["metadata"]["resourceVersion"]
+                if event.type == "ADDED":
+                    await self._echo(event.object)
+
+    async def _echo(self, run: Object) -> None:
+        if run.get("status", {}).get("phase", "Pending") == "Pending":
+            await self.end_run(run, result="re: " + run["spec"]["task"])
+
+    async def transcript(self, conversation: str = "c", channel: str = CHANNEL) -> list[Entry]:
+        """Ask for a transcript as a channel does."""
+        request = encode(HistoryRequest(conversation=ConversationId(conversation)))
+        data = await self.bus.request(history(NAMESPACE, channel), request, timeout_s=5)
+        answer = decode(data, HistoryAnswer)
+        assert answer.error == ""
+        return answer.entries
+
+    async def context(self, uid: str, namespace: str = NAMESPACE) -> ContextAnswer:
+        """Ask for a context as a run's bridge does."""
+        data = await self.bus.request(context(namespace, RunUid(uid)), b"", timeout_s=5)
+        return decode(data, ContextAnswer)
+
+    @asynccontextmanager
+    async def router(self) -> AsyncIterator[Health]:
+        """Run a router until the block is left, ready at its beginning."""
+        stop = asyncio.Event()
+        health = Health()
+        router = Router(self.bus, self.kube, self.store, clock=self.clock)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(router.run(stop, health, keep=timedelta(days=90)))
+            while await health.missing():  # noqa: ASYNC110 - readiness is polled, as a kubelet does
+                await asyncio.sleep(0.005)
+            yield health
+            stop.set()
+
+
+@asynccontextmanager
+async def a_world(tmp_path: Path, bus: NatsBus) -> AsyncIterator[World]:
+    """Yield a world with one agent `helper` and one channel `web` for everybody; no router."""
+    store_url = f"sqlite:///{tmp_path}/router.db"
+    async with (
+        serve(tmp_path / "cluster") as server,
+        connect(Endpoint(server.url, server.ca_file, server.token_file)) as kube,
+        open_store(store_url) as store,
+    ):
+        await furnish(kube)
+        endpoint = Endpoint(server.url, server.ca_file, server.token_file)
+        world = World(bus, kube, store, endpoint, Shown(), store_url)
+        async with asyncio.TaskGroup() as group:
+            following = group.create_task(world.shown.follow(bus, CHANNEL))
+            yield world
+            following.cancel()
+
+
+async def furnish(kube: Kube) -> None:
+    """Create the kinds, an agent and a channel."""
+    for definition in definition_objects():
+        await kube.create(CUSTOM_RESOURCE_DEFINITIONS, definition)
+    while True:
+        try:
+            await kube.list(AGENT_RUNS)
+            break
+        except NotFoundError:
+            await asyncio.sleep(0.01)
+    await kube.create(AGENTS, agent())
+    await kube.create(CHANNELS, channel())
+
+
+def agent(name: str = "helper", **config: Any) -> Object:
+    """Return an Agent."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Agent",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {
+            "agents": {"default": {"model": "demo", **config}},
+            "skills": [{"skillPackRef": "cluster-reader"}],
+        },
+    }
+
+
+def channel(
+    name: str = CHANNEL, agent_ref: str = "helper", users: tuple[str, ...] = ("*",)
+) -> Object:
+    """Return a Channel."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Channel",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"type": "web", "agentRef": agent_ref, "access": {"users": list(users)}},
+    }
+
+
+def moment(text: str) -> datetime:
+    """Return a time of day in a fixed year, aware."""
+    return datetime.fromisoformat(f"2030-01-01T{text}").replace(tzinfo=UTC)

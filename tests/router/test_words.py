@@ -1,0 +1,94 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sympozium.contract.messages import Sender
+from sympozium.contract.names import MessageId, RunName
+from sympozium.contract.reasons import Reason
+from sympozium.kube.errors import from_status
+from sympozium_router.access import may_speak
+from sympozium_router.refusals import refusal_of
+from sympozium_router.wording import Facts, quoted, reference_of, sentence
+
+FACTS = Facts(
+    reference="web-abc", namespace="default", channel="web", agent="helper", user_id="ada"
+)
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_every_reason_has_a_sentence_of_its_own_that_names_the_run(reason: Reason) -> None:
+    text = sentence(reason, FACTS)
+    assert text.endswith("(web-abc)")
+    assert "{" not in text
+    assert [other for other in Reason if sentence(other, FACTS) == text] == [reason]
+
+
+def test_a_reason_that_is_not_known_reads_like_an_internal_one() -> None:
+    assert sentence("Whatever", FACTS) == sentence(Reason.INTERNAL, FACTS)
+
+
+def test_who_is_refused_is_told_how_to_get_access() -> None:
+    text = sentence(Reason.ACCESS_DENIED, FACTS)
+    assert "user id ada" in text
+    assert "spec.access.users of channel web" in text
+
+
+def test_without_a_run_the_message_is_quoted_by_a_short_form() -> None:
+    name = reference_of(RunName(""), MessageId("web:default/web:c:1"))
+    assert len(name) == 10
+    assert reference_of(RunName("web-abc"), MessageId("x")) == "web-abc"
+
+
+@given(text=st.text())
+def test_what_is_quoted_is_one_bounded_line_that_cannot_act(text: str) -> None:
+    safe = quoted(text)
+    assert len(safe) <= 200
+    assert not set(safe) & set("\n\r\t<>@`[]{}!#|\u202e") - set("<>")
+
+
+@pytest.mark.parametrize(
+    ("user", "users", "may"),
+    [
+        ("ada", [], False),
+        ("ada", ["ada"], True),
+        ("ada", ["Ada"], False),
+        ("ada", ["*"], True),
+        ("", ["*"], False),
+        ("", [""], False),
+    ],
+)
+def test_only_who_is_named_may_speak(user: str, users: list[str], may: bool) -> None:
+    assert may_speak(Sender(platform="web", user_id=user, display_name="ada"), users) is may
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "reason", "rule"),
+    [
+        (
+            403,
+            'agentruns "web-1" is forbidden: exceeded quota: runs, requested: a=1, used: a=5',
+            Reason.QUOTA,
+            "quota runs",
+        ),
+        (
+            400,
+            'admission webhook "policy.example" denied the request: no runs on Sundays',
+            Reason.DENIED_BY_POLICY,
+            "no runs on Sundays",
+        ),
+        (
+            422,
+            "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: too late",
+            Reason.DENIED_BY_POLICY,
+            "too late",
+        ),
+        (422, 'spec.task: Invalid value: "secret": too long', Reason.CONFIGURATION, ""),
+        (403, 'User "system:serviceaccount:x" cannot create', Reason.CONFIGURATION, ""),
+    ],
+)
+def test_what_the_api_server_refuses_has_a_reason_for_people(
+    code: int, message: str, reason: Reason, rule: str
+) -> None:
+    error = from_status("POST", "/apis/sympozium.ai/agentruns", code, "", message)
+    refusal = refusal_of(error)  # type: ignore[arg-type] # these codes are permanent errors
+    assert (refusal.reason, refusal.rule) == (reason, rule)
