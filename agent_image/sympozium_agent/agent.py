@@ -1,0 +1,133 @@
+"""The agent of a run: reads its task, answers it, and writes everything to the journal.
+
+It holds no credential and reaches nothing but the bridge and its tool sidecars.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+from contextlib import closing
+from dataclasses import dataclass
+
+from sympozium.contract.envelope import decode, encode
+from sympozium.contract.errors import PermanentError
+from sympozium.contract.reasons import Reason
+from sympozium.contract.run_events import Failure, Result, RunContext, RunEvent, Started
+from sympozium.runtime.program import run_program
+from sympozium.runtime.settings import LOG_LEVELS, Reader
+from sympozium_agent.follow import follow
+from sympozium_agent.journal import JournalWriter
+from sympozium_agent.layout import DEFAULT_IPC_DIR, IpcLayout
+from sympozium_agent.loop import Conversation
+from sympozium_agent.openai_provider import open_provider
+from sympozium_agent.tools import open_toolbox
+
+log = logging.getLogger(__name__)
+
+CONTEXT_TIMEOUT_S = 330.0
+"""Longer than the bridge tries to get the context, so that it is the bridge that says why."""
+
+EXIT_TERMINATED = 128 + signal.SIGTERM
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the agent is told by its environment."""
+
+    layout: IpcLayout
+    model_url: str
+    idle_timeout_s: float
+    log_level: str
+
+
+def read_settings() -> Settings:
+    """Read the environment.
+
+    Raises:
+        SettingsError: Something in it is missing or wrong.
+    """
+    reader = Reader()
+    settings = Settings(
+        IpcLayout(reader.path("SYMPOZIUM_IPC_DIR", DEFAULT_IPC_DIR)),
+        reader.text("SYMPOZIUM_MODEL_URL", "http://127.0.0.1:8001/v1"),
+        reader.seconds("SYMPOZIUM_MODEL_IDLE_TIMEOUT_S", 30.0, low=0.1, high=3600),
+        reader.choice("SYMPOZIUM_LOG_LEVEL", "INFO", LOG_LEVELS),
+    )
+    reader.finish()
+    return settings
+
+
+async def read_context(layout: IpcLayout) -> RunContext | Failure:
+    """Wait for what the bridge says first: the run's context, or why there is none."""
+    async with follow(layout.to_agent) as lines:
+        try:
+            async with asyncio.timeout(CONTEXT_TIMEOUT_S):
+                while line := await lines.next_line():
+                    found = _read_first(line.data)
+                    if found is not None:
+                        return found
+        except TimeoutError:
+            pass
+    return Failure(
+        reason=Reason.CONTEXT_UNAVAILABLE,
+        detail=f"the bridge gave no context within {CONTEXT_TIMEOUT_S:g} s",
+    )
+
+
+def _read_first(data: bytes) -> RunContext | Failure | None:
+    try:
+        return decode(data, RunContext)
+    except PermanentError:
+        pass
+    try:
+        return decode(data, Failure)
+    except PermanentError:
+        return None  # a torn line of a bridge that was killed; it writes again
+
+
+async def answer(context: RunContext, settings: Settings, journal: JournalWriter) -> None:
+    """Answer one run, into *journal*: the last line is its Result or Failure."""
+
+    def say(event: RunEvent) -> None:
+        journal.append(encode(event))
+
+    say(Started())
+    outcome: Result | Failure
+    try:
+        async with (
+            open_toolbox(context, settings.layout) as toolbox,
+            open_provider(
+                settings.model_url, context.model.model, idle_timeout_s=settings.idle_timeout_s
+            ) as provider,
+        ):
+            outcome = await Conversation(context, provider, toolbox, say).run()
+    except PermanentError as error:
+        outcome = Failure(reason=Reason.CONFIGURATION, detail=str(error))
+    say(outcome)
+    reason = outcome.reason if isinstance(outcome, Failure) else ""
+    log.info("run ended", extra={"action": "end", "run": context.run_name, "reason": reason})
+
+
+async def run() -> None:
+    """Answer the run of this pod."""
+    settings = read_settings()
+    logging.getLogger().setLevel(settings.log_level)
+    # Every line is whole when its write returns, so there is nothing to clean up; and as pid 1
+    # of a container this process would otherwise ignore the signal.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os._exit, EXIT_TERMINATED)
+    with closing(JournalWriter(settings.layout.from_agent)) as journal:
+        context = await read_context(settings.layout)
+        if isinstance(context, Failure):
+            journal.append(encode(context))
+            return
+        await answer(context, settings, journal)
+
+
+def main() -> None:
+    """Run the agent of the pod that this process is in."""
+    run_program("agent", run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""The bridge of a run: the only container that reaches the bus and the model endpoint.
+
+It briefs the agent, records what the agent writes, and passes its model calls on. It
+may be killed at any line: the kubelet starts it again, and it goes on where it was.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from sympozium.contract.names import RunUid
+from sympozium.contract.reasons import Reason
+from sympozium.contract.subjects import reply_prefix
+from sympozium.runtime.logs import redact
+from sympozium.runtime.loops import stop_on_signals
+from sympozium.runtime.program import run_program
+from sympozium.runtime.settings import LOG_LEVELS, Reader
+from sympozium_agent.briefing import ContextUnavailableError, brief
+from sympozium_agent.follow import Follower, follow
+from sympozium_agent.layout import DEFAULT_IPC_DIR, IpcLayout
+from sympozium_agent.model_proxy.server import ModelProxy, serve_model
+from sympozium_agent.model_proxy.upstream import Endpoint, open_upstream
+from sympozium_agent.recorder import RecordedFile, Recorder, RunBus, RunIdentity
+from sympozium_agent.without_aiohttp import aiohttp_hidden
+
+with aiohttp_hidden():
+    from sympozium.bus.nats import Address, connect
+
+log = logging.getLogger(__name__)
+
+CONNECT_PATIENCE_S = 24 * 3600.0
+"""As long as a run may last: what the agent said is not given up because the bus is away."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the bridge is told by its environment."""
+
+    identity: RunIdentity
+    layout: IpcLayout
+    nats_url: str
+    token_file: Path | None
+    endpoint: Endpoint
+    model: str
+    model_port: int
+    context_patience_s: float
+    log_level: str
+
+    def address(self) -> Address:
+        """Return where the bus is, and who this run is there."""
+        run = self.identity
+        token_file = self.token_file
+        return Address(
+            self.nats_url,
+            f"run-{run.run_name}",
+            reply_prefix("run", run.namespace, run.run_uid),
+            None if token_file is None else lambda: token_file.read_text().strip(),
+        )
+
+
+def read_settings() -> Settings:
+    """Read the environment.
+
+    Raises:
+        SettingsError: Something in it is missing or wrong.
+    """
+    reader = Reader()
+    token_file = reader.text("SYMPOZIUM_NATS_TOKEN_FILE", "")
+    identity = RunIdentity(
+        reader.text("SYMPOZIUM_NAMESPACE"),
+        reader.text("SYMPOZIUM_RUN_NAME"),
+        RunUid(reader.text("SYMPOZIUM_RUN_UID")),
+        reader.text("SYMPOZIUM_POD_UID", "0"),
+    )
+    settings = Settings(
+        identity,
+        IpcLayout(reader.path("SYMPOZIUM_IPC_DIR", DEFAULT_IPC_DIR)),
+        reader.text("SYMPOZIUM_NATS_URL"),
+        Path(token_file) if token_file else None,
+        Endpoint(
+            reader.text("SYMPOZIUM_MODEL_BASE_URL"),
+            reader.seconds("SYMPOZIUM_MODEL_IDLE_TIMEOUT_S", 30.0, low=0.1, high=3600),
+            reader.text("OPENAI_API_KEY", ""),
+        ),
+        reader.text("SYMPOZIUM_MODEL"),
+        reader.number("SYMPOZIUM_MODEL_PORT", 8001, low=1, high=65535),
+        reader.seconds("SYMPOZIUM_CONTEXT_TIMEOUT_S", 300.0, low=0.1, high=86400),
+        reader.choice("SYMPOZIUM_LOG_LEVEL", "INFO", LOG_LEVELS),
+    )
+    reader.finish()
+    return settings
+
+
+async def run() -> None:
+    """Serve the run of this pod until the kubelet says that its agent has ended."""
+    settings = read_settings()
+    logging.getLogger().setLevel(settings.log_level)
+    redact(settings.endpoint.key)
+    stop = stop_on_signals()
+    async with (
+        open_upstream(settings.endpoint) as upstream,
+        serve_model(ModelProxy(upstream, settings.model), settings.model_port),
+        connect(settings.address(), patience_s=CONNECT_PATIENCE_S) as bus,
+    ):
+        await _serve_run(bus, settings, stop)
+
+
+async def _serve_run(bus: RunBus, settings: Settings, stop: asyncio.Event) -> None:
+    """Brief the agent and record its journal, to its end once *stop* is set."""
+    recorder = Recorder(bus, settings.identity, RecordedFile(settings.layout.recorded))
+    path = settings.layout.from_agent
+    async with follow(path, offset=recorder.offset) as lines, asyncio.TaskGroup() as group:
+        briefing = group.create_task(_brief(bus, recorder, lines, settings))
+        recording = group.create_task(recorder.record(lines))
+        await stop.wait()
+        briefing.cancel()
+        lines.end()
+        await recording
+
+
+async def _brief(bus: RunBus, recorder: Recorder, lines: Follower, settings: Settings) -> None:
+    if recorder.is_ended:
+        return
+    try:
+        await brief(
+            bus,
+            settings.identity,
+            settings.layout.to_agent,
+            patience_s=settings.context_patience_s,
+        )
+    except ContextUnavailableError as error:
+        recorder.decide_end(Reason.CONTEXT_UNAVAILABLE, str(error))
+        lines.end()
+
+
+def main() -> None:
+    """Run the bridge of the pod that this process is in."""
+    run_program("bridge", run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""The agent's loop: ask the model, run the tools it asks for, until it answers."""
+
+import logging
+from collections.abc import Callable
+
+import msgspec
+
+from sympozium.contract.envelope import decode, encode
+from sympozium.contract.errors import PermanentError
+from sympozium.contract.limits import MAX_JOURNAL_LINE_BYTES, MAX_RESULT_BYTES
+from sympozium.contract.messages import Role
+from sympozium.contract.reasons import Reason
+from sympozium.contract.run_events import (
+    Failure,
+    Progress,
+    Result,
+    RunContext,
+    RunEvent,
+    ToolAnswer,
+    ToolCall,
+    Usage,
+    call_id,
+)
+from sympozium_agent.live_text import LiveText
+from sympozium_agent.patience import ask_patiently
+from sympozium_agent.provider import (
+    Answer,
+    ModelCallError,
+    Provider,
+    Said,
+    System,
+    ToolRequest,
+    ToolResult,
+    ToolsRequested,
+    Turn,
+)
+from sympozium_agent.tools import Toolbox, progress_state
+
+log = logging.getLogger(__name__)
+
+MAX_STEPS = 20
+"""Model calls of one run; a model that still wants tools then is going in circles."""
+
+MAX_CALLS_PER_STEP = 8
+"""Tool calls that one answer of the model may ask for; the others are refused to it."""
+
+
+class Conversation:
+    """One run's exchange with its model."""
+
+    def __init__(
+        self,
+        context: RunContext,
+        provider: Provider,
+        toolbox: Toolbox,
+        say: Callable[[RunEvent], None],
+    ) -> None:
+        self._context = context
+        self._provider = provider
+        self._toolbox = toolbox
+        self._say = say
+        self._live = LiveText(say)
+        self._turns = first_turns(context)
+        self._usage = Usage()
+        self._calls = 0
+        self._broken_calls = 0
+
+    async def run(self) -> Result | Failure:
+        """Return how the run ends. What happens on the way is said as it happens."""
+        try:
+            for _ in range(MAX_STEPS):
+                answer = await ask_patiently(self._ask)
+                self._live.finish()
+                self._count(answer.usage)
+                if not answer.requests:
+                    return bounded(Result(text=answer.text, usage=self._usage))
+                failure = await self._run_tools(answer)
+                if failure is not None:
+                    return failure
+        except ModelCallError as error:
+            return self._failure(error.trouble.reason, str(error))
+        finally:
+            self._live.finish()
+        return self._failure(
+            Reason.TOO_MANY_STEPS, f"the model did not answer within {MAX_STEPS} steps"
+        )
+
+    async def _ask(self) -> Answer:
+        self._live.restart()
+        return await self._provider.ask(self._turns, self._toolbox.offered, self._live.add)
+
+    async def _run_tools(self, answer: Answer) -> Failure | None:
+        self._turns.append(ToolsRequested(answer.text, answer.requests))
+        for number, request in enumerate(answer.requests):
+            if number >= MAX_CALLS_PER_STEP:
+                text = f"refused: at most {MAX_CALLS_PER_STEP} tools at once; ask again"
+            else:
+                text = (await self._run_tool(request)).text
+            self._turns.append(ToolResult(request.id, text))
+        if self._broken_calls > 1:
+            return self._failure(
+                Reason.MODEL_BAD_ANSWER, "the model asked for tools with arguments that are no JSON"
+            )
+        return None
+
+    async def _run_tool(self, request: ToolRequest) -> ToolAnswer:
+        self._calls += 1
+        id = call_id(self._context.run_uid, self._calls)
+        progress = Progress(call_id=id, tool=request.tool, state="started")
+        self._say(progress)
+        arguments = read_arguments(request.arguments)
+        if arguments is None:
+            self._broken_calls += 1
+            text = "the arguments are not a JSON object; write them anew"
+            answer = ToolAnswer(call_id=id, text=text, failed=True)
+        else:
+            call = ToolCall(call_id=id, tool=request.tool, arguments=arguments)
+            answer = await self._toolbox.call(call)
+        state = progress_state(answer)
+        self._say(msgspec.structs.replace(progress, state=state))
+        log.info("tool call answered", extra={"action": state, "call": id})
+        return answer
+
+    def _count(self, usage: Usage) -> None:
+        self._usage = Usage(
+            input_tokens=self._usage.input_tokens + usage.input_tokens,
+            output_tokens=self._usage.output_tokens + usage.output_tokens,
+        )
+
+    def _failure(self, reason: Reason, detail: str) -> Failure:
+        return Failure(reason=reason, detail=detail, usage=self._usage)
+
+
+def first_turns(context: RunContext) -> list[Turn]:
+    """Return what the model is told before it speaks: instructions, history and the task."""
+    turns: list[Turn] = []
+    if context.system_prompt:
+        turns.append(System(context.system_prompt))
+    turns += [Said(entry.role, entry.text) for entry in context.history if entry.text]
+    turns.append(Said(Role.USER, context.task))
+    return turns
+
+
+def read_arguments(text: str) -> dict[str, msgspec.Raw] | None:
+    """Read a model's arguments; None: they are no JSON object.
+
+    Every value is written anew, on one line: a journal line may hold no newline.
+    """
+    try:
+        values = decode((text.strip() or "{}").encode(errors="replace"), dict[str, object])
+        return {name: msgspec.Raw(encode(value)) for name, value in values.items()}
+    except (PermanentError, UnicodeEncodeError):
+        return None
+
+
+def bounded(result: Result) -> Result | Failure:
+    """Return *result*, or the failure that says it is longer than a result may be."""
+    size_bytes = len(result.text.encode())
+    if size_bytes <= MAX_RESULT_BYTES and len(encode(result)) <= MAX_JOURNAL_LINE_BYTES:
+        return result
+    return Failure(
+        reason=Reason.RESULT_TOO_LARGE,
+        detail=f"the answer has {size_bytes} bytes; a result has at most {MAX_RESULT_BYTES}",
+        usage=result.usage,
+    )

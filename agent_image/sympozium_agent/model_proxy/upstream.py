@@ -1,0 +1,127 @@
+"""The model endpoint behind the proxy."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx
+import msgspec
+
+from sympozium_agent.model_errors import BAD_ANSWER, SILENT, UNREACHABLE
+
+CONNECT_TIMEOUT_S = 5.0
+WRITE_TIMEOUT_S = 10.0
+SLACK_S = 2.0
+"""By how much the proxy is more patient than the agent, which knows best what to say."""
+
+_SAFE_WORD = re.compile(r"[a-z0-9_.]{1,64}")
+_MAX_ERROR_BYTES = 64 * 1024
+
+
+class UpstreamError(Exception):
+    """The endpoint gave no response, or broke off in the middle of one.
+
+    Attributes:
+        status: What the agent is answered when nothing was sent to it yet.
+        code: One of `model_errors`.
+    """
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where the model is, and with what key.
+
+    Attributes:
+        base_url: With its `/v1`.
+    """
+
+    base_url: str
+    idle_timeout_s: float
+    key: str = field(default="", repr=False)
+
+
+class _ErrorDetail(msgspec.Struct):
+    code: str | None = None
+    type: str | None = None
+
+
+class _ErrorBody(msgspec.Struct):
+    error: _ErrorDetail
+
+
+class Upstream:
+    """Sends requests to one endpoint. Made by `open_upstream`."""
+
+    def __init__(self, client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+        self._client = client
+        self._url = f"{endpoint.base_url.rstrip('/')}/chat/completions"
+        self._headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+        if endpoint.key:
+            self._headers["Authorization"] = f"Bearer {endpoint.key}"
+
+    @asynccontextmanager
+    async def complete(self, body: bytes, accept: str) -> AsyncIterator[httpx.Response]:
+        """Yield the response to a chat-completions request, its body still unread.
+
+        Raises:
+            UpstreamError: There is none. Also out of the block, when reading breaks off.
+        """
+        request = self._client.build_request(
+            "POST", self._url, content=body, headers={**self._headers, "Accept": accept}
+        )
+        try:
+            response = await self._client.send(request, stream=True)
+            try:
+                yield response
+            finally:
+                await response.aclose()
+        except httpx.ReadTimeout:
+            raise UpstreamError(
+                504, SILENT, "the model endpoint sent nothing for too long"
+            ) from None
+        except (httpx.RemoteProtocolError, httpx.DecodingError):
+            raise UpstreamError(
+                502, UNREACHABLE, "the model endpoint closed the connection"
+            ) from None
+        except httpx.InvalidURL:
+            raise UpstreamError(502, BAD_ANSWER, "the model endpoint's URL is invalid") from None
+        except httpx.TransportError:
+            raise UpstreamError(502, UNREACHABLE, "the model endpoint cannot be reached") from None
+
+
+@asynccontextmanager
+async def open_upstream(endpoint: Endpoint) -> AsyncIterator[Upstream]:
+    """Yield a connection pool for *endpoint*; HTTPS_PROXY and NO_PROXY are honoured."""
+    timeout = httpx.Timeout(
+        endpoint.idle_timeout_s + SLACK_S,
+        connect=CONNECT_TIMEOUT_S,
+        write=WRITE_TIMEOUT_S,
+        pool=CONNECT_TIMEOUT_S,
+    )
+    async with httpx.AsyncClient(timeout=timeout, follow_redirects=False) as client:
+        yield Upstream(client, endpoint)
+
+
+async def error_word(response: httpx.Response) -> str:
+    """Return the endpoint's own word for an error (`model_not_found`), or "" without a safe one.
+
+    Its sentence is left out: it may quote the key, the account or an address.
+    """
+    body = b""
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > _MAX_ERROR_BYTES:
+            return ""
+    try:
+        detail = msgspec.json.decode(body, type=_ErrorBody).error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ""
+    words = (word for word in (detail.code, detail.type) if word)
+    return next((word for word in words if _SAFE_WORD.fullmatch(word)), "")

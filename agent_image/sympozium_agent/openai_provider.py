@@ -1,0 +1,264 @@
+"""A model behind the OpenAI chat-completions protocol, spoken to through the bridge."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from sympozium.contract.limits import MAX_RESULT_BYTES
+from sympozium.contract.run_events import Usage
+from sympozium_agent.model_errors import PROXY_TROUBLES
+from sympozium_agent.provider import (
+    Answer,
+    ModelCallError,
+    OfferedTool,
+    Said,
+    System,
+    ToolRequest,
+    ToolResult,
+    ToolsRequested,
+    Trouble,
+    Turn,
+)
+from sympozium_agent.without_aiohttp import aiohttp_hidden
+
+with aiohttp_hidden():
+    import httpx2
+    import openai
+
+CONNECT_TIMEOUT_S = 5.0
+WRITE_TIMEOUT_S = 10.0
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _ToolCall(msgspec.Struct):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Delta(msgspec.Struct):
+    content: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _Delta | None = None
+    finish_reason: str | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class _Chunk(msgspec.Struct):
+    """The part of a streamed chunk that matters; the library itself checks no types."""
+
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+
+
+class OpenAIProvider:
+    """Asks one model. Made by `open_provider`."""
+
+    def __init__(self, client: openai.AsyncOpenAI, model: str) -> None:
+        self._client = client
+        self._model = model
+
+    async def ask(
+        self,
+        turns: Sequence[Turn],
+        tools: Sequence[OfferedTool],
+        on_text: Callable[[str], None],
+    ) -> Answer:
+        """Return the model's next turn; see `Provider.ask`."""
+        try:
+            stream = await self._client.chat.completions.create(**self._request(turns, tools))
+        except openai.OpenAIError as error:
+            raise _translated(error, Trouble.DOOR_CLOSED) from error
+        gathered = _Gathered(on_text)
+        try:
+            async with stream:
+                async for chunk in stream:
+                    gathered.add(msgspec.convert(chunk, _Chunk, from_attributes=True))
+                    if gathered.is_too_long:
+                        break
+        except openai.OpenAIError as error:
+            raise _translated(error, Trouble.UNREACHABLE) from error
+        except ValueError:  # no JSON, no text, or no chunk; its content stays out of the chain
+            raise ModelCallError(
+                Trouble.BAD_ANSWER, "it streamed something that is no chunk of an answer"
+            ) from None
+        return gathered.answer()
+
+    def _request(self, turns: Sequence[Turn], tools: Sequence[OfferedTool]) -> dict[str, Any]:
+        request: dict[str, Any] = {
+            "model": self._model,
+            "messages": [_message(turn) for turn in turns],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        if tools:
+            request["tools"] = [_tool(tool) for tool in tools]
+        return request
+
+
+class _Gathered:
+    """The pieces of one streamed answer."""
+
+    def __init__(self, on_text: Callable[[str], None]) -> None:
+        self._on_text = on_text
+        self._texts: list[str] = []
+        self._chars = 0
+        self._calls: dict[int, list[str]] = {}
+        self._finish_reason = ""
+        self._usage = Usage()
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether the text alone is more than a run may answer."""
+        return self._chars > MAX_RESULT_BYTES
+
+    def add(self, chunk: _Chunk) -> None:
+        if chunk.usage is not None:
+            self._usage = Usage(
+                input_tokens=chunk.usage.prompt_tokens or 0,
+                output_tokens=chunk.usage.completion_tokens or 0,
+            )
+        for choice in (chunk.choices or ())[:1]:
+            self._finish_reason = choice.finish_reason or self._finish_reason
+            if choice.delta is None:
+                continue
+            if choice.delta.content:
+                self._add_text(choice.delta.content)
+            for call in choice.delta.tool_calls or ():
+                self._add_call(call)
+
+    def _add_text(self, text: str) -> None:
+        # Half of a surrogate pair is valid JSON and no valid text.
+        text = text.encode(errors="replace").decode()
+        self._texts.append(text)
+        self._chars += len(text)
+        self._on_text(text)
+
+    def _add_call(self, piece: _ToolCall) -> None:
+        index = piece.index
+        if index is None:  # some endpoints send whole calls without numbering them
+            index = len(self._calls) - (0 if piece.id or not self._calls else 1)
+        call = self._calls.setdefault(index, ["", "", ""])
+        function = piece.function or _Function()
+        call[0] = call[0] or piece.id or ""
+        call[1] = call[1] or function.name or ""
+        call[2] += function.arguments or ""
+
+    def answer(self) -> Answer:
+        """Return what was gathered.
+
+        Raises:
+            ModelCallError: The stream ended early, or there is nothing in it.
+        """
+        if not self._finish_reason and not self.is_too_long:
+            raise ModelCallError(Trouble.BAD_ANSWER, "its stream ended before the answer did")
+        requests = tuple(
+            ToolRequest(id or f"call_{index}", name, arguments)
+            for index, (id, name, arguments) in sorted(self._calls.items())
+            if name
+        )
+        text = "".join(self._texts)
+        if not requests and not text.strip():
+            raise ModelCallError(
+                Trouble.BAD_ANSWER, f"it was empty (finish reason {self._finish_reason!r})"
+            )
+        return Answer(text, requests, self._usage)
+
+
+@asynccontextmanager
+async def open_provider(
+    base_url: str, model: str, *, idle_timeout_s: float
+) -> AsyncIterator[OpenAIProvider]:
+    """Yield a provider for *model* at *base_url*.
+
+    No credential is sent and no retry is made here: the bridge adds the one, the loop
+    decides about the other. The connection ignores proxies: it goes to the bridge.
+    """
+    timeout = httpx2.Timeout(
+        idle_timeout_s, connect=CONNECT_TIMEOUT_S, write=WRITE_TIMEOUT_S, pool=CONNECT_TIMEOUT_S
+    )
+    async with (
+        httpx2.AsyncClient(timeout=timeout, trust_env=False) as http,
+        openai.AsyncOpenAI(
+            base_url=base_url, api_key="none", max_retries=0, timeout=timeout, http_client=http
+        ) as client,
+    ):
+        yield OpenAIProvider(client, model)
+
+
+def _message(turn: Turn) -> dict[str, Any]:
+    match turn:
+        case System():
+            return {"role": "system", "content": turn.text}
+        case Said():
+            return {"role": turn.role.value, "content": turn.text}
+        case ToolsRequested():
+            calls = [
+                {
+                    "id": request.id,
+                    "type": "function",
+                    "function": {"name": request.tool, "arguments": request.arguments},
+                }
+                for request in turn.requests
+            ]
+            return {"role": "assistant", "content": turn.text or None, "tool_calls": calls}
+        case ToolResult():
+            return {"role": "tool", "tool_call_id": turn.request_id, "content": turn.text}
+
+
+def _tool(tool: OfferedTool) -> dict[str, Any]:
+    function = {
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": tool.parameters,
+    }
+    return {"type": "function", "function": function}
+
+
+def _translated(error: openai.OpenAIError, lost: Trouble) -> ModelCallError:
+    """Say what *error* means, without its text; a lost connection means *lost*."""
+    if isinstance(error, openai.APIStatusError):
+        return _status_error(error)
+    if isinstance(error, openai.APITimeoutError):
+        return ModelCallError(Trouble.SILENT, "it sent nothing for too long")
+    if isinstance(error, openai.APIConnectionError):
+        return ModelCallError(lost, "the connection was refused or broke")
+    if isinstance(error, openai.APIResponseValidationError):
+        return ModelCallError(Trouble.BAD_ANSWER, "it sent something that is no answer")
+    return ModelCallError(Trouble.OVERLOADED, "it reported an error in the middle of its answer")
+
+
+def _status_error(error: openai.APIStatusError) -> ModelCallError:
+    status = error.status_code
+    code = error.body.get("code") if isinstance(error.body, dict) else None
+    cause = f"it answered {status}" + (f" ({code})" if isinstance(code, str) else "")
+    if isinstance(code, str) and code in PROXY_TROUBLES:
+        return ModelCallError(PROXY_TROUBLES[code], cause)
+    if status in {408, 429} or status >= 500:
+        return ModelCallError(
+            Trouble.OVERLOADED,
+            cause,
+            retry_after_s=_seconds(error.response.headers.get("Retry-After")),
+        )
+    return ModelCallError(Trouble.REFUSED, cause)
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        seconds = float(text or "")
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < float("inf") else None

@@ -1,0 +1,216 @@
+"""From the agent's journal to the bus: every line that counts, once and in order."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from sympozium.bus.ports import Bus, LiveBus
+from sympozium.contract.envelope import decode, encode, wrap
+from sympozium.contract.errors import PermanentError, TransientError
+from sympozium.contract.limits import MAX_JOURNAL_LINE_BYTES, MAX_RESULT_BYTES
+from sympozium.contract.names import RunUid
+from sympozium.contract.reasons import Reason
+from sympozium.contract.run_events import Delta, Failure, Result, RunEvent
+from sympozium.contract.subjects import live, run_out
+from sympozium_agent.follow import Follower
+from sympozium_agent.journal import JournalRefusedError, Line
+
+log = logging.getLogger(__name__)
+
+MAX_PAUSE_S = 2.0
+MAX_DETAIL_CHARS = 2000
+
+
+class RunBus(Bus, LiveBus, Protocol):
+    """What the bridge needs of the bus."""
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """Which run this is, in which pod."""
+
+    namespace: str
+    run_name: str
+    run_uid: RunUid
+    pod_uid: str
+
+    def message_id(self, place: str) -> str:
+        """Identify what was said at *place* of this pod's journal, for ever."""
+        return f"{self.run_uid}/{self.pod_uid}/{place}"
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """How far a journal has been recorded.
+
+    Attributes:
+        offset: Everything before it is on the bus.
+        is_ended: The run's end is among it.
+    """
+
+    offset: int = 0
+    is_ended: bool = False
+
+
+class RecordedFile:
+    """Keeps `Recorded` across a restart of the bridge.
+
+    What it says may be older than the truth: lines are then recorded again under the
+    same message ids, and the bus drops them. It is not forced to the disk: it has to
+    survive this process, and with the machine the journal itself is gone.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> Recorded:
+        """Return what was kept; nothing recorded where there is nothing readable."""
+        try:
+            fd = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with os.fdopen(fd, "rb") as file:
+                return decode(file.read(4096), Recorded)
+        except (OSError, PermanentError):
+            return Recorded()
+
+    def write(self, recorded: Recorded) -> None:
+        """Keep *recorded* in place of what was there."""
+        fresh = self._path.with_suffix(".new")
+        try:
+            fresh.unlink(missing_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            with os.fdopen(os.open(fresh, flags, 0o644), "wb") as file:
+                file.write(encode(recorded))
+            fresh.replace(self._path)
+        except OSError as error:
+            log.warning(
+                "progress is not kept; a restart records lines again",
+                extra={"action": "drop", "cause": error.strerror},
+            )
+
+
+class Recorder:
+    """Publishes one run's journal, until the run's end is published."""
+
+    def __init__(self, bus: RunBus, identity: RunIdentity, kept: RecordedFile) -> None:
+        self._bus = bus
+        self._identity = identity
+        self._kept = kept
+        self._recorded = kept.read()
+        self._live_subject = live(identity.namespace, identity.run_uid)
+        self._out_subject = run_out(identity.namespace, identity.run_uid)
+        self._verdict: Failure | None = None
+
+    @property
+    def offset(self) -> int:
+        """Where in the journal to go on."""
+        return self._recorded.offset
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the run's end is on the bus. Nothing is published after it."""
+        return self._recorded.is_ended
+
+    def decide_end(self, reason: Reason, detail: str) -> None:
+        """Have the run end with a failure that is in no journal line.
+
+        It is published by `record`, as soon as that gets a line or its lines end.
+        """
+        self._verdict = Failure(reason=reason, detail=detail)
+
+    async def record(self, lines: Follower) -> None:
+        """Publish *lines* until they end, or the run does."""
+        refused = 0
+        while not self.is_ended:
+            try:
+                line = await lines.next_line()
+            except JournalRefusedError as error:
+                self.decide_end(Reason.INTERNAL, str(error))
+                line = None
+            if self._verdict is not None:
+                await self._publish(self._verdict, self._identity.message_id("bridge"))
+                self._keep(Recorded(self.offset, is_ended=True))
+                return
+            if line is None:
+                return
+            event = read_event(line)
+            if event is None:
+                refused += 1
+                extra = {"action": "refuse", "offset": line.offset, "refused": refused}
+                log.warning("journal line is no run event", extra=extra)
+            else:
+                await self._say(event, line)
+
+    async def _say(self, event: RunEvent, line: Line) -> None:
+        is_end = isinstance(event, Result | Failure)
+        if not is_end:
+            await self._bus.send(self._live_subject, encode(event))
+        if isinstance(event, Delta):
+            return
+        await self._publish(event, self._identity.message_id(str(line.offset)))
+        self._keep(Recorded(line.end, is_ended=is_end))
+
+    async def _publish(self, event: RunEvent, message_id: str) -> None:
+        data = wrap(event, id=message_id, time=datetime.now(UTC))
+        await until_it_works(
+            lambda: self._bus.publish(self._out_subject, data, message_id=message_id)
+        )
+
+    def _keep(self, recorded: Recorded) -> None:
+        self._recorded = recorded
+        self._kept.write(recorded)
+        if recorded.is_ended:
+            log.info(
+                "run's end is recorded",
+                extra={"action": "end", "run": self._identity.run_name},
+            )
+
+
+def read_event(line: Line) -> RunEvent | None:
+    """Return what *line* says, as it may be published; None: it fits no type."""
+    if line.is_too_long:
+        return Failure(
+            reason=Reason.RESULT_TOO_LARGE,
+            detail=f"the journal has a line of more than {MAX_JOURNAL_LINE_BYTES} bytes",
+        )
+    try:
+        event: RunEvent = decode(line.data, RunEvent)  # type: ignore[arg-type] # msgspec takes unions
+    except PermanentError:
+        return None
+    if isinstance(event, Failure):
+        return _orderly(event)
+    if isinstance(event, Result) and len(event.text.encode()) > MAX_RESULT_BYTES:
+        return Failure(
+            reason=Reason.RESULT_TOO_LARGE,
+            detail=f"the result has more than {MAX_RESULT_BYTES} bytes",
+            usage=event.usage,
+        )
+    return event
+
+
+def _orderly(failure: Failure) -> Failure:
+    reason = failure.reason if failure.reason in set(Reason) else Reason.INTERNAL
+    detail = failure.detail[:MAX_DETAIL_CHARS]
+    return Failure(reason=reason, detail=detail, usage=failure.usage)
+
+
+async def until_it_works(do: Callable[[], Awaitable[object]]) -> None:
+    """Do it again and again while it fails for a reason that may pass.
+
+    The pod's end of grace is the deadline. Giving up earlier would lose what was said.
+    """
+    pause_s = 0.05
+    while True:
+        try:
+            await do()
+        except TransientError as error:
+            log.warning("bus takes nothing yet", extra={"action": "retry", "cause": str(error)})
+        else:
+            return
+        await asyncio.sleep(pause_s)
+        pause_s = min(pause_s * 2, MAX_PAUSE_S)

@@ -1,0 +1,1 @@
+"""The built-in skills. Their tools only read."""

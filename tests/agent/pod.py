@@ -1,0 +1,181 @@
+"""The containers of a run's pod as processes of this machine, around one folder."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.fixtures.nats_server import NatsServer, free_port
+
+from sympozium.bus.nats import NatsBus
+from sympozium.contract.envelope import decode, encode, unwrap
+from sympozium.contract.names import RunName, RunUid
+from sympozium.contract.run_events import (
+    ContextAnswer,
+    Failure,
+    ModelAccess,
+    Result,
+    RunContext,
+    RunEvent,
+)
+from sympozium.contract.subjects import RUNS, context, live, run_out
+from sympozium_agent.layout import IpcLayout
+from sympozium_local.demo_model.server import DemoModel
+
+NAMESPACE = "default"
+RUN_UID = RunUid("0b6a7f0e-run")
+KEY = "sk-planted-key-of-the-model"
+PATIENCE_S = 15.0
+
+Process = subprocess.Popen[bytes]
+
+
+@dataclass
+class Pod:
+    """One run's pod. Its containers may be killed and started again."""
+
+    folder: Path
+    nats: NatsServer
+    bus: NatsBus
+    model: DemoModel
+    task: str = "hello"
+    skills: list[str] = field(default_factory=list)
+    allowed_tools: list[str] | None = None
+    answer: ContextAnswer | None = None
+    idle_timeout_s: float = 5.0
+    environment: dict[str, str] = field(default_factory=dict)
+    model_port: int = field(default_factory=free_port)
+    asked_for_context: int = 0
+    _processes: list[Process] = field(default_factory=list)
+
+    @property
+    def layout(self) -> IpcLayout:
+        """The shared volume."""
+        return IpcLayout(self.folder / "ipc")
+
+    @property
+    def context(self) -> RunContext:
+        """What the router says."""
+        return RunContext(
+            run_name=RunName("web-run"),
+            run_uid=RUN_UID,
+            task=self.task,
+            model=ModelAccess(provider="openai", model="demo"),
+            skills=self.skills,
+            allowed_tools=self.allowed_tools,
+        )
+
+    def start(self, module: str) -> Process:
+        """Start a container's program."""
+        with (self.folder / f"{module}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", f"sympozium_agent.{module}"],
+                env=self._environment(),
+                stdout=log,
+                stderr=log,
+            )
+        self._processes.append(process)
+        return process
+
+    def log_of(self, module: str) -> str:
+        """Return what a container's program has logged."""
+        return (self.folder / f"{module}.log").read_text()
+
+    async def recorded(self) -> list[RunEvent]:
+        """Return what the run's bridge has put on RUNS, in order."""
+        events: list[RunEvent] = []
+        sequence = 1
+        while stored := await self.bus.at(RUNS, sequence):
+            assert stored.subject == run_out(NAMESPACE, RUN_UID)
+            events.append(unwrap(stored.data, RunEvent))  # type: ignore[arg-type] # a union
+            sequence += 1
+        return events
+
+    async def end(self) -> Result | Failure:
+        """Return how the run ends, as soon as it is on RUNS."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                for event in await self.recorded():
+                    if isinstance(event, Result | Failure):
+                        return event
+                await asyncio.sleep(0.02)
+
+    async def until_serving(self) -> None:
+        """Return when the bridge has come so far that it takes model calls."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", self.model_port)) == 0:
+                        return
+                await asyncio.sleep(0.02)
+
+    async def ends_recorded(self, bridge: Process) -> list[RunEvent]:
+        """Let *bridge* drain as the kubelet does; return every end that is on RUNS then."""
+        await self.until_serving()
+        assert await terminated(bridge) == 0
+        return [e for e in await self.recorded() if isinstance(e, Result | Failure)]
+
+    @asynccontextmanager
+    async def live_events(self) -> AsyncIterator[AsyncIterator[RunEvent]]:
+        """Follow the run's live subject while the block lasts."""
+        async with self.bus.listen(live(NAMESPACE, RUN_UID)) as messages:
+            yield (decode(data, RunEvent) async for _, data in messages)  # type: ignore[arg-type] # a union
+
+    @asynccontextmanager
+    async def router(self) -> AsyncIterator[None]:
+        """Answer the request for the context while the block lasts."""
+
+        async def respond(_: str, __: bytes) -> bytes:
+            self.asked_for_context += 1
+            return encode(self.answer or ContextAnswer(context=self.context))
+
+        async with self.bus.respond(context(NAMESPACE, RUN_UID), respond, group="router"):
+            yield
+
+    def kill_all(self) -> None:
+        """End every container."""
+        for process in self._processes:
+            process.kill()
+            process.wait()
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "SYMPOZIUM_RUN_UID": RUN_UID,
+            "SYMPOZIUM_RUN_NAME": "web-run",
+            "SYMPOZIUM_POD_UID": "pod-1",
+            "SYMPOZIUM_NAMESPACE": NAMESPACE,
+            "SYMPOZIUM_IPC_DIR": str(self.layout.root),
+            "SYMPOZIUM_NATS_URL": self.nats.url,
+            "SYMPOZIUM_MODEL_PORT": str(self.model_port),
+            "SYMPOZIUM_MODEL_URL": f"http://127.0.0.1:{self.model_port}/v1",
+            "SYMPOZIUM_MODEL_BASE_URL": self.model.url,
+            "SYMPOZIUM_MODEL": "demo",
+            "SYMPOZIUM_MODEL_IDLE_TIMEOUT_S": str(self.idle_timeout_s),
+            "SYMPOZIUM_SKILL": "cluster-reader",
+            "OPENAI_API_KEY": KEY,
+            **self.environment,
+        }
+
+
+async def exited(process: Process) -> int:
+    """Return the exit code of *process* once it has ended."""
+    return await asyncio.to_thread(process.wait, PATIENCE_S)
+
+
+async def terminated(process: Process) -> int:
+    """End *process* by SIGTERM, as the kubelet does, and return its exit code."""
+    process.send_signal(signal.SIGTERM)
+    return await exited(process)
+
+
+async def killed(process: Process) -> None:
+    """End *process* by SIGKILL, and return when it is gone."""
+    process.kill()
+    await exited(process)
