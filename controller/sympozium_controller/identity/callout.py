@@ -27,6 +27,9 @@ ANSWER_TIMEOUT_S = 1.8
 
 MAX_AT_ONCE = 128
 
+MAX_CLIENT_CHARS = 64
+"""Of the name that a connection gives itself."""
+
 
 class Callout:
     """Admits connections to the bus, each with the grants of its row and no other.
@@ -85,13 +88,16 @@ class Callout:
     def _refuse(self, request: AuthRequest, error: Exception, now: datetime) -> bytes:
         cause = type(error).__name__
         self.refused[cause] += 1
-        log.warning(
+        count = self.refused[cause]
+        is_news = count & (count - 1) == 0  # 1, 2, 4, 8, ...: who is refused tries again at once
+        log.log(
+            logging.WARNING if is_news else logging.DEBUG,
             "bus connection refused",
             extra={
                 "action": "deny",
-                "client": request.client_name[:64],
+                "client": request.client_name[:MAX_CLIENT_CHARS],
                 "cause": str(error) or cause,
-                "refused": self.refused.total(),
+                "refused": count,
             },
         )
         return self._signer.refuse(request, cause, now=now)

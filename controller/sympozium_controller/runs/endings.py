@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from sympozium.bus.ports import Stored
+from sympozium.bus.ports import Bus, Stored
 from sympozium.contract.envelope import decode
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.run_events import Failure, Result, RunEvent
+from sympozium.contract.subjects import RUNS
 
 
 @dataclass(frozen=True)
@@ -29,17 +30,33 @@ class Silence(Enum):
     """The bus was asked and holds no ending of this run."""
 
 
-def ending_of(stored: Stored | None) -> Ending | Silence:
-    """Return the ending that a run's newest line is, if it is one.
+async def stored_ending(bus: Bus, subject: str) -> Ending | Silence:
+    """Return the ending that RUNS holds under a run's *subject*, if there is one.
 
-    A run says nothing after its ending, so the newest line tells.
+    As a rule it is the newest line. Where that is something else, all lines are
+    gone through: a bus may be made to put the acknowledgement of a stranger's
+    message there, and such a line must not hide an ending.
+
+    Raises:
+        BusUnavailableError: No answer in time.
     """
-    if stored is None:
+    newest = await bus.last(RUNS, subject)
+    if newest is None:
         return Silence.NOTHING
+    ending = _ending_of(newest)
+    since = 1
+    while ending is None:
+        line = await bus.next(RUNS, subject, since=since)
+        if line is None or line.sequence >= newest.sequence:
+            return Silence.NOTHING
+        ending = _ending_of(line)
+        since = line.sequence + 1
+    return ending
+
+
+def _ending_of(stored: Stored) -> Ending | None:
     try:
         event: RunEvent = decode(stored.data, RunEvent)  # type: ignore[arg-type] # a union
     except PermanentError:
-        return Silence.NOTHING
-    if isinstance(event, Result | Failure):
-        return Ending(event, stored.sequence)
-    return Silence.NOTHING
+        return None
+    return Ending(event, stored.sequence) if isinstance(event, Result | Failure) else None

@@ -14,7 +14,7 @@ from sympozium.bus.ports import Bus
 from sympozium.contract.agentrun import TERMINAL_PHASES, AgentRunStatus
 from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import AGENT_RUNS, AGENTS, EVENTS, JOBS, Object
-from sympozium.contract.subjects import RUNS, run_out
+from sympozium.contract.subjects import run_out
 from sympozium.kube.client import Kube
 from sympozium.kube.errors import (
     AlreadyExistsError,
@@ -27,7 +27,7 @@ from sympozium.kube.informer import Key
 from sympozium.kube.queue import WorkQueue
 from sympozium_controller.runs import decide, status
 from sympozium_controller.runs.decide import Seen, next_actions
-from sympozium_controller.runs.endings import Ending, Silence, ending_of
+from sympozium_controller.runs.endings import Ending, Silence, stored_ending
 from sympozium_controller.runs.observe import RunCache
 from sympozium_controller.runs.plan import Plan, plan_run
 from sympozium_controller.runs.pod import build_job
@@ -208,7 +208,7 @@ class RunReconciler:
         self._queue.add_after(key, after_s)
 
     async def _ending(self, run: Run) -> Ending | Silence:
-        return ending_of(await self._world.bus.last(RUNS, run_out(run.namespace, run.uid)))
+        return await stored_ending(self._world.bus, run_out(run.namespace, run.uid))
 
     async def _refusal(self, job: JobView | None) -> Trouble | Silence:
         """Return why the Job controller could not create the pod of *job*, if it says so."""

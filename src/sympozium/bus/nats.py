@@ -11,6 +11,7 @@ import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.client import JetStreamContext
+from typing_extensions import override
 
 from sympozium.bus.ports import (
     BusDeniedError,
@@ -46,6 +47,10 @@ _MAX_BYTES_EXCEEDED = 10077
 """JetStream error code. Source: server/errors.json of nats-server (JSStreamStoreFailedF)."""
 
 
+_CREDENTIAL_EXPIRED = "authentication expired"
+"""Ends a connection whose time is over. Source: server/errors.go of nats-server."""
+
+
 @dataclass(frozen=True)
 class Address:
     """Where the bus is, and how to say who one is.
@@ -61,6 +66,21 @@ class Address:
     token: Callable[[], str] | None = None
     user: str = ""
     password: str = field(default="", repr=False)
+
+
+class RenewingClient(Client):
+    """A connection that outlives its credential: it connects anew, with the token of then.
+
+    A server ends a connection when its credential expires, and the library takes
+    that for the end of all. The kubelet has renewed the token long before.
+    """
+
+    @override
+    async def _process_err(self, err_msg: str) -> None:
+        if _CREDENTIAL_EXPIRED in err_msg.lower():
+            await self._process_op_err(nats.errors.StaleConnectionError())
+        else:
+            await super()._process_err(err_msg)
 
 
 class NatsBus:
@@ -131,6 +151,10 @@ class NatsBus:
         """Return the message at *sequence*; see `Bus.at`."""
         return await self._stored(stream, seq=sequence)
 
+    async def next(self, stream: str, subject: str, *, since: int) -> Stored | None:
+        """Return the first message of *subject* at or after a sequence; see `Bus.next`."""
+        return await self._stored(stream, subject=subject, seq=since, next=True)
+
     async def send(self, subject: str, data: bytes) -> None:
         """Send to whoever listens now; see `LiveBus.send`."""
         if not self._client.is_connected:
@@ -196,10 +220,17 @@ class NatsBus:
                 continue
 
     async def _stored(
-        self, stream: str, *, subject: str | None = None, seq: int | None = None
+        self,
+        stream: str,
+        *,
+        subject: str | None = None,
+        seq: int | None = None,
+        next: bool = False,
     ) -> Stored | None:
         try:
-            found = await self._stream.get_msg(stream, seq=seq, subject=subject, direct=True)
+            found = await self._stream.get_msg(
+                stream, seq=seq, subject=subject, direct=True, next=next
+            )
         except nats.js.errors.NotFoundError:
             return None
         except (nats.errors.Error, TimeoutError, OSError) as error:
@@ -228,13 +259,13 @@ class NatsBus:
     async def _on_error(self, error: Exception) -> None:
         text = str(error)
         if "permissions violation" in text.lower():
-            self._denied.add(text)
+            self._denied.add(text.lower())
             log.error("bus denied a subject", extra={"action": "deny", "cause": text})
         else:
             log.debug("bus connection", extra={"action": "retry", "cause": text})
 
     def _unavailable(self, subject: str, error: Exception) -> Exception:
-        if any(subject in text for text in self._denied):
+        if any(subject.lower() in text for text in self._denied):
             return BusDeniedError(f"cannot publish to {subject!r}: this identity may not")
         return BusUnavailableError(f"cannot publish to {subject!r}: {type(error).__name__}")
 
@@ -270,10 +301,11 @@ async def connect(address: Address, *, patience_s: float = 60.0) -> AsyncIterato
 async def _connected(address: Address, patience_s: float) -> NatsBus:
     deadline = asyncio.get_running_loop().time() + patience_s
     while True:
-        client = Client()
+        client = RenewingClient()
         bus = NatsBus(client)
         try:
-            await _open(client, bus, address)
+            async with asyncio.timeout_at(deadline):  # the client itself would try for ever
+                await _open(client, bus, address)
         except (nats.errors.Error, TimeoutError, OSError) as error:
             await client.close()
             if asyncio.get_running_loop().time() > deadline:

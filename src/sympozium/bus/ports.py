@@ -146,6 +146,13 @@ class Bus(Protocol):
             BusUnavailableError: No answer in time.
         """
 
+    async def next(self, stream: str, subject: str, *, since: int) -> Stored | None:
+        """Return the first stored message of *subject* at sequence *since* or later, or None.
+
+        Raises:
+            BusUnavailableError: No answer in time.
+        """
+
 
 Responder = Callable[[str, bytes], Awaitable[bytes]]
 """Answers a request, given its subject and data."""

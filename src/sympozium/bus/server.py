@@ -111,6 +111,7 @@ def _controller_permissions() -> dict[str, object]:
     administration.append(f"$JS.API.CONSUMER.NAMES.{OUTBOX}")
     runs = [
         f"$JS.API.CONSUMER.MSG.NEXT.{RUNS}.{CONTROLLER_RUNS}",
+        f"$JS.API.DIRECT.GET.{RUNS}",
         f"$JS.API.DIRECT.GET.{RUNS}.>",
         f"$JS.ACK.{RUNS}.{CONTROLLER_RUNS}.>",
         f"dead.{RUNS}.*.*",
