@@ -55,6 +55,8 @@ class Runner:
     ) -> None:
         self.program = program
         self.pid = 0
+        self.is_ready = False
+        """Whether it was ready since its last start."""
         self.restarts = 0
         self.started = 0.0
         """Wall clock of the last start."""
@@ -88,7 +90,7 @@ class Runner:
             while not self._stop.is_set():
                 begun = time.monotonic()
                 await self._run_once(output)
-                self.pid = 0
+                self.pid, self.is_ready = 0, False
                 if self._stop.is_set():
                     break
                 self.restarts += 1
@@ -152,7 +154,7 @@ class Runner:
     async def _probe(self) -> None:
         while not await self.program.is_ready():  # noqa: ASYNC110 - another process
             await asyncio.sleep(PROBE_S)
-        self._was_ready = True
+        self._was_ready = self.is_ready = True
         self._settled.set()
         self._changed()
 

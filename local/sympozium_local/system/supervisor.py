@@ -198,12 +198,12 @@ class Supervisor:
                 {
                     "name": runner.program.name,
                     "pid": runner.pid,
+                    "ready": runner.is_ready,
                     "restarts": runner.restarts,
                     "started": runner.started,
                 }
                 for runner in self._runners
             ],
-            "ports": {"controller": ports.controller, "router": ports.router, "web": ports.web},
         }
         write_private(self._home.status, json.dumps(status))
 

@@ -1,0 +1,38 @@
+"""All commands, and what `--help` says. Each command imports what it needs when it is run."""
+
+import typer
+
+from sympozium_local.cli import chat, lifecycle, runs, show, status
+
+app = typer.Typer(
+    name="sympozium",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="""AI agents on Kubernetes, on this machine.
+
+Start the system, ask it something, look at what it did:
+
+    sympozium up --background
+
+    sympozium chat "which pods run here?"
+
+    sympozium runs list
+
+    KUBECONFIG=$(sympozium kubeconfig) kubectl get agents,agentruns,channels,pods
+
+State is kept in `$SYMPOZIUM_HOME` (default `~/.local/state/sympozium`), the web chat listens on
+`$SYMPOZIUM_PORT` (default 8400). With `OPENAI_API_KEY`, and if need be `OPENAI_BASE_URL` and
+`SYMPOZIUM_MODEL`, a real model answers; without, a demonstration model.""",
+)
+
+app.command("up")(lifecycle.up)
+app.command("down")(lifecycle.down)
+app.command("chat")(chat.chat)
+app.add_typer(runs.app, name="runs")
+app.command("status")(status.status)
+app.command("kubeconfig")(show.kubeconfig)
+app.command("crds")(show.crds)
+app.command("version")(show.version)
+app.command("clean")(lifecycle.clean)

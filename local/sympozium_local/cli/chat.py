@@ -1,0 +1,124 @@
+"""`chat`: one message, or a conversation."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sympozium_local.cli.asking import Answer
+
+DEFAULT_CONVERSATION = "terminal"
+
+Message = Annotated[
+    str | None, typer.Argument(help="What to say; without it: a prompt.", show_default=False)
+]
+Conversation = Annotated[
+    str, typer.Option("--conversation", "-c", help="Which conversation goes on.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the end of the message as JSON.")]
+
+
+def chat(
+    message: Message = None,
+    conversation: Conversation = DEFAULT_CONVERSATION,
+    as_json: AsJson = False,
+) -> None:
+    """Talk to the agent. The answer streams to standard output, tools are told on standard error.
+
+    Exit code: 0 answered, 1 an error came instead, 2 wrong usage, 3 the system does not run.
+
+    Examples: `sympozium chat "which pods run here?"` | `sympozium chat "and the second one?"` |
+    `sympozium chat -c work` (a prompt; /new starts a fresh conversation, /quit or Ctrl-D leaves)
+    """
+    from sympozium.contract.names import is_conversation_id
+
+    if not is_conversation_id(conversation):
+        raise typer.BadParameter(
+            f"{conversation!r} cannot name a conversation; use 1 to 64 of A-Z a-z 0-9 . _ -"
+        )
+    if message is None:
+        _converse(conversation)
+        return
+    if not message.strip():
+        raise typer.BadParameter("the message is empty; say something")
+    answer = _ask(conversation, message, as_json=as_json)
+    raise typer.Exit(1 if answer.error else 0)
+
+
+def _ask(conversation: str, message: str, *, as_json: bool) -> "Answer":
+    from sympozium_local.cli.asking import ask
+    from sympozium_local.cli.instance import need_instance
+    from sympozium_local.cli.screen import say, styled
+    from sympozium_local.cli.web_chat import WebChat
+
+    web_chat = WebChat(need_instance().url, conversation)
+    answer = ask(web_chat, message, stream=None if as_json else sys.stdout)
+    if as_json:
+        say(_as_json(conversation, answer), stream=sys.stdout)
+    elif answer.error:
+        say(styled(answer.error, "31"))
+    return answer
+
+
+def _as_json(conversation: str, answer: "Answer") -> str:
+    import json
+
+    error = {"code": answer.error_code, "message": answer.error} if answer.error else None
+    return json.dumps(
+        {
+            "conversation": conversation,
+            "message_id": answer.message_id,
+            "text": answer.text,
+            "error": error,
+        },
+        ensure_ascii=False,
+    )
+
+
+def _converse(conversation: str) -> None:
+    import secrets
+
+    from sympozium_local.cli.instance import need_instance
+    from sympozium_local.cli.screen import say
+    from sympozium_local.cli.web_chat import ChatRefusedError, ChatUnavailableError
+
+    home = need_instance().home
+    _use_history(home.path / "chat_history")
+    say(f"Conversation '{conversation}'. /new starts a fresh one, /quit leaves.")
+    while True:
+        try:
+            line = input("> " if sys.stdin.isatty() else "").strip()
+        except EOFError:
+            return
+        if line in {"/quit", "/exit"}:
+            return
+        if line == "/new":
+            conversation = f"{DEFAULT_CONVERSATION}-{secrets.token_hex(4)}"
+            say(f"Conversation '{conversation}'.")
+        elif line.startswith("/"):
+            say(f"There is no {line.split()[0]!r}; there are /new and /quit.")
+        elif line:
+            try:
+                _ask(conversation, line, as_json=False)
+            except (ChatRefusedError, ChatUnavailableError) as error:
+                say(str(error))
+
+
+def _use_history(path: "Path") -> None:
+    """Let the prompt remember lines, across starts, where the terminal library is there."""
+    import atexit
+    import contextlib
+
+    if not sys.stdin.isatty():
+        return
+    try:
+        import readline
+    except ImportError:
+        return
+    with contextlib.suppress(OSError):
+        readline.read_history_file(path)
+    readline.set_history_length(1000)
+    atexit.register(readline.write_history_file, path)

@@ -1,0 +1,182 @@
+"""`runs`: list, show, logs, cancel."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from sympozium.contract.resources import Object
+    from sympozium_local.cli.cluster import Cluster
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="""What the agents did: every message is a run.
+
+Examples: `sympozium runs list` | `sympozium runs show NAME` | `sympozium runs logs NAME -f` |
+`sympozium runs cancel NAME`""",
+)
+
+Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Where the run is.")]
+Output = Annotated[str, typer.Option("--output", "-o", help="`text` or `json`.")]
+Name = Annotated[str, typer.Argument(help="Name of the run, as `runs list` shows it.")]
+Limit = Annotated[int, typer.Option("--limit", "-l", min=1, help="The newest so many.")]
+Container = Annotated[
+    str,
+    typer.Option("--container", "-c", help="`agent`, `ipc-bridge` or `skill-...`; all if none."),
+]
+Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on while the container runs.")]
+
+LOGS_GONE = "its pod is gone; a run's pod is kept for ten minutes after its end"
+
+
+@app.command("list")
+def list_runs(namespace: Namespace = "default", output: Output = "text", limit: Limit = 30) -> None:
+    """List runs, the newest first."""
+    from sympozium_local.cli.screen import say
+
+    _check(output)
+    runs = _cluster().get(_path(namespace))["items"]
+    runs.sort(key=lambda run: str(run["metadata"]["creationTimestamp"]), reverse=True)
+    runs = runs[:limit]
+    if output == "json":
+        _print_json(runs)
+    elif runs:
+        rows = [("NAME", "AGENT", "PHASE", "REASON", "AGE", "TASK"), *map(_row, runs)]
+        _print_table(rows)
+    else:
+        say(f"No runs in namespace '{namespace}'. Start one: sympozium chat \"hello\"")
+
+
+@app.command("show")
+def show(name: Name, namespace: Namespace = "default", output: Output = "text") -> None:
+    """Show one run: what was asked, what came of it, why."""
+    _check(output)
+    run = _cluster().get(_path(namespace, name))
+    if output == "json":
+        _print_json(run)
+        return
+    spec, status = run["spec"], run.get("status") or {}
+    usage, error = status.get("usage") or {}, status.get("error") or {}
+    facts = {
+        "name": name,
+        "agent": spec["agentRef"],
+        "phase": status.get("phase"),
+        "reason": error.get("reason"),
+        "why": error.get("message"),
+        "model": status.get("model") or (spec.get("model") or {}).get("model"),
+        "tokens": f"{usage.get('inputTokens', 0)} in, {usage.get('outputTokens', 0)} out"
+        if usage
+        else None,
+        "conversation": (spec.get("source") or {}).get("conversation"),
+        "created": run["metadata"]["creationTimestamp"],
+        "started": status.get("startedAt"),
+        "finished": status.get("finishedAt"),
+        "task": spec["task"],
+        "result": status.get("result"),
+    }
+    for key, value in facts.items():
+        if value:
+            sys.stdout.write(f"{key + ':':<14}{_indented(str(value))}\n")
+
+
+@app.command("logs")
+def logs(
+    name: Name, namespace: Namespace = "default", container: Container = "", follow: Follow = False
+) -> None:
+    """Print what a run's containers wrote: agent, bridge and skills."""
+    from sympozium.contract.errors import PermanentError
+
+    cluster = _cluster()
+    cluster.get(_path(namespace, name))
+    base = f"/api/v1/namespaces/{namespace}/pods"
+    pods = cluster.get(base, labelSelector=f"job-name={name}")["items"]
+    if not pods:
+        raise PermanentError(f"cannot read the logs of run {name!r}: {LOGS_GONE}")
+    pod = max(pods, key=lambda one: str(one["metadata"]["creationTimestamp"]))
+    spec = pod["spec"]
+    names = [one["name"] for one in [*(spec.get("initContainers") or []), *spec["containers"]]]
+    if container and container not in names:
+        raise PermanentError(
+            f"cannot find container {container!r} of run {name!r}: it has {', '.join(names)}"
+        )
+    wanted = [container] if container else names
+    for one in wanted:
+        if len(wanted) > 1:
+            sys.stdout.write(f"==> {one} <==\n")
+        _copy_log(cluster, f"{base}/{pod['metadata']['name']}/log", one, follow=follow)
+
+
+def _copy_log(cluster: "Cluster", path: str, container: str, *, follow: bool) -> None:
+    query = {"container": container} | ({"follow": "true"} if follow else {})
+    for data in cluster.stream(path, **query):
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+
+@app.command("cancel")
+def cancel(name: Name, namespace: Namespace = "default") -> None:
+    """End a run. Who waits for its answer is told that it was cancelled."""
+    from sympozium.contract.agentrun import TERMINAL_PHASES
+    from sympozium.contract.errors import PermanentError
+    from sympozium_local.cli.screen import say
+
+    cluster = _cluster()
+    run = cluster.get(_path(namespace, name))
+    phase = (run.get("status") or {}).get("phase", "Pending")
+    if phase in TERMINAL_PHASES:
+        raise PermanentError(f"cannot cancel run {name!r}: it ended already ({phase})")
+    cluster.patch(_path(namespace, name), {"spec": {"cancel": True}})
+    say(f"Run '{name}' is being cancelled.")
+
+
+def _cluster() -> "Cluster":
+    from sympozium_local.cli.cluster import connect
+    from sympozium_local.cli.instance import need_instance
+
+    return connect(need_instance().home.kubeconfig)
+
+
+def _path(namespace: str, name: str = "") -> str:
+    from sympozium.contract.resources import AGENT_RUNS
+
+    path = f"/apis/{AGENT_RUNS.api_version}/namespaces/{namespace}/{AGENT_RUNS.plural}"
+    return f"{path}/{name}" if name else path
+
+
+def _check(output: str) -> None:
+    if output not in {"text", "json"}:
+        raise typer.BadParameter(f"{output!r} is no output format; use text or json")
+
+
+def _row(run: "Object") -> tuple[str, ...]:
+    from sympozium.contract.times import parse_kube_time
+    from sympozium_local.cli.screen import age, now
+
+    status = run.get("status") or {}
+    created = parse_kube_time(run["metadata"]["creationTimestamp"]).timestamp()
+    task = " ".join(run["spec"]["task"].split())
+    return (
+        run["metadata"]["name"],
+        run["spec"]["agentRef"],
+        status.get("phase", ""),
+        (status.get("error") or {}).get("reason", ""),
+        age(now() - created),
+        task if len(task) <= 50 else task[:49] + "…",
+    )
+
+
+def _print_table(rows: list[tuple[str, ...]]) -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        sys.stdout.write("   ".join(cells).rstrip() + "\n")
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n" + " " * 14)

@@ -1,0 +1,82 @@
+"""What people see while they wait: lines, a spinner on a terminal, colours for programs."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+COLOURS = ("36", "33", "35", "32", "34", "96", "93", "95")
+_FIRST_SHOWN = ("time", "level", "program", "logger", "message", "exception")
+
+
+def say(text: str, *, stream: TextIO | None = None) -> None:
+    """Write one line at once; on standard error unless told otherwise."""
+    target = stream or sys.stderr
+    target.write(text + "\n")
+    target.flush()
+
+
+def styled(text: str, code: str, *, stream: TextIO | None = None) -> str:
+    """Return *text* in an ANSI style where the stream is a terminal."""
+    return f"\033[{code}m{text}\033[0m" if (stream or sys.stderr).isatty() else text
+
+
+@contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """Show a spinner with *text* on a terminal while the block runs; elsewhere nothing."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(text):
+        yield
+
+
+class LogScreen:
+    """Shows programs' logs: a coloured name before each line, JSON lines in words."""
+
+    def __init__(self) -> None:
+        self._rests: dict[str, bytes] = {}
+        self._colours: dict[str, str] = {}
+
+    def show(self, program: str, data: bytes) -> None:
+        """Show the whole lines among what *program* wrote."""
+        *lines, rest = (self._rests.get(program, b"") + data).split(b"\n")
+        self._rests[program] = rest
+        for line in lines:
+            say(f"{self._name(program)} {_in_words(line.decode(errors='replace'))}")
+
+    def _name(self, program: str) -> str:
+        colour = self._colours.setdefault(program, COLOURS[len(self._colours) % len(COLOURS)])
+        return styled(f"{program:<12}", colour)
+
+
+def _in_words(line: str) -> str:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(record, dict) or "message" not in record:
+        return line
+    facts = [f"{key}={value}" for key, value in record.items() if key not in _FIRST_SHOWN]
+    moment = str(record.get("time", ""))[11:23]
+    level = str(record.get("level", ""))
+    level = "" if level == "INFO" else styled(level, "31" if level == "ERROR" else "33") + " "
+    text = f"{styled(moment, '2')} {level}{record['message']} {styled(' '.join(facts), '2')}"
+    return text.rstrip() + (f"\n{record['exception']}" if "exception" in record else "")
+
+
+def age(seconds: float) -> str:
+    """Return a duration as kubectl writes it: `45s`, `3m`, `2h`, `5d`."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{max(0, int(seconds))}s"
+
+
+def now() -> float:
+    """Return the wall clock in seconds."""
+    return time.time()
