@@ -1,7 +1,9 @@
 """What happens to an object between the request that brings it and the store."""
 
+from dataclasses import replace
+
 from sympozium_local.apiserver.accounts import admit_pod
-from sympozium_local.apiserver.rbac import Authorizer
+from sympozium_local.apiserver.rbac import Ask, Authorizer
 from sympozium_local.apiserver.request import Call
 from sympozium_local.apiserver.resource import Object
 from sympozium_local.apiserver.store import Store
@@ -15,6 +17,14 @@ class AdmissionChain:
         self._store = store
         self._authorizer = authorizer
         self._webhooks = webhooks
+
+    def require_may_create(self, call: Call) -> None:
+        """Refuse an apply that would create what its user may not create.
+
+        Raises:
+            ApiError: 403.
+        """
+        self._authorizer.require(call.user, replace(Ask.of(call), verb="create"))
 
     async def mutate(self, call: Call, obj: Object, old: Object | None) -> Object:
         """Return the object as it shall be stored.

@@ -1,11 +1,11 @@
 """What the server, and not its clients, says in an object's metadata."""
 
 import random
-import re
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from sympozium_local.apiserver import field_errors, name_rules
 from sympozium_local.apiserver.errors import ApiError, conflict, invalid
 from sympozium_local.apiserver.registry import Served
 from sympozium_local.apiserver.resource import Object
@@ -37,16 +37,7 @@ _WITH_GENERATION = frozenset({
     "validatingwebhookconfigurations.admissionregistration.k8s.io",
     "mutatingwebhookconfigurations.admissionregistration.k8s.io",
 })  # fmt: skip
-_NAME = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
-_QUALIFIED = re.compile(r"^([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$")
-_VALUE = re.compile(r"^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$")
-_MAX_ANNOTATION_BYTES = 256 * 1024
-
-_NAME_RULE = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
-    "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "
-    "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-)
+MAX_ANNOTATION_BYTES = 256 * 1024
 
 
 def now_text() -> str:
@@ -171,27 +162,22 @@ def check(served: Served, obj: Object, old: Object | None) -> Causes:
             )
             wrong.append(("metadata.finalizers", "FieldValueForbidden", message))
     if served.resource.is_builtin:
-        return wrong
-    if old is None and not (len(metadata["name"]) <= 253 and _NAME.match(metadata["name"])):
-        wrong.append(_bad("metadata.name", metadata["name"], _NAME_RULE))
+        return wrong  # the rest is among the rules of built-in kinds
+    if old is None:
+        field, name = "metadata.name", metadata["name"]
+        found = [field_errors.invalid(field, name, why) for why in name_rules.dns_subdomain(name)]
+    else:
+        found = []
     for key, value in (metadata.get("labels") or {}).items():
-        if not _QUALIFIED.match(key):
-            wrong.append(_bad("metadata.labels", key, "name part must consist of alphanumerics"))
-        if not (isinstance(value, str) and _VALUE.match(value)):
-            rule = "a valid label must be an empty string or consist of alphanumeric characters"
-            wrong.append(_bad("metadata.labels", value, rule))
+        field = "metadata.labels"
+        found += [field_errors.invalid(field, key, why) for why in name_rules.label_key(key)]
+        found += [
+            field_errors.invalid(field, value, why) for why in name_rules.label_value(str(value))
+        ]
     annotations = metadata.get("annotations") or {}
-    if (
-        sum(len(key) + len(str(value)) for key, value in annotations.items())
-        > _MAX_ANNOTATION_BYTES
-    ):
-        message = f"Too long: may not be more than {_MAX_ANNOTATION_BYTES} bytes"
-        wrong.append(("metadata.annotations", "FieldValueTooLong", message))
-    return wrong
-
-
-def _bad(field: str, value: object, rule: str) -> tuple[str, str, str]:
-    return field, "FieldValueInvalid", f'Invalid value: "{value}": {rule}'
+    if sum(len(key) + len(str(value)) for key, value in annotations.items()) > MAX_ANNOTATION_BYTES:
+        found.append(field_errors.too_long("metadata.annotations", MAX_ANNOTATION_BYTES))
+    return wrong + [(one.field, one.reason, one.message) for one in found]
 
 
 def require_valid(served: Served, name: str, causes: Causes) -> None:

@@ -47,6 +47,9 @@ class Admission(Protocol):
     async def validate(self, call: Call, obj: Object | None, old: Object | None) -> None:
         """Return, or raise ApiError to refuse. *obj* is None for a deletion."""
 
+    def require_may_create(self, call: Call) -> None:
+        """Return if an apply that finds nothing may create. Raises ApiError, 403, if not."""
+
 
 class RacedError(Exception):
     """Someone else wrote in between; read again."""
@@ -100,12 +103,8 @@ class Objects:
                 "Required value: name or generateName is required",
             )
             raise invalid(served.resource, "", [cause])
-        self._default(served, obj)
-        strategy.prepare(served.key, obj, None, now)
-        obj = await self._admission.mutate(call, obj, None)
+        obj = await self._completed(call, obj, None, now)
         metadata = obj["metadata"]
-        self._default(served, obj)
-        strategy.prepare(served.key, obj, None, now)
         if not metadata.get("name"):
             metadata["name"] = meta.name_for(
                 metadata["generateName"],
@@ -181,6 +180,7 @@ class Objects:
     async def _create_applied(self, call: Call) -> Object:
         if call.content_type != APPLY or call.subresource:
             raise not_found(call.served.resource, call.name)
+        self._admission.require_may_create(call)
         obj = self._applied(call, None, meta.now_text())
         self._take_in(call, obj)
         if obj["metadata"].setdefault("name", call.name) != call.name:
@@ -192,10 +192,7 @@ class Objects:
         old = served.read(row)
         new = self._take_in(call, self._wished(call, row, now))
         meta.keep(served, old, new, call.subresource)
-        self._default(served, new)
-        strategy.prepare(served.key, new, old, now)
-        new = await self._admission.mutate(call, new, old)
-        self._default(served, new)
+        new = await self._completed(call, new, old, now)
         self._require_valid(served, new, old)
         await self._admission.validate(call, new, old)
         current = self.store.get(row.key, row.namespace, row.name)
@@ -320,6 +317,20 @@ class Objects:
         if unknown and call.field_validation == "Warn":
             call.warnings += [f'unknown field "{path}"' for path in unknown]
         return obj
+
+    async def _completed(self, call: Call, obj: Object, old: Object | None, now: str) -> Object:
+        """Return *obj* with all that defaults, the server and admission add to it."""
+        served = call.served
+        try:
+            self._default(served, obj)
+            strategy.prepare(served.key, obj, old, now)
+            admitted = await self._admission.mutate(call, obj, old)
+            self._default(served, admitted)
+            strategy.prepare(served.key, admitted, old, now)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            self._require_valid(served, obj, old)  # the usual cause: a list where a map belongs
+            raise
+        return admitted
 
     def _default(self, served: Served, obj: Object) -> None:
         if served.schema is not None:

@@ -1,0 +1,118 @@
+"""Watches tell every change, once, in order, from where they were asked to begin."""
+
+from typing import Any
+
+import pytest
+
+from sympozium_local.apiserver.errors import ApiError
+from sympozium_local.apiserver.store import MODIFIED, Change
+from sympozium_local.apiserver.watch import LOG_LENGTH, Log
+
+CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
+
+
+async def test_changes_after_a_list_are_told_in_order(api: Any, configmap: Any) -> None:
+    listed = await api.get(CONFIGMAPS)
+    await api.create(CONFIGMAPS, configmap("a"))
+    since = listed["metadata"]["resourceVersion"]
+    async with api.watch(CONFIGMAPS, resourceVersion=since) as watch:
+        await api.merge(f"{CONFIGMAPS}/a", {"data": {"k": "v"}})
+        await api.delete(f"{CONFIGMAPS}/a")
+        seen = [await watch.next() for _ in range(3)]
+    assert [type_ for type_, _ in seen] == ["ADDED", "MODIFIED", "DELETED"]
+    versions = [int(obj["metadata"]["resourceVersion"]) for _, obj in seen]
+    assert versions == sorted(set(versions))
+
+
+async def test_a_watch_without_a_version_begins_with_the_state(api: Any, configmap: Any) -> None:
+    await api.create(CONFIGMAPS, configmap("a"))
+    async with api.watch(CONFIGMAPS) as watch:
+        assert [(await watch.next())[1]["metadata"]["name"] for _ in range(2)] == [
+            "a",
+            "kube-root-ca.crt",
+        ]
+        await api.create(CONFIGMAPS, configmap("b"))
+        assert (await watch.next())[0] == "ADDED"
+
+
+async def test_an_object_that_gets_or_loses_a_label_appears_or_disappears(
+    api: Any, configmap: Any
+) -> None:
+    await api.create(CONFIGMAPS, configmap("a"))
+    async with api.watch(CONFIGMAPS, labelSelector="x=y") as watch:
+        await api.merge(f"{CONFIGMAPS}/a", {"metadata": {"labels": {"x": "y"}}})
+        assert (await watch.next())[0] == "ADDED"
+        await api.merge(f"{CONFIGMAPS}/a", {"metadata": {"labels": {"z": "1"}}})
+        assert (await watch.next())[0] == "MODIFIED"
+        await api.merge(f"{CONFIGMAPS}/a", {"metadata": {"labels": {"x": "n"}}})
+        assert (await watch.next())[0] == "DELETED"
+
+
+async def test_a_watch_of_one_namespace_is_told_of_no_other(api: Any, configmap: Any) -> None:
+    other = "/api/v1/namespaces/kube-system/configmaps"
+    since = (await api.get(CONFIGMAPS))["metadata"]["resourceVersion"]
+    async with api.watch(CONFIGMAPS, resourceVersion=since) as watch:
+        await api.create(other, configmap("not-seen"))
+        await api.create(CONFIGMAPS, configmap("barrier"))
+        assert (await watch.next())[1]["metadata"]["name"] == "barrier"
+
+
+async def test_a_watch_may_ask_for_the_state_and_a_mark_at_its_end(api: Any) -> None:
+    query = {
+        "sendInitialEvents": "true",
+        "allowWatchBookmarks": "true",
+        "resourceVersionMatch": "NotOlderThan",
+    }
+    async with api.watch("/api/v1/namespaces", **query) as watch:
+        seen = [await watch.next() for _ in range(4)]
+    assert [type_ for type_, _ in seen] == ["ADDED", "ADDED", "ADDED", "BOOKMARK"]
+    mark = seen[-1][1]["metadata"]["annotations"]
+    assert mark == {"k8s.io/initial-events-end": "true"}
+
+
+async def test_a_version_from_the_future_is_gone(api: Any) -> None:
+    code, status = await api.call("GET", f"{CONFIGMAPS}?watch=1&resourceVersion=999999")
+    assert (code, status["reason"]) == (410, "Expired")
+
+
+async def test_the_server_ends_a_watch_at_the_time_asked_for(api: Any) -> None:
+    async with api.watch("/api/v1/namespaces", timeoutSeconds="1") as watch:
+        assert len(await watch.rest()) == 3
+
+
+async def test_a_change_of_the_schema_ends_the_watches_of_the_kind(
+    api: Any, widgets: str, widget_crd: dict[str, Any]
+) -> None:
+    async with api.watch(widgets) as watch:
+        schema = widget_crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        schema["properties"]["spec"]["properties"]["more"] = {"type": "string"}
+        path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.example.com"
+        await api.merge(path, {"spec": widget_crd["spec"]})
+        assert await watch.rest() == []
+
+
+def _change(version: int) -> Change:
+    return Change(
+        MODIFIED, "configmaps", "default", "a", "u", version, b"{}", {}, {}, frozenset(), False
+    )
+
+
+def test_the_log_forgets_the_oldest_and_says_so() -> None:
+    log = Log(floor=10)
+    for version in range(11, 11 + 2 * LOG_LENGTH):
+        log.append(_change(version))
+    with pytest.raises(ApiError, match="too old resource version"):
+        log.place(10)
+    newest = 10 + 2 * LOG_LENGTH
+    place = log.place(newest - 1)
+    assert [one.version for one in log.read(place) or ()] == [newest]
+    assert log.read(0) is None
+
+
+def test_a_place_in_the_log_is_right_after_the_version_asked_for() -> None:
+    log = Log(floor=10)
+    for version in (12, 15, 20):
+        log.append(_change(version))
+    expected = {10: [12, 15, 20], 12: [15, 20], 14: [15, 20], 20: [], 30: []}
+    for version, rest in expected.items():
+        assert [one.version for one in log.read(log.place(version)) or ()] == rest
