@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from tests.fixtures.nats_server import free_port
 
 from sympozium.bus.admin import ensure_consumer
 from sympozium.bus.nats import NatsBus
@@ -86,6 +88,30 @@ class Shown:
         return [shown for shown in self.of(message_id) if shown.kind is not OutboundKind.ACCEPTED]
 
 
+class ApiServer:
+    """A server over one folder and one port. It may be stopped and started again."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._port = free_port()
+        self._running = AsyncExitStack()
+        self.endpoint = Endpoint("")
+
+    async def start(self) -> None:
+        server = await self._running.enter_async_context(serve(self._data_dir, port=self._port))
+        self.endpoint = Endpoint(server.url, server.ca_file, server.token_file)
+
+    async def stop(self) -> None:
+        await self._running.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+
 @dataclass
 class World:
     """Everything around the router, and what people and the cluster do to it."""
@@ -93,7 +119,7 @@ class World:
     bus: NatsBus
     kube: Kube
     store: SqlStore
-    endpoint: Endpoint
+    api: ApiServer
     shown: Shown
     store_url: str
     now: datetime | None = None
@@ -189,14 +215,12 @@ class World:
 async def a_world(tmp_path: Path, bus: NatsBus) -> AsyncIterator[World]:
     """Yield a world with one agent `helper` and one channel `web` for everybody; no router."""
     store_url = f"sqlite:///{tmp_path}/router.db"
-    async with (
-        serve(tmp_path / "cluster") as server,
-        connect(Endpoint(server.url, server.ca_file, server.token_file)) as kube,
-        open_store(store_url) as store,
-    ):
+    async with AsyncExitStack() as stack:
+        api = await stack.enter_async_context(ApiServer(tmp_path / "cluster"))
+        kube = await stack.enter_async_context(connect(api.endpoint))
+        store = await stack.enter_async_context(open_store(store_url))
         await furnish(kube)
-        endpoint = Endpoint(server.url, server.ca_file, server.token_file)
-        world = World(bus, kube, store, endpoint, Shown(), store_url)
+        world = World(bus, kube, store, api, Shown(), store_url)
         async with asyncio.TaskGroup() as group:
             following = group.create_task(world.shown.follow(bus, CHANNEL))
             yield world
