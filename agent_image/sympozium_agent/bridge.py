@@ -6,6 +6,7 @@ may be killed at any line: the kubelet starts it again, and it goes on where it 
 
 import asyncio
 import logging
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +72,8 @@ def read_settings() -> Settings:
         reader.text("SYMPOZIUM_NAMESPACE"),
         reader.text("SYMPOZIUM_RUN_NAME"),
         RunUid(reader.text("SYMPOZIUM_RUN_UID")),
-        reader.text("SYMPOZIUM_POD_UID", "0"),
+        # A pod's host name is its name, which no second pod of a run shares either.
+        reader.text("SYMPOZIUM_POD_UID", socket.gethostname()),
     )
     settings = Settings(
         identity,

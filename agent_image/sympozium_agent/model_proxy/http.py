@@ -107,12 +107,9 @@ class ServerConnection:
         return event  # type: ignore[return-value] # NEED_DATA is excluded above
 
     async def _send(self, event: h11.Event) -> None:
-        data = self._http.send(event)
-        if not data:
-            return
         try:
-            self._writer.write(data)
+            self._writer.write(self._http.send(event) or b"")
             async with asyncio.timeout(WRITE_TIMEOUT_S):
                 await self._writer.drain()
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, h11.LocalProtocolError) as error:
             raise ConnectionEndedError from error

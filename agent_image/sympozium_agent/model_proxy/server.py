@@ -174,8 +174,18 @@ async def _refuse(connection: ServerConnection, error: RequestRefusedError) -> N
 @asynccontextmanager
 async def serve_model(proxy: ModelProxy, port: int) -> AsyncIterator[int]:
     """Serve *proxy* on 127.0.0.1 while the block lasts; yield the port (0 takes a free one)."""
-    server = await asyncio.start_server(proxy.serve_connection, "127.0.0.1", port)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
+    async with asyncio.TaskGroup() as group:
+        connections: set[asyncio.Task[None]] = set()
+
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = group.create_task(proxy.serve_connection(reader, writer))
+            connections.add(task)
+            task.add_done_callback(connections.discard)
+
+        server = await asyncio.start_server(accept, "127.0.0.1", port)
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            server.close()
+            for task in connections:
+                task.cancel()
