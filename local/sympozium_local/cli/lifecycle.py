@@ -8,10 +8,18 @@ import typer
 Background = Annotated[
     bool, typer.Option("--background", "-b", help="Return when the system is ready.")
 ]
+Question = Annotated[
+    str,
+    typer.Option(
+        "--ask",
+        metavar="QUESTION",
+        help="With --background: ask this when ready, exit 0 if answered.",
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
-def up(background: Background = False) -> None:
+def up(background: Background = False, ask: Question = "") -> None:
     """Start the system: bus, cluster, controller, router, web chat.
 
     In the foreground its logs are on the screen and Ctrl-C stops it; with --background it
@@ -20,10 +28,16 @@ def up(background: Background = False) -> None:
     Examples: `sympozium up` | `sympozium up -b` | `SYMPOZIUM_PORT=9000 sympozium up -b` |
     `OPENAI_API_KEY=... SYMPOZIUM_MODEL=gpt-5 sympozium up -b`
     """
+    if ask and not background:
+        raise typer.BadParameter("--ask needs --background: in the foreground nobody could answer")
     if background:
         from sympozium_local.cli.starting import start_in_background
 
         start_in_background()
+        if ask:
+            from sympozium_local.cli.first_question import ask_first_question
+
+            ask_first_question(ask)
     else:
         from sympozium_local.cli.foreground import run_in_foreground
 

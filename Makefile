@@ -1,0 +1,54 @@
+# `make` prints what there is. Needs python3 (3.11 or newer; PYTHON=... names another) and make.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+FIRST_QUESTION ?= which pods run here?
+
+.DEFAULT_GOAL := help
+.PHONY: help up down clean installed check test crds bench lock
+
+help: ## print this list
+	@echo 'Sympozium: AI agents on Kubernetes, reached from chat.'
+	@echo
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+	@echo
+	@echo 'Variables: PYTHON=python3.11, SYMPOZIUM_PORT=8400, SYMPOZIUM_HOME=~/.local/state/sympozium,'
+	@echo 'OPENAI_API_KEY, OPENAI_BASE_URL, SYMPOZIUM_MODEL (without a key a demonstration model answers).'
+
+up: ## install what is missing, start the system, ask it its first question
+	@echo 'Sympozium'
+	@$(PYTHON) local/install.py
+	@$(RUN)/sympozium up --background --ask '$(FIRST_QUESTION)'
+
+down: ## stop the system; what it keeps is there at the next start
+	@if [ -x $(RUN)/sympozium ]; then $(RUN)/sympozium down; else echo 'Nothing is installed here, so nothing runs.'; fi
+
+clean: ## stop the system and delete all that it keeps
+	@if [ -x $(RUN)/sympozium ]; then $(RUN)/sympozium clean --yes; else echo 'Nothing is installed here.'; fi
+
+installed: ## make .venv hold what the lock file says
+	@$(PYTHON) local/install.py
+
+check: installed ## lint, types, import arrows, habits, generated files
+	@$(RUN)/ruff check .
+	@$(RUN)/ruff format --check --quiet . || { echo 'run: $(RUN)/ruff format .'; exit 1; }
+	@$(RUN)/mypy
+	@$(RUN)/mypy tests local/install.py
+	@$(RUN)/lint-imports
+	@$(RUN)/python -m sympozium_local.crd_files --check
+	@$(RUN)/pytest -q tests/habits
+
+test: check ## everything that must pass before a change lands
+	@$(RUN)/pytest -q --ignore=tests/habits
+
+crds: installed ## write helm/sympozium-crds from the types in src/sympozium/contract
+	@$(RUN)/python -m sympozium_local.crd_files
+
+bench: installed ## print the numbers, each beside a peer measured in the same run
+	@$(RUN)/python -m tests.bench
+
+lock: ## write requirements.lock from pyproject.toml (needs uv)
+	@command -v uv >/dev/null || { echo 'cannot write the lock file: uv is not on PATH; install it (pip install uv)' >&2; exit 1; }
+	@uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --python-version 3.11 --output-file requirements.lock
