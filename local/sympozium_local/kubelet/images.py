@@ -11,10 +11,10 @@ from pathlib import Path
 
 from sympozium_local.kubelet.sandbox.plan import Bind
 
-AGENT_MODULES = ("sympozium_agent.agent", "sympozium_agent.bridge", "sympozium_agent.tools")
+AGENT_MODULES = ("sympozium_agent.agent", "sympozium_agent.bridge", "sympozium_agent.tool_runner")
 """Modules whose ``main()`` the zygote runs without starting an interpreter."""
 
-PRELOADED = ("openai", "httpx", "h11", "nats", "msgspec", "asyncinotify", *AGENT_MODULES)
+PRELOADED = (*AGENT_MODULES, "openai", "httpx", "h11", "nats", "msgspec", "asyncinotify")
 """What the zygote imports before it forks."""
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")

@@ -42,6 +42,8 @@ class KubeletSettings:
     """Unix socket on which logs are served; None: not at all."""
     allowed_host_paths: tuple[Path, ...] = ()
     drain_s: float = 3.0
+    preloaded: tuple[str, ...] = PRELOADED
+    """What the zygote imports before the first container."""
 
 
 async def run_kubelet(
@@ -88,7 +90,7 @@ async def _open_node(settings: KubeletSettings, stop: asyncio.Event) -> AsyncIte
     try:
         async with (
             connect(settings.endpoint) as kube,
-            open_sandbox(PRELOADED, on_death=zygote_died) as sandbox,
+            open_sandbox(settings.preloaded, on_death=zygote_died) as sandbox,
         ):
             yield Node(
                 kube,

@@ -7,7 +7,7 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sympozium.contract.errors import PermanentError, TransientError
@@ -42,7 +42,6 @@ class Token:
 
     path: Path
     source: Object
-    owner: int
     refresh_at: float
     """By `time.time`."""
 
@@ -71,16 +70,18 @@ class Volumes:
     async def keep_tokens_fresh(self, sources: Sources) -> None:
         """Replace tokens before they expire; return at once where there are none."""
         while self._tokens:
-            earliest = min(token.refresh_at for token in self._tokens)
-            await asyncio.sleep(max(0.0, earliest - time.time()))
-            due = [token for token in self._tokens if token.refresh_at <= time.time()]
-            for token in due:
-                self._tokens.remove(token)
-                try:
-                    await self._write_token(token.path, token.source, sources)
-                except TransientError:
-                    again = Token(token.path, token.source, token.owner, time.time() + _RETRY_S)
-                    self._tokens.append(again)
+            due = await self.replace_tokens(sources, now=time.time())
+            await asyncio.sleep(max(0.0, due - time.time()))
+
+    async def replace_tokens(self, sources: Sources, *, now: float) -> float:
+        """Replace the tokens that are due at *now*; return when the next one is."""
+        for token in [token for token in self._tokens if token.refresh_at <= now]:
+            self._tokens.remove(token)
+            try:
+                await self._write_token(token.path, token.source, sources)
+            except TransientError:
+                self._tokens.append(replace(token, refresh_at=now + _RETRY_S))
+        return min(token.refresh_at for token in self._tokens)
 
     async def _prepare(
         self, volume: Object, sources: Sources, allowed_host_paths: Sequence[Path]
@@ -89,7 +90,9 @@ class Volumes:
         if "emptyDir" in volume:
             return self._empty_dir(name, volume["emptyDir"] or {})
         if "hostPath" in volume:
-            return _host_path(volume["hostPath"], allowed_host_paths)
+            found = _host_path(volume["hostPath"], allowed_host_paths)
+            _give_to(found.path, self._owner)
+            return found
         folder = self._memory / name
         if "projected" in volume:
             projected = volume["projected"]
@@ -168,7 +171,7 @@ class Volumes:
         now = time.time()
         life_s = parse_kube_time(status["expirationTimestamp"]).timestamp() - now
         refresh_at = now + max(1.0, life_s * _REFRESH_AT)
-        self._tokens.append(Token(path, source, self._owner, refresh_at))
+        self._tokens.append(Token(path, source, refresh_at))
 
 
 def _host_path(spec: Object, allowed: Sequence[Path]) -> Volume:
@@ -226,6 +229,13 @@ def write_file(folder: Path, path: str, data: bytes, *, mode: int, owner: int) -
     finally:
         os.close(fd)
     fresh.rename(target)
+
+
+def _give_to(path: Path, owner: int) -> None:
+    """Make everything at *path* belong to the pod, which is another user each time."""
+    if owner:
+        for place in (path, *path.rglob("*")):
+            os.chown(place, owner, owner, follow_symlinks=False)
 
 
 def _make_folder(path: Path, owner: int, mode: int) -> None:

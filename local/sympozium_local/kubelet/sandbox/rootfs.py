@@ -6,6 +6,7 @@ their sources are opened before the root changes, their mount points after it.
 """
 
 import os
+import stat
 from pathlib import Path
 
 from sympozium_local.kubelet.sandbox import syscalls
@@ -32,7 +33,7 @@ def build_root(plan: ContainerPlan) -> None:
     for folder in ("dev", "proc", "tmp", "run", "var/tmp"):
         Path(root, folder).mkdir(parents=True, exist_ok=True)
     _mount_system(root, plan.tmp_size_bytes)
-    volumes = [(bind.target, *_open_volume(bind)) for bind in plan.volume_binds]
+    volumes = [(bind.target, *_open_volume(bind, plan.host_uid)) for bind in plan.volume_binds]
     syscalls.enter_root(root)
     for target, tree, is_folder in sorted(volumes):
         _make_target(target, is_folder=is_folder)
@@ -55,7 +56,7 @@ def _mount_system(root: str, tmp_size_bytes: int) -> None:
         os.symlink(f"/proc/self/fd/{number}", f"{root}/dev/{name}")
 
 
-def _open_volume(bind: Bind) -> tuple[int, bool]:
+def _open_volume(bind: Bind, host_uid: int) -> tuple[int, bool]:
     """Return the mounts of a volume, or of a path inside it, and whether that is a folder."""
     fd = os.open(bind.source, os.O_PATH | os.O_CLOEXEC)
     for part in Path(bind.sub_path).parts:
@@ -64,14 +65,18 @@ def _open_volume(bind: Bind) -> tuple[int, bool]:
         try:
             inner = os.open(part, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
         except FileNotFoundError:
-            os.mkdir(part, 0o777, dir_fd=fd)
+            os.mkdir(part, 0o755, dir_fd=fd)
+            if host_uid:
+                os.chown(part, host_uid, host_uid, dir_fd=fd, follow_symlinks=False)
             inner = os.open(part, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
         os.close(fd)
         fd = inner
     mode = os.stat(fd).st_mode
+    if stat.S_ISLNK(mode):
+        raise PermissionError(f"subPath {bind.sub_path!r} is a link")
     tree = syscalls.clone_tree("", is_writable=bind.is_writable, dir_fd=fd)
     os.close(fd)
-    return tree, (mode & 0o170000) == 0o040000
+    return tree, stat.S_ISDIR(mode)
 
 
 def _make_target(target: str, *, is_folder: bool) -> None:

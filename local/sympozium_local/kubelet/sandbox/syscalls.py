@@ -32,6 +32,9 @@ _INT_BYTES = 4
 
 _SYS_CLONE = {"x86_64": 56, "aarch64": 220}
 
+MACHINES = frozenset(_SYS_CLONE)
+"""Processors for which all numbers here are known."""
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc_holding_gil = ctypes.PyDLL(None, use_errno=True)
 

@@ -19,6 +19,7 @@ from contextlib import suppress
 
 import msgspec
 
+from sympozium_agent.without_aiohttp import aiohttp_hidden
 from sympozium_local.kubelet.sandbox import syscalls
 from sympozium_local.kubelet.sandbox.child import become_container, namespaces
 from sympozium_local.kubelet.sandbox.plan import ContainerPlan, Forked, Refused
@@ -72,9 +73,10 @@ def _reap(*_: object) -> None:
 
 def preload(modules: list[str]) -> None:
     """Import *modules*, exercise the slow first times, and set the heap aside for sharing."""
-    for name in modules:
-        with suppress(ModuleNotFoundError):  # a container that needs it says so in its own log
-            importlib.import_module(name)
+    with aiohttp_hidden():
+        for name in modules:
+            with suppress(ModuleNotFoundError):  # a container that needs it says so in its own log
+                importlib.import_module(name)
     asyncio.run(_warm_up())
     gc.collect()
     gc.freeze()
