@@ -1,0 +1,210 @@
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import aiohttp
+from tests.fixtures.nats_server import NatsServer, free_port
+from tests.router.routed import NAMESPACE, World
+
+from sympozium.bus.nats import NatsBus
+from sympozium.contract.messages import OutboundKind
+from sympozium.contract.names import ConversationId
+from sympozium.contract.resources import AGENT_RUNS
+from sympozium.contract.subjects import INBOX_CONSUMER
+from sympozium.store.ports import Conversation
+from sympozium_router.backlog import Backlog
+
+OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
+
+
+async def test_what_a_dead_router_held_is_handled_at_once_and_before_what_followed(
+    open_world: OpenWorld, bus: NatsBus
+) -> None:
+    async with open_world() as world:
+        async with bus.consume(INBOX_CONSUMER) as deliveries:  # held for 30 s by somebody dead
+            held = [await world.say(str(n)) for n in range(3)]
+            for _ in held:
+                await anext(deliveries)
+        ids = [*held, *[await world.say(str(n)) for n in range(3, 6)]]
+        async with world.router(), asyncio.TaskGroup() as group:
+            agents = group.create_task(world.answer_every_run())
+            await world.shown.end_of(ids[-1])
+            agents.cancel()
+    ends = [shown for shown in world.shown.messages if shown.kind is OutboundKind.FINAL]
+    assert [shown.message_id for shown in ends] == ids
+    assert len(world.shown.messages) == 2 * len(ids)
+
+
+async def test_a_router_reads_what_another_one_holds_before_it_goes_on(
+    open_world: OpenWorld, bus: NatsBus
+) -> None:
+    async with open_world() as world:
+        backlog = Backlog(bus, world.store)
+        assert await backlog.at_start() == []
+        for n in range(1, 6):
+            await world.say(str(n))
+        assert [stored.sequence for stored in await backlog.before(3)] == [1, 2]
+        assert await backlog.before(1) == []
+        assert await backlog.before(4) == []
+        assert [stored.sequence for stored in await backlog.before(6)] == [5]
+
+
+async def test_a_router_does_not_read_again_what_the_store_knows_to_be_handled(
+    open_world: OpenWorld, bus: NatsBus
+) -> None:
+    async with open_world() as world:
+        async with world.router():
+            for n in range(3):
+                await world.shown.accepted(await world.say(str(n)))
+        backlog = Backlog(bus, world.store)
+        assert await backlog.before(5) == []
+
+
+async def test_replies_that_came_while_no_router_was_there_are_published(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world() as world:
+        async with world.router():
+            first, second, third = [await world.say(str(n)) for n in range(3)]
+            runs = [await world.run_of(message_id) for message_id in (first, second, third)]
+            await world.shown.accepted(third)
+        await world.end_run(runs[2], result="third")
+        await world.kube.delete(AGENT_RUNS, NAMESPACE, runs[1]["metadata"]["name"])
+        await world.end_run(runs[0], result="first")
+        async with world.router():
+            await world.shown.end_of(third)
+    ends = [shown for shown in world.shown.messages if shown.kind is not OutboundKind.ACCEPTED]
+    assert [end.message_id for end in ends] == [first, second, third]
+    assert [end.text for end in ends] == ["first", "", "third"]
+
+
+async def test_an_api_server_that_is_away_holds_messages_and_loses_none(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world() as world, world.router():
+        before = await world.say("1")
+        await world.shown.accepted(before)
+        await world.api.stop()
+        ids = [await world.say(str(n), conversation=f"c{n}") for n in range(2, 5)]
+        states: list[str] = []
+        while states != ["stored"]:
+            states = [entry.state for entry in await world.transcript("c4")]
+        await world.api.start()
+        for message_id in (before, *ids):
+            await world.answer(message_id, "hi")
+            await world.shown.end_of(message_id)
+    assert all(len(world.shown.of(message_id)) == 2 for message_id in (before, *ids))
+
+
+async def test_a_bus_that_is_away_holds_replies_and_loses_none(
+    open_world: OpenWorld, nats_server: NatsServer
+) -> None:
+    async with open_world() as world, world.router():
+        message_id = await world.say("1")
+        run = await world.run_of(message_id)
+        await world.shown.accepted(message_id)
+        nats_server.kill()
+        await world.end_run(run, result="hi")
+        conversation = Conversation(NAMESPACE, "web", ConversationId("c"))
+        while await world.store.last_end(conversation, before=2) is None:
+            pass
+        await nats_server.start()
+        await world.shown.end_of(message_id)
+    assert len(world.shown.ends(message_id)) == 1
+
+
+async def test_two_routers_give_each_message_one_run_and_one_end(open_world: OpenWorld) -> None:
+    async with open_world() as world, world.router(), world.router(), asyncio.TaskGroup() as group:
+        agents = group.create_task(world.answer_every_run())
+        said = [
+            await world.say(str(n), conversation=f"c{n % 5}", nats_id=f"{n}-{copy}")
+            for n in range(20)
+            for copy in range(2)
+        ]
+        await world.shown.until(lambda shown: all(shown.ends(id_) for id_ in said))
+        agents.cancel()
+        runs = (await world.kube.list(AGENT_RUNS)).items
+    assert len(runs) == 20
+    assert len(world.shown.messages) == 40
+
+
+@asynccontextmanager
+async def process(world: World, nats: NatsServer) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run the router as the process that it is in a pod; kill it at the end."""
+    endpoint, port = world.api.endpoint, free_port()
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+        "SYMPOZIUM_NATS_URL": nats.url,
+        "SYMPOZIUM_STORE_URL": world.store_url,
+        "SYMPOZIUM_HEALTH_PORT": str(port),
+        "SYMPOZIUM_KUBE_URL": endpoint.url,
+        "SYMPOZIUM_KUBE_CA": str(endpoint.ca_file),
+        "SYMPOZIUM_KUBE_TOKEN": str(endpoint.token_file),
+    }
+    started = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "sympozium_router", env=environ
+    )
+    try:
+        await until_ready(port)
+        yield started
+    finally:
+        if started.returncode is None:
+            started.kill()
+        await started.wait()
+
+
+async def until_ready(port: int) -> None:
+    async with aiohttp.ClientSession() as session:
+        while True:
+            try:
+                async with session.get(f"http://127.0.0.1:{port}/readyz") as response:
+                    if response.status == 200:
+                        return
+            except aiohttp.ClientError:
+                pass
+
+
+async def test_killed_again_and_again_it_loses_nothing_and_keeps_the_order(
+    open_world: OpenWorld, nats_server: NatsServer
+) -> None:
+    async with open_world() as world, asyncio.TaskGroup() as group:
+        agents = group.create_task(world.answer_every_run())
+        ids = []
+        for start in range(3):
+            async with process(world, nats_server) as router:
+                said = [
+                    await world.say(f"{start}-{n}", conversation=f"c{n % 4}") for n in range(40)
+                ]
+                ids += said
+                await world.shown.accepted(said[7])
+                router.kill()
+        async with process(world, nats_server):
+            await world.shown.until(lambda shown: all(shown.ends(id_) for id_ in ids))
+        agents.cancel()
+    for conversation in ("c0", "c1", "c2", "c3"):
+        ends = [
+            shown.message_id
+            for shown in world.shown.messages
+            if shown.kind is OutboundKind.FINAL and shown.conversation == conversation
+        ]
+        assert ends == [id_ for id_ in ids if f":{conversation}:" in id_]
+    assert len(world.shown.messages) == 2 * len(ids)
+
+
+async def test_told_to_stop_it_ends_cleanly(open_world: OpenWorld, nats_server: NatsServer) -> None:
+    async with open_world() as world, process(world, nats_server) as router:
+        router.send_signal(signal.SIGTERM)
+        assert await router.wait() == 0
+
+
+async def test_without_settings_it_says_what_is_missing() -> None:
+    started = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "sympozium_router", env={}, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await started.communicate()
+    assert started.returncode == 78
+    assert b"SYMPOZIUM_NATS_URL is not set" in said
