@@ -18,13 +18,12 @@
 | `KUBERNETES_SERVICE_HOST`, `KUBERNETES_SERVICE_PORT` | the API server, as the kubelet says |
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import msgspec
-
 from sympozium.contract.resources import Object
-from sympozium.runtime.settings import LOG_LEVELS, Reader, SettingsError
+from sympozium.runtime.settings import LOG_LEVELS, Reader
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,9 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         api_host=reader.text("KUBERNETES_SERVICE_HOST", ""),
         api_port=reader.text("KUBERNETES_SERVICE_PORT", ""),
         model_idle_timeout_s=reader.number("SYMPOZIUM_MODEL_IDLE_TIMEOUT_S", 30, low=1, high=3600),
-        run_egress=_egress(reader.text("SYMPOZIUM_RUN_EGRESS", "[]")),
+        run_egress=reader.parsed(
+            "SYMPOZIUM_RUN_EGRESS", (), _egress, "a JSON list of NetworkPolicy egress rules"
+        ),
     )
     settings = Settings(
         bus=bus,
@@ -105,10 +106,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def _egress(text: str) -> tuple[Object, ...]:
-    try:
-        return tuple(msgspec.json.decode(text, type=list[Object]))
-    except msgspec.MsgspecError:
-        raise SettingsError(
-            "cannot start: SYMPOZIUM_RUN_EGRESS is not a JSON list of objects; accepted: "
-            "NetworkPolicy egress rules, as in spec.egress"
-        ) from None
+    rules = json.loads(text)
+    if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+        raise ValueError(text)
+    return tuple(rules)

@@ -38,13 +38,13 @@ class Reader:
 
     def number(self, name: str, default: int, *, low: int, high: int) -> int:
         """Return a whole number from *low* to *high*."""
-        return self._parsed(
+        return self.parsed(
             name, default, lambda text: _bounded(int(text), low, high), f"{low} to {high}"
         )
 
     def seconds(self, name: str, default: float, *, low: float, high: float) -> float:
         """Return a number of seconds from *low* to *high*."""
-        return self._parsed(
+        return self.parsed(
             name,
             default,
             lambda text: _bounded(float(text), low, high),
@@ -71,7 +71,8 @@ class Reader:
         if self._problems:
             raise SettingsError("cannot start: " + "; ".join(self._problems))
 
-    def _parsed(self, name: str, default: T, parse: Callable[[str], T], accepted: str) -> T:
+    def parsed(self, name: str, default: T, parse: Callable[[str], T], accepted: str) -> T:
+        """Return what *parse* makes of a variable; it raises `ValueError` for what is wrong."""
         text = self._environ.get(name, "")
         if not text:
             return default

@@ -1,0 +1,175 @@
+"""Channels and Agents: what the controller makes of them, and what it says about them."""
+
+from typing import Any
+
+import pytest
+from nats.js.errors import NotFoundError as ConsumerNotFoundError
+from tests.controller.cluster import NAMESPACE, Cluster, controller
+
+from sympozium.bus.nats import NatsBus
+from sympozium.contract.resources import (
+    AGENTS,
+    CHANNELS,
+    DEPLOYMENTS,
+    NETWORK_POLICIES,
+    ROLES,
+    SECRETS,
+    SERVICE_ACCOUNTS,
+    Object,
+)
+from sympozium.contract.subjects import OUTBOX
+from sympozium_controller.settings import Settings
+
+CONSUMER = "channel_default_web"
+
+
+def condition(obj: Object, type_: str) -> Object:
+    """Return a condition of an object, or {} where it has none."""
+    conditions = (obj.get("status") or {}).get("conditions") or []
+    return next((one for one in conditions if one["type"] == type_), {})
+
+
+def says(type_: str, status: str) -> Any:
+    """Return a predicate on an object's condition."""
+    return lambda obj: condition(obj, type_).get("status") == status
+
+
+async def create_channel(cluster: Cluster, name: str = "web", **web: Any) -> Object:
+    return await cluster.kube.create(
+        CHANNELS,
+        {
+            "apiVersion": CHANNELS.api_version,
+            "kind": CHANNELS.kind,
+            "metadata": {"name": name, "namespace": NAMESPACE},
+            "spec": {"type": "web", "agentRef": "helper", "web": {"port": 8400, **web}},
+        },
+    )
+
+
+async def consumer_exists(bus: NatsBus) -> bool:
+    try:
+        await bus.client.jetstream().consumer_info(OUTBOX, CONSUMER)
+    except ConsumerNotFoundError:
+        return False
+    return True
+
+
+async def test_a_channel_becomes_a_deployment_with_an_identity_of_its_own(
+    controlled: Cluster, bus: NatsBus
+) -> None:
+    channel = await create_channel(controlled, tokenSecretRef="web-token")
+    deployment = await controlled.until(DEPLOYMENTS, "channel-web", bool)
+    assert deployment["metadata"]["ownerReferences"][0]["uid"] == channel["metadata"]["uid"]
+    spec = deployment["spec"]["template"]["spec"]
+    assert spec["serviceAccountName"] == "channel-web"
+    assert spec["automountServiceAccountToken"] is False
+    (container,) = spec["containers"]
+    env = {one["name"]: one for one in container["env"]}
+    assert env["SYMPOZIUM_WEB_PORT"]["value"] == "8400"
+    reference = {"name": "web-token", "key": "token"}
+    assert env["SYMPOZIUM_WEB_TOKEN"]["valueFrom"]["secretKeyRef"] == reference
+    assert await controlled.exists(SERVICE_ACCOUNTS, "channel-web")
+    assert await consumer_exists(bus)
+
+
+async def test_a_channel_is_available_once_its_pod_is(controlled: Cluster) -> None:
+    await create_channel(controlled)
+    await controlled.until(CHANNELS, "web", says("Available", "False"))
+    deployment = await controlled.until(DEPLOYMENTS, "channel-web", bool)
+    counts = {"replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}
+    generation = deployment["metadata"]["generation"]
+    status = {"observedGeneration": generation, **counts}
+    await controlled.set_status(DEPLOYMENTS, "channel-web", status)
+    channel = await controlled.until(CHANNELS, "web", says("Available", "True"))
+    assert channel["status"]["observedGeneration"] == channel["metadata"]["generation"]
+
+
+async def test_a_changed_channel_changes_its_deployment(controlled: Cluster) -> None:
+    await create_channel(controlled)
+    await controlled.until(DEPLOYMENTS, "channel-web", bool)
+    await controlled.kube.patch(CHANNELS, NAMESPACE, "web", {"spec": {"web": {"port": 8401}}})
+
+    def listens_there(deployment: Object) -> bool:
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        return bool(container["ports"][0]["containerPort"] == 8401)
+
+    await controlled.until(DEPLOYMENTS, "channel-web", listens_there)
+
+
+async def test_an_unchanged_channel_costs_no_write(
+    cluster: Cluster, bus: NatsBus, settings: Settings
+) -> None:
+    async with controller(cluster, settings):
+        await create_channel(cluster)
+        await cluster.until(CHANNELS, "web", says("Available", "False"))
+        before = await cluster.kube.get(DEPLOYMENTS, NAMESPACE, "channel-web")
+    async with controller(cluster, settings):
+        await create_channel(cluster, "zebra")
+        await cluster.until(CHANNELS, "zebra", says("Available", "False"))
+        after = await cluster.kube.get(DEPLOYMENTS, NAMESPACE, "channel-web")
+    assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+
+
+async def test_a_deleted_channel_takes_its_consumer_and_deployment_along(
+    controlled: Cluster, bus: NatsBus
+) -> None:
+    await create_channel(controlled)
+    await controlled.until(CHANNELS, "web", says("Available", "False"))
+    await controlled.kube.delete(CHANNELS, NAMESPACE, "web")
+    await controlled.until_gone(DEPLOYMENTS, "channel-web")
+    await create_channel(controlled, "zebra")  # the queue has passed the deletion
+    await controlled.until(CHANNELS, "zebra", says("Available", "False"))
+    assert not await consumer_exists(bus)
+
+
+async def test_a_channel_deleted_while_no_controller_ran_loses_its_consumer(
+    cluster: Cluster, bus: NatsBus, settings: Settings
+) -> None:
+    async with controller(cluster, settings):
+        await create_channel(cluster)
+        await cluster.until(CHANNELS, "web", says("Available", "False"))
+    await cluster.kube.delete(CHANNELS, NAMESPACE, "web")
+    async with controller(cluster, settings):
+        await create_channel(cluster, "zebra")
+        await cluster.until(CHANNELS, "zebra", says("Available", "False"))
+    assert not await consumer_exists(bus)
+
+
+async def test_a_channel_whose_name_is_no_subject_is_told(controlled: Cluster) -> None:
+    await create_channel(controlled, "my.web")
+    channel = await controlled.until(CHANNELS, "my.web", says("Available", "False"))
+    assert condition(channel, "Available")["reason"] == "NameNotAllowed"
+
+
+async def test_an_agents_shorthand_is_a_channel_that_goes_with_it(controlled: Cluster) -> None:
+    agent = await controlled.create_agent(channels=[{"type": "web"}])
+    channel = await controlled.until(CHANNELS, "helper-web", bool)
+    assert channel["spec"]["agentRef"] == "helper"
+    assert channel["metadata"]["ownerReferences"][0]["uid"] == agent["metadata"]["uid"]
+    await controlled.kube.patch(AGENTS, NAMESPACE, "helper", {"spec": {"channels": []}})
+    await controlled.until_gone(CHANNELS, "helper-web")
+
+
+@pytest.mark.parametrize("has_secret", [True, False])
+async def test_an_agent_is_ready_when_its_secrets_are_there(
+    controlled: Cluster, has_secret: bool
+) -> None:
+    if has_secret:
+        secret = {"metadata": {"name": "keys", "namespace": NAMESPACE}, "stringData": {"a": "b"}}
+        await controlled.kube.create(SECRETS, {"apiVersion": "v1", "kind": "Secret", **secret})
+    await controlled.create_agent(authRefs=[{"provider": "openai", "secret": "keys"}])
+    agent = await controlled.until(AGENTS, "helper", says("Ready", str(has_secret)))
+    reason = "Ready" if has_secret else "SecretNotFound"
+    assert condition(agent, "Ready")["reason"] == reason
+
+
+async def test_a_namespace_gets_identities_and_limits_for_its_runs(controlled: Cluster) -> None:
+    await controlled.create_agent()
+    await controlled.until(AGENTS, "helper", says("Ready", "True"))
+    assert await controlled.exists(SERVICE_ACCOUNTS, "sympozium-run")
+    role = await controlled.kube.get(ROLES, NAMESPACE, "sympozium-run-cluster-reader")
+    verbs = {verb for rule in role["rules"] for verb in rule["verbs"]}
+    assert verbs == {"get", "list", "watch"}
+    policy = await controlled.kube.get(NETWORK_POLICIES, NAMESPACE, "sympozium-run")
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    assert policy["spec"]["podSelector"] == {"matchLabels": {"sympozium.ai/component": "run"}}

@@ -1,0 +1,330 @@
+"""Who gets in, with which rights: a real server, real tokens, and the attacks on both."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import nats.errors
+import pytest
+from tests.controller.cluster import (
+    NAMESPACE,
+    SYSTEM_NAMESPACE,
+    Cluster,
+    controller,
+    say,
+    settings_for,
+)
+from tests.fixtures.nats_server import NatsServer
+
+from sympozium.bus.nats import Address, NatsBus, connect
+from sympozium.bus.ports import BusDeniedError, BusUnavailableError, Stored
+from sympozium.bus.server import ServerAccess, new_issuer, server_config
+from sympozium.contract.names import RunUid
+from sympozium.contract.resources import AGENT_RUNS, CHANNELS, DEPLOYMENTS, Object
+from sympozium.contract.run_events import Result
+from sympozium.contract.subjects import (
+    INBOX_CONSUMER,
+    OUTBOX,
+    RUNS,
+    context,
+    history,
+    inbox,
+    live,
+    outbox,
+    outbox_consumer,
+    reply_prefix,
+    run_in,
+    run_out,
+)
+from sympozium_controller.settings import BusSettings
+
+PASSWORD = "a-password-for-the-controller"
+PATIENCE_S = 3.0
+
+
+@dataclass
+class Secured:
+    """A cluster whose bus admits only whom the controller vouches for."""
+
+    cluster: Cluster
+    server: NatsServer
+
+    def connect(self, token: str, *identity: str) -> AbstractAsyncContextManager[NatsBus]:
+        """Return a connection of the bearer of *token*."""
+        address = Address(self.server.url, "test", reply_prefix(*identity), token=lambda: token)
+        return connect(address, patience_s=PATIENCE_S)
+
+    async def run(self, name: str) -> tuple[Object, str]:
+        """Return a new run, and the bus token of its pod."""
+        run = await self.cluster.create_run(name)
+        job = await self.cluster.job(name)
+        pod = await self.cluster.create_pod(job)
+        token = await self.cluster.token("sympozium-run", audience="nats", pod=pod)
+        return run, token
+
+    async def channel(self, name: str = "web") -> str:
+        """Create a Channel and return the bus token of its pods."""
+        channel = {
+            "apiVersion": CHANNELS.api_version,
+            "kind": CHANNELS.kind,
+            "metadata": {"name": name, "namespace": NAMESPACE},
+            "spec": {"type": "web", "agentRef": "helper"},
+        }
+        await self.cluster.kube.create(CHANNELS, channel)
+        await self.cluster.until(DEPLOYMENTS, f"channel-{name}", bool)
+        return await self.cluster.token(f"channel-{name}", audience="nats")
+
+    async def router(self) -> str:
+        """Return the bus token of the router."""
+        return await self.cluster.token(
+            "sympozium-router", namespace=SYSTEM_NAMESPACE, audience="nats"
+        )
+
+
+@pytest.fixture
+async def secured(cluster: Cluster, tmp_path: Path) -> AsyncIterator[Secured]:
+    """The cluster, its secured bus, and the controller between them."""
+    directory = tmp_path / "secured-nats"
+    directory.mkdir()
+    server, issuer = NatsServer(directory), new_issuer()
+    access = ServerAccess(issuer.public_key, "controller", PASSWORD)
+    server.config = server_config(access, port=server.port, data_dir=directory)
+    await server.start()
+    bus = BusSettings(server.url, user="controller", password=PASSWORD, issuer_seed=issuer.seed)
+    try:
+        async with controller(cluster, settings_for(bus)):
+            await cluster.create_agent()
+            yield Secured(cluster, server)
+    finally:
+        server.kill()
+
+
+async def denied(attempt: Awaitable[object]) -> bool:
+    """Return whether the bus refused: it never confirms what it does not allow."""
+    try:
+        await attempt
+    except (BusDeniedError, BusUnavailableError):
+        return True
+    return False
+
+
+async def violations(bus: NatsBus, act: Callable[[], Awaitable[object]]) -> list[str]:
+    """Return what the server said about *act* before it answered a ping."""
+    seen: list[str] = []
+    handler = bus.client._error_cb
+
+    async def note(error: Exception) -> None:
+        seen.append(str(error).lower())
+        await handler(error)
+
+    bus.client._error_cb = note
+    await act()
+    await bus.client.flush()
+    bus.client._error_cb = handler
+    return [text for text in seen if "permissions violation" in text]
+
+
+async def test_a_run_says_what_it_did_and_nobody_else_can_say_it(secured: Secured) -> None:
+    first, first_token = await secured.run("first")
+    second, _ = await secured.run("second")
+    uid, other = (RunUid(run["metadata"]["uid"]) for run in (first, second))
+    async with secured.connect(first_token, "run", NAMESPACE, uid) as bus:
+        assert await denied(
+            bus.publish(run_out(NAMESPACE, other), b'{"type":"result","text":"x"}', message_id="f")
+        )
+        await say(bus, first, Result(text="mine"))
+    assert (await secured.cluster.ended("first"))["result"] == "mine"
+    untouched = await secured.cluster.kube.get(AGENT_RUNS, NAMESPACE, "second")
+    assert untouched["status"] == {"phase": "Pending"}
+
+
+async def test_a_run_cannot_use_what_belongs_to_others(secured: Secured) -> None:
+    run, token = await secured.run("first")
+    uid = RunUid(run["metadata"]["uid"])
+    async with secured.connect(token, "run", NAMESPACE, uid) as bus:
+        for subject in (
+            outbox(NAMESPACE, "web"),
+            inbox(NAMESPACE, "web"),
+            "$JS.API.STREAM.PURGE.RUNS",
+            "$JS.API.STREAM.DELETE.INBOX",
+            "$JS.API.CONSUMER.MSG.NEXT.RUNS.controller",
+            "$JS.API.DIRECT.GET.RUNS",
+            live(NAMESPACE, RunUid("another")),
+            context(NAMESPACE, RunUid("another")),
+            run_in(NAMESPACE, uid),
+            "_INBOX.router.x",
+            "$SYS.REQ.USER.AUTH",
+        ):
+            assert await violations(bus, partial(bus.client.publish, subject, b"")), subject
+        for subject in (">", "_INBOX.>", "runs.>", "$JS.ACK.>", "_INBOX.run.>", "$SYS.>"):
+            assert await violations(bus, partial(bus.client.subscribe, subject)), subject
+
+
+async def test_a_run_uses_everything_that_is_its_own(secured: Secured) -> None:
+    run, token = await secured.run("first")
+    uid = RunUid(run["metadata"]["uid"])
+    router_token = await secured.router()
+    async with (
+        secured.connect(router_token, "router") as router,
+        secured.connect(token, "run", NAMESPACE, uid) as bus,
+        bus.listen(run_in(NAMESPACE, uid)) as told,
+    ):
+
+        async def answer(_: str, data: bytes) -> bytes:
+            return b"for " + data
+
+        async with router.respond("context.*.*", answer, group="router"):
+            await router.client.flush()
+            await bus.client.flush()
+            assert await bus.request(context(NAMESPACE, uid), b"me", timeout_s=2) == b"for me"
+        await router.publish(run_in(NAMESPACE, uid), b"steer", message_id="1")
+        assert (await anext(told))[1] == b"steer"
+        assert await violations(bus, lambda: bus.send(live(NAMESPACE, uid), b"token")) == []
+
+
+async def test_a_channel_hands_in_reads_its_own_outbox_and_asks_for_its_history(
+    secured: Secured,
+) -> None:
+    token, router_token = await secured.channel(), await secured.router()
+    async with (
+        secured.connect(router_token, "router") as router,
+        secured.connect(token, "channel", NAMESPACE, "web") as channel,
+    ):
+        await channel.publish(inbox(NAMESPACE, "web"), b"in", message_id="1")
+        async with router.consume(INBOX_CONSUMER) as deliveries:
+            delivery = await anext(deliveries)
+            assert delivery.data == b"in"
+            await delivery.ack()
+        stored = await router.publish(outbox(NAMESPACE, "web"), b"out", message_id="2")
+        assert await router.at(OUTBOX, stored.sequence) == Stored(
+            outbox(NAMESPACE, "web"), stored.sequence, b"out"
+        )
+        async with channel.consume(outbox_consumer(NAMESPACE, "web")) as deliveries:
+            delivery = await anext(deliveries)
+            assert delivery.data == b"out"
+            await delivery.discard(reason="no such thread")
+
+        async def answer(_: str, data: bytes) -> bytes:
+            return data + b"!"
+
+        async with router.respond("history.*.*", answer, group="router"):
+            await router.client.flush()
+            asked = await channel.request(history(NAMESPACE, "web"), b"all", timeout_s=2)
+        assert asked == b"all!"
+
+
+async def test_a_channel_reaches_no_other_channel(secured: Secured) -> None:
+    token = await secured.channel("web")
+    await secured.channel("other")
+    async with secured.connect(token, "channel", NAMESPACE, "web") as bus:
+        for subject in (
+            inbox(NAMESPACE, "other"),
+            outbox(NAMESPACE, "web"),
+            history(NAMESPACE, "other"),
+            "$JS.API.CONSUMER.MSG.NEXT.OUTBOX.channel_default_other",
+            "$JS.ACK.OUTBOX.channel_default_other.1.1.1.1.0",
+            "$JS.API.DIRECT.GET.OUTBOX.outbox.default.other",
+        ):
+            assert await violations(bus, partial(bus.client.publish, subject, b"")), subject
+        for subject in (outbox(NAMESPACE, "web"), "live.>", "_INBOX.channel.default.other.>"):
+            assert await violations(bus, partial(bus.client.subscribe, subject)), subject
+
+
+async def test_the_acknowledgement_of_a_runs_message_is_no_order_to_the_bus(
+    secured: Secured,
+) -> None:
+    run, token = await secured.run("first")
+    uid = RunUid(run["metadata"]["uid"])
+    async with (
+        secured.connect(await secured.router(), "router") as router,
+        secured.connect(token, "run", NAMESPACE, uid) as bus,
+    ):
+        stored = await bus.publish(run_out(NAMESPACE, uid), b'{"type":"started"}', message_id="1")
+        for order in ("$JS.API.STREAM.PURGE.RUNS", "$JS.API.STREAM.DELETE.RUNS"):
+            await bus.client.publish(run_out(NAMESPACE, uid), b"{}", reply=order)
+        await bus.publish(run_out(NAMESPACE, uid), b'{"type":"started"}', message_id="2")
+        assert await router.at(RUNS, stored.sequence) is not None
+
+
+@pytest.mark.parametrize("identity", [("router",), ("run", NAMESPACE, "u")])
+async def test_nobody_gets_in_without_a_token(secured: Secured, identity: tuple[str, ...]) -> None:
+    with pytest.raises(BusUnavailableError):
+        async with secured.connect("", *identity):
+            pass
+
+
+async def test_a_token_for_the_api_server_is_none_for_the_bus(secured: Secured) -> None:
+    await secured.run("first")
+    token = await secured.cluster.token("sympozium-run")
+    with pytest.raises(BusUnavailableError):
+        async with secured.connect(token, "run", NAMESPACE, "u"):
+            pass
+
+
+async def test_a_runs_account_without_its_pod_is_nobody(secured: Secured) -> None:
+    await secured.run("first")
+    token = await secured.cluster.token("sympozium-run", audience="nats")
+    with pytest.raises(BusUnavailableError):
+        async with secured.connect(token, "run", NAMESPACE, "u"):
+            pass
+
+
+async def test_any_other_account_is_nobody(secured: Secured) -> None:
+    token = await secured.cluster.token("default", audience="nats")
+    with pytest.raises(BusUnavailableError):
+        async with secured.connect(token, "router"):
+            pass
+
+
+async def test_the_routers_account_in_another_namespace_is_nobody(secured: Secured) -> None:
+    account = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "sympozium-router", "namespace": NAMESPACE},
+    }
+    await secured.cluster.kube.request(
+        "POST", f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts", body=account
+    )
+    token = await secured.cluster.token("sympozium-router", audience="nats")
+    with pytest.raises(BusUnavailableError):
+        async with secured.connect(token, "router"):
+            pass
+
+
+async def test_a_runs_credential_is_worth_nothing_once_the_run_has_ended(
+    secured: Secured,
+) -> None:
+    run, token = await secured.run("first")
+    uid = RunUid(run["metadata"]["uid"])
+    async with secured.connect(token, "run", NAMESPACE, uid) as bus:
+        await say(bus, run, Result(text="done"))
+    await secured.cluster.ended("first")
+    with pytest.raises(BusUnavailableError):
+        async with secured.connect(token, "run", NAMESPACE, uid):
+            pass
+
+
+async def test_the_controllers_own_password_is_asked_for(secured: Secured) -> None:
+    address = Address(
+        secured.server.url, "x", reply_prefix("controller"), user="controller", password="guess"
+    )
+    with pytest.raises(BusUnavailableError):
+        async with connect(address, patience_s=1.0):
+            pass
+
+
+async def test_a_restarted_bus_admits_everybody_again(secured: Secured) -> None:
+    token = await secured.router()
+    async with secured.connect(token, "router") as bus:
+        secured.server.kill()
+        await secured.server.start()
+        async with asyncio.timeout(8):
+            while True:
+                try:
+                    await bus.publish(outbox(NAMESPACE, "web"), b"x", message_id="1")
+                    break
+                except (BusUnavailableError, nats.errors.Error):
+                    await asyncio.sleep(0.05)

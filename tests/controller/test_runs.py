@@ -1,0 +1,235 @@
+"""Runs from AgentRun to status, through a real API server and a real bus."""
+
+import asyncio
+
+import pytest
+from tests.controller.cluster import NAMESPACE, Cluster, controller, say
+from tests.fixtures.nats_server import NatsServer
+
+from sympozium.bus.nats import NatsBus
+from sympozium.contract.names import RunUid
+from sympozium.contract.resources import AGENT_RUNS, EVENTS, JOBS, PODS
+from sympozium.contract.run_events import Failure, Result, Started, Usage
+from sympozium.contract.subjects import RUNS_CONSUMER, run_out
+from sympozium_controller.settings import Settings
+
+
+async def test_a_run_becomes_a_job_and_its_result_its_status(
+    controlled: Cluster, bus: NatsBus
+) -> None:
+    await controlled.create_agent()
+    run = await controlled.create_run("r1")
+    job = await controlled.job("r1")
+    assert job["metadata"]["ownerReferences"][0]["uid"] == run["metadata"]["uid"]
+    await say(bus, run, Started())
+    await say(bus, run, Result(text="hi", usage=Usage(input_tokens=2, output_tokens=1)), number=2)
+    status = await controlled.ended("r1")
+    assert (status["phase"], status["result"]) == ("Succeeded", "hi")
+    assert (status["model"], status["jobName"]) == ("test-model", "r1")
+    assert status["usage"] == {"inputTokens": 2, "outputTokens": 1}
+    assert status["startedAt"]
+
+
+async def test_a_run_costs_one_job_and_one_status_write(controlled: Cluster, bus: NatsBus) -> None:
+    await controlled.create_agent()
+    await controlled.job((await controlled.create_run("first"))["metadata"]["name"])
+    run = await controlled.create_run("second")
+    await controlled.job("second")
+    await say(bus, run, Result(text="hi"))
+    await controlled.ended("second")
+    ended = await controlled.kube.get(AGENT_RUNS, NAMESPACE, "second")
+    created = int(run["metadata"]["resourceVersion"])
+    assert int(ended["metadata"]["resourceVersion"]) - created == 2  # the Job, and the status
+
+
+async def test_an_agents_own_word_for_its_failure_is_kept(
+    controlled: Cluster, bus: NatsBus
+) -> None:
+    await controlled.create_agent()
+    run = await controlled.create_run("r1")
+    await controlled.job("r1")
+    await say(bus, run, Failure(reason="ModelTimeout", detail="no token for 30 s"))
+    status = await controlled.ended("r1")
+    assert status["phase"] == "Failed"
+    assert status["error"] == {"reason": "ModelTimeout", "message": "no token for 30 s"}
+
+
+async def test_runs_of_a_conversation_start_one_after_the_other(
+    controlled: Cluster, bus: NatsBus
+) -> None:
+    await controlled.create_agent()
+    second = await controlled.create_run("second", conversation="c", sequence=2)
+    await controlled.job("second")
+    first = await controlled.create_run("first", conversation="d", sequence=1)
+    await controlled.job("first")
+    waiting = await controlled.create_run("third", conversation="c", sequence=3)
+    other = await controlled.create_run("other", conversation="e", sequence=4)
+    await controlled.job("other")  # came later and has started: the queue has passed the third
+    assert not await controlled.exists(JOBS, "third")
+    await say(bus, second, Result(text="done"))
+    await controlled.job("third")
+    for run in (first, waiting, other):
+        await say(bus, run, Result(text="done"))
+        await controlled.ended(run["metadata"]["name"])
+
+
+async def test_a_run_of_an_unknown_agent_fails_and_says_so(controlled: Cluster) -> None:
+    await controlled.create_run("r1")
+    status = await controlled.ended("r1")
+    assert status["error"]["reason"] == "AgentNotFound"
+
+
+async def test_a_cancelled_run_loses_its_job(controlled: Cluster) -> None:
+    await controlled.create_agent()
+    await controlled.create_run("r1")
+    await controlled.job("r1")
+    await controlled.kube.patch(AGENT_RUNS, NAMESPACE, "r1", {"spec": {"cancel": True}})
+    status = await controlled.ended("r1")
+    assert status["phase"] == "Cancelled"
+    await controlled.until_gone(JOBS, "r1")
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "kubelet_reason", "reason"),
+    [
+        (1, "Error", "AgentCrashed"),
+        (137, "OOMKilled", "OutOfMemory"),
+        (0, "Completed", "AgentCrashed"),
+    ],
+)
+async def test_a_pod_that_ends_without_an_answer_fails_its_run(
+    controlled: Cluster, exit_code: int, kubelet_reason: str, reason: str
+) -> None:
+    await controlled.create_agent()
+    await controlled.create_run("r1")
+    pod = await controlled.create_pod(await controlled.job("r1"))
+    await controlled.agent_ended(pod, exit_code=exit_code, reason=kubelet_reason)
+    status = await controlled.ended("r1")
+    assert (status["phase"], status["error"]["reason"]) == ("Failed", reason)
+
+
+async def test_a_result_that_a_killed_controller_had_in_its_hands_is_found_at_once(
+    cluster: Cluster, bus: NatsBus, settings: Settings
+) -> None:
+    await cluster.create_agent()
+    async with controller(cluster, settings):
+        run = await cluster.create_run("r1")
+        await cluster.job("r1")
+    await say(bus, run, Result(text="hi"))
+    async with bus.consume(RUNS_CONSUMER) as deliveries:
+        await anext(deliveries)  # taken, and never settled
+    async with controller(cluster, settings):
+        assert (await cluster.ended("r1"))["result"] == "hi"
+
+
+async def test_a_result_wins_over_the_end_of_its_pod(
+    cluster: Cluster, bus: NatsBus, settings: Settings
+) -> None:
+    await cluster.create_agent()
+    async with controller(cluster, settings):
+        run = await cluster.create_run("r1")
+        pod = await cluster.create_pod(await cluster.job("r1"))
+    await say(bus, run, Result(text="hi"))
+    await cluster.agent_ended(pod, exit_code=1)
+    async with controller(cluster, settings):
+        assert (await cluster.ended("r1"))["result"] == "hi"
+
+
+async def test_a_strangers_line_after_the_result_does_not_hide_it(
+    cluster: Cluster, bus: NatsBus, settings: Settings
+) -> None:
+    await cluster.create_agent()
+    async with controller(cluster, settings):
+        run = await cluster.create_run("r1")
+        pod = await cluster.create_pod(await cluster.job("r1"))
+    await say(bus, run, Result(text="hi"))
+    subject = run_out(NAMESPACE, RunUid(run["metadata"]["uid"]))
+    await bus.publish(subject, b'{"stream":"RUNS","seq":3}', message_id="stranger")
+    await cluster.agent_ended(pod, exit_code=1)
+    async with controller(cluster, settings):
+        assert (await cluster.ended("r1"))["result"] == "hi"
+
+
+async def test_a_bus_that_is_away_delays_a_run_and_loses_nothing(
+    controlled: Cluster, bus: NatsBus, nats_server: NatsServer
+) -> None:
+    await controlled.create_agent()
+    run = await controlled.create_run("r1")
+    await controlled.job("r1")
+    nats_server.kill()
+    await nats_server.start()
+    async with asyncio.timeout(5):
+        while not bus.is_connected:  # noqa: ASYNC110 - the client has no event for it
+            await asyncio.sleep(0.02)
+    await say(bus, run, Result(text="hi"))
+    assert (await controlled.ended("r1"))["result"] == "hi"
+
+
+async def test_a_job_that_may_have_no_pod_fails_the_run_with_the_rule(
+    controlled: Cluster,
+) -> None:
+    await controlled.create_agent()
+    await controlled.create_run("r1")
+    job = await controlled.job("r1")
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": "r1.1", "namespace": NAMESPACE},
+        "involvedObject": {"kind": "Job", "name": "r1", "uid": job["metadata"]["uid"]},
+        "reason": "FailedCreate",
+        "message": 'Error creating: pods "r1-x" is forbidden: exceeded quota: small',
+        "type": "Warning",
+    }
+    await controlled.kube.create(EVENTS, event)
+    status = await controlled.ended("r1")
+    assert status["error"]["reason"] == "Quota"
+    assert "exceeded quota: small" in status["error"]["message"]
+    await controlled.until_gone(JOBS, "r1")
+
+
+async def test_a_run_that_is_deleted_is_forgotten(controlled: Cluster, bus: NatsBus) -> None:
+    await controlled.create_agent()
+    run = await controlled.create_run("r1")
+    await controlled.job("r1")
+    await controlled.kube.delete(AGENT_RUNS, NAMESPACE, "r1")
+    await controlled.until_gone(JOBS, "r1")
+    await say(bus, run, Result(text="late"))
+    again = await controlled.create_run("r2")
+    await controlled.job("r2")
+    await say(bus, again, Result(text="hi"))
+    assert (await controlled.ended("r2"))["result"] == "hi"
+
+
+async def test_a_run_of_the_same_name_waits_for_the_job_of_the_deleted_one(
+    controlled: Cluster,
+) -> None:
+    await controlled.create_agent()
+    await controlled.create_run("r1")
+    old = await controlled.job("r1")
+    await controlled.kube.delete(AGENT_RUNS, NAMESPACE, "r1")
+    await controlled.create_run("r1")
+    old_uid = old["metadata"]["uid"]
+    fresh = await controlled.until(JOBS, "r1", lambda job: job["metadata"]["uid"] != old_uid)
+    assert (
+        fresh["metadata"]["ownerReferences"][0]["uid"]
+        != old["metadata"]["ownerReferences"][0]["uid"]
+    )
+
+
+async def test_an_image_that_nobody_has_fails_the_run_with_its_name(controlled: Cluster) -> None:
+    await controlled.create_agent()
+    await controlled.create_run("r1", timeout="1s")
+    pod = await controlled.create_pod(await controlled.job("r1"))
+    waiting = {"reason": "ErrImagePull", "message": "no such image: x:1"}
+    container = {
+        "name": "agent",
+        "image": "x:1",
+        "imageID": "",
+        "ready": False,
+        "restartCount": 0,
+        "state": {"waiting": waiting},
+    }
+    await controlled.set_status(PODS, pod["metadata"]["name"], {"containerStatuses": [container]})
+    status = await controlled.ended("r1")
+    assert status["error"]["reason"] == "DeadlineExceeded"  # the deadline comes before the grace
+    await controlled.until_gone(JOBS, "r1")
