@@ -30,15 +30,18 @@ from sympozium_controller.runs.decide import Seen, next_actions
 from sympozium_controller.runs.endings import Ending, Silence, stored_ending
 from sympozium_controller.runs.observe import RunCache
 from sympozium_controller.runs.plan import Plan, plan_run
-from sympozium_controller.runs.pod import build_job
+from sympozium_controller.runs.pod import MODEL_ANNOTATION, build_job
 from sympozium_controller.runs.trouble import Trouble
-from sympozium_controller.runs.view import JobView, Run, is_finished_run, read_run
+from sympozium_controller.runs.view import JobView, Run, is_finished_run, read_job, read_run
 from sympozium_controller.settings import PodSettings
 
 log = logging.getLogger(__name__)
 
 MAX_ROUNDS = 12
 """Decisions in a row about one run before it has to queue again; four is usual."""
+
+MAX_BACKOFF_S = 3.0
+"""How much later than the end of a fault a run may go on."""
 
 EnsureNamespace = Callable[[str], Awaitable[None]]
 
@@ -64,7 +67,8 @@ class RunReconciler:
     def __init__(self, world: World, *, workers: int = 16) -> None:
         self._world = world
         self._workers = workers
-        self._queue: WorkQueue[Key] = WorkQueue()
+        self._queue: WorkQueue[Key] = WorkQueue(max_backoff_s=MAX_BACKOFF_S)
+        self._strangers: dict[Key, JobView] = {}
         self._due: dict[Key, float] = {}
         self._unasked: set[str] = set()
         world.cache.wake(self._queue.add)
@@ -117,7 +121,8 @@ class RunReconciler:
 
     async def _see(self, obj: Object) -> Seen:
         run, cache = read_run(obj), self._world.cache
-        job = cache.job(run)
+        stranger = self._strangers.pop((run.namespace, run.name), None)
+        job = cache.job(run) or stranger
         return Seen(
             run=run,
             plan=None if job is not None or run.is_finished else await self._plan(run),
@@ -160,8 +165,11 @@ class RunReconciler:
         await self._world.ensure_namespace(run.namespace)
         try:
             jobs.remember(await kube.create(JOBS, build_job(run, plan, self._world.pods)))
-        except AlreadyExistsError:
-            jobs.remember(await kube.get(JOBS, run.namespace, run.name))
+        except AlreadyExistsError:  # ours, from a life before; or one that our copies never see
+            found = await kube.get(JOBS, run.namespace, run.name)
+            jobs.remember(found)
+            view = read_job(found, model_annotation=MODEL_ANNOTATION)
+            self._strangers[run.namespace, run.name] = view
         except (ForbiddenError, InvalidError) as error:
             reason = _refusal_reason(str(error), isinstance(error, InvalidError))
             facts = status.Facts(run=run, now=_now(), model=plan.model.model)
