@@ -7,7 +7,7 @@ from typing import Any
 from sympozium_local.apiserver.registry import Registry, Served
 from sympozium_local.apiserver.resource import ApiResource, Column, Object
 from sympozium_local.apiserver.schema import CompiledSchema
-from sympozium_local.apiserver.store import Change, encode
+from sympozium_local.apiserver.store import DELETED, Change, Store, encode
 
 KEY = "customresourcedefinitions.apiextensions.k8s.io"
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
@@ -19,7 +19,7 @@ _AGE = Column("Age", "date", ".metadata.creationTimestamp")
 _NAME = re.compile(r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")
 
 
-def prepare(crd: Object, now: str, others: list[Object]) -> None:
+def prepare(crd: Object, now: str, registry: Registry) -> None:
     """Fill in what the server says about a CRD: default names, conditions, finalizer."""
     spec, metadata = crd["spec"], crd["metadata"]
     names = spec.setdefault("names", {})
@@ -29,7 +29,7 @@ def prepare(crd: Object, now: str, others: list[Object]) -> None:
     if not metadata.get("deletionTimestamp") and CLEANUP not in metadata.get("finalizers", ()):
         metadata["finalizers"] = [*metadata.get("finalizers", ()), CLEANUP]
     status = crd.setdefault("status", {})
-    taken = _taken(crd, others)
+    taken = _taken(crd, registry)
     accepted = not taken
     _condition(
         status,
@@ -61,16 +61,12 @@ def prepare(crd: Object, now: str, others: list[Object]) -> None:
     ]
 
 
-def _taken(crd: Object, others: list[Object]) -> str:
+def _taken(crd: Object, registry: Registry) -> str:
     spec = crd["spec"]
-    for other in others:
-        if other["metadata"]["name"] == crd["metadata"]["name"]:
-            continue
-        if other["spec"]["group"] != spec.get("group"):
-            continue
-        if other["spec"]["names"]["kind"] == spec["names"].get("kind"):
-            return f'"{spec["names"]["kind"]}" is already in use'
-    return ""
+    kind = spec["names"]["kind"]
+    if registry.key_of(spec["group"], kind) in {"", crd["metadata"]["name"]}:
+        return ""
+    return f'"{kind}" is already in use'
 
 
 def _condition(status: Object, now: str, condition: Object) -> None:
@@ -193,10 +189,14 @@ def _served(spec: Object, version: Object) -> Served:
     )
 
 
-def follow(registry: Registry, change: Change) -> None:
+def follow(registry: Registry, store: Store, change: Change) -> None:
     """Serve what a committed change of a CRD says."""
     if change.key != KEY:
         return
     crd = change.object()
-    kinds = [] if change.type == "DELETED" else served_kinds(crd)
-    registry.install(change.name, kinds)
+    before = registry.stored(change.name)
+    registry.install(change.name, [] if change.type == DELETED else served_kinds(crd))
+    after = registry.stored(change.name)
+    if before is not None and after is not None and before.fields != after.fields:
+        objects = [(row, after.read(row)) for row in store.select(change.name)]
+        store.index_anew([(row, obj, after.facets(obj)) for row, obj in objects])

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from sympozium_local.apiserver import crds
 from sympozium_local.apiserver.authn import MASTERS, service_account
@@ -18,12 +19,20 @@ from sympozium_local.apiserver.objects import Objects
 from sympozium_local.apiserver.registry import Registry
 from sympozium_local.apiserver.request import Call, User
 from sympozium_local.apiserver.resource import Object
-from sympozium_local.apiserver.store import DELETED, Change, Row, Store
+from sympozium_local.apiserver.store import ADDED, DELETED, Change, Row, Store
 
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 5.0
 """After a webhook refused a deletion, or did not answer."""
+
+EVENT_LIFETIME = timedelta(hours=1)
+"""Source: kube-apiserver's --event-ttl."""
+
+SWEEP_EVERY = timedelta(minutes=10)
+"""Old events are looked for when a new one comes, at most this often: idle costs nothing."""
+
+_OLD_EVENTS = "(old events)"  # stands in the queue where else a uid does
 
 _account = service_account("kube-system", "generic-garbage-collector")
 COLLECTOR = User(_account.name, (*_account.groups, MASTERS))
@@ -39,9 +48,12 @@ class Collector:
         self._waiting: deque[str] = deque()
         self._is_waiting: set[str] = set()
         self._work = asyncio.Event()
+        self._swept = datetime.min.replace(tzinfo=UTC)
         store.listen(self._follow)
 
     def _follow(self, change: Change) -> None:
+        if change.key == "events" and change.type == ADDED:
+            self._add(_OLD_EVENTS)
         if change.type != DELETED:
             if change.is_deleting or change.owners:
                 self._add(change.uid)
@@ -90,6 +102,9 @@ class Collector:
             asyncio.get_running_loop().call_later(RETRY_AFTER_S, self._add, uid)
 
     async def _settle(self, uid: str) -> None:
+        if uid == _OLD_EVENTS:
+            await self._sweep_events()
+            return
         row = self._store.find(uid)
         if row is None:
             for dependent in self._store.dependents(uid):
@@ -100,6 +115,16 @@ class Collector:
             await self._settle_deleting(row, obj)
         elif obj["metadata"].get("ownerReferences"):
             await self._settle_dependent(row)
+
+    async def _sweep_events(self) -> None:
+        now = datetime.now(UTC)
+        if now - self._swept < SWEEP_EVERY:
+            return
+        self._swept = now
+        for row in self._store.select("events"):
+            made = datetime.fromisoformat(row.object()["metadata"]["creationTimestamp"])
+            if now - made > EVENT_LIFETIME:
+                await self._delete(row, "Background")
 
     async def _settle_dependent(self, row: Row) -> None:
         """Delete an object without living owners; drop the dead ones of another."""

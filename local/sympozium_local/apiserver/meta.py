@@ -3,10 +3,13 @@
 import random
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from sympozium_local.apiserver import field_errors, name_rules
+from sympozium_local.apiserver.builtin_types import check_types
 from sympozium_local.apiserver.errors import ApiError, conflict, invalid
+from sympozium_local.apiserver.field_errors import FieldError
 from sympozium_local.apiserver.registry import Served
 from sympozium_local.apiserver.resource import Object
 
@@ -37,6 +40,7 @@ _WITH_GENERATION = frozenset({
     "validatingwebhookconfigurations.admissionregistration.k8s.io",
     "mutatingwebhookconfigurations.admissionregistration.k8s.io",
 })  # fmt: skip
+_OBJECT_META = "apimachinery.pkg.apis.meta.v1.ObjectMeta"
 MAX_ANNOTATION_BYTES = 256 * 1024
 
 
@@ -163,21 +167,29 @@ def check(served: Served, obj: Object, old: Object | None) -> Causes:
             wrong.append(("metadata.finalizers", "FieldValueForbidden", message))
     if served.resource.is_builtin:
         return wrong  # the rest is among the rules of built-in kinds
+    if old is None or metadata != old["metadata"]:
+        wrong += [(one.field, one.reason, one.message) for one in _check_custom(metadata, old)]
+    return wrong
+
+
+def _check_custom(metadata: Object, old: Object | None) -> list[FieldError]:
+    wrong = [
+        replace(one, field=f"metadata.{one.field}") for one in check_types(metadata, _OBJECT_META)
+    ]
+    if wrong:
+        return wrong  # what follows relies on types
     if old is None:
-        field, name = "metadata.name", metadata["name"]
-        found = [field_errors.invalid(field, name, why) for why in name_rules.dns_subdomain(name)]
-    else:
-        found = []
+        name = metadata["name"]
+        whys = name_rules.dns_subdomain(name)
+        wrong += [field_errors.invalid("metadata.name", name, why) for why in whys]
     for key, value in (metadata.get("labels") or {}).items():
-        field = "metadata.labels"
-        found += [field_errors.invalid(field, key, why) for why in name_rules.label_key(key)]
-        found += [
-            field_errors.invalid(field, value, why) for why in name_rules.label_value(str(value))
-        ]
+        found = [(key, why) for why in name_rules.label_key(key)]
+        found += [(value, why) for why in name_rules.label_value(value)]
+        wrong += [field_errors.invalid("metadata.labels", text, why) for text, why in found]
     annotations = metadata.get("annotations") or {}
-    if sum(len(key) + len(str(value)) for key, value in annotations.items()) > MAX_ANNOTATION_BYTES:
-        found.append(field_errors.too_long("metadata.annotations", MAX_ANNOTATION_BYTES))
-    return wrong + [(one.field, one.reason, one.message) for one in found]
+    if sum(len(key) + len(value) for key, value in annotations.items()) > MAX_ANNOTATION_BYTES:
+        wrong.append(field_errors.too_long("metadata.annotations", MAX_ANNOTATION_BYTES))
+    return wrong
 
 
 def require_valid(served: Served, name: str, causes: Causes) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from sympozium_local.apiserver import meta, strategy
 from sympozium_local.apiserver.builtin import (
+    INERT,
     default_builtin,
     unknown_builtin_fields,
     validate_builtin,
@@ -84,6 +85,8 @@ class Objects:
             ApiError: 400, 403, 404 (its namespace), 409 or 422.
         """
         obj = self._take_in(call, call.body)
+        if why := INERT.get(call.served.key):
+            call.warnings.append(f"{call.served.resource.kind} is stored, but {why} here")
         return await self._create(call, obj, self._tracked)
 
     def _tracked(self, call: Call, old: Object | None, new: Object, now: str) -> Object:
@@ -323,10 +326,10 @@ class Objects:
         served = call.served
         try:
             self._default(served, obj)
-            strategy.prepare(served.key, obj, old, now)
+            strategy.prepare(served.key, obj, old, now, self._registry)
             admitted = await self._admission.mutate(call, obj, old)
             self._default(served, admitted)
-            strategy.prepare(served.key, admitted, old, now)
+            strategy.prepare(served.key, admitted, old, now, self._registry)
         except (AttributeError, KeyError, TypeError, ValueError):
             self._require_valid(served, obj, old)  # the usual cause: a list where a map belongs
             raise

@@ -105,6 +105,15 @@ class Registry:
                 return served
         return None
 
+    def key_of(self, group: str, kind: str) -> str:
+        """Return the storage key of the kind of that name; "": there is none."""
+        keys = (
+            key
+            for key, served in self._stored.items()
+            if (served.resource.group, served.resource.kind) == (group, kind)
+        )
+        return next(keys, "")
+
     def versions(self, key: str) -> list[Served]:
         """Return all versions of one kind."""
         return self._custom.get(key) or [self._stored[key]]

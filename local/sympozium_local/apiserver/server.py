@@ -13,6 +13,7 @@ import yaml
 from aiohttp import web
 
 from sympozium.contract.errors import PermanentError
+from sympozium.runtime.logs import redact
 from sympozium_local.apiserver import bootstrap, crds, pki
 from sympozium_local.apiserver.admission import AdmissionChain
 from sympozium_local.apiserver.authn import Authenticator
@@ -60,6 +61,7 @@ async def serve(data_dir: Path, *, port: int = 0) -> AsyncIterator[Endpoint]:
         PermanentError: Another server uses *data_dir*, or the port is taken.
     """
     keys = pki.load(data_dir)
+    redact(keys.token_key.decode(), *keys.tokens.values())
     async with (
         _locked(data_dir),
         _store(data_dir / "objects.db") as store,
@@ -70,7 +72,7 @@ async def serve(data_dir: Path, *, port: int = 0) -> AsyncIterator[Endpoint]:
         registry.listen(watches.forget)
         for row in store.select(crds.KEY):
             registry.install(row.name, crds.served_kinds(row.object()))
-        store.listen(lambda change: crds.follow(registry, change))
+        store.listen(lambda change: crds.follow(registry, store, change))
         authorizer = Authorizer(store)
         webhooks = Webhooks(store, registry, session)
         admission = AdmissionChain(store, authorizer, webhooks)

@@ -8,7 +8,7 @@ loop share one transaction and one fsync; a caller answers its client only after
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -204,43 +204,40 @@ class Store:
 
     def insert(self, key: str, obj: Object, *, shape: str, facets: Facets) -> None:
         """Store a new object; its resource version is set here. The name must be free."""
-        metadata = obj["metadata"]
-        raw = self._stamp(obj)
-        namespace, name = metadata.get("namespace", ""), metadata["name"]
+        new = self._change(ADDED, key, obj, (facets, {}))
         cursor = self._db.execute(
             "INSERT INTO objects (key, namespace, name, uid, version, shape, deleting, body)"
             " VALUES (?,?,?,?,?,?,?,?)",
-            (key, namespace, name, metadata["uid"], self.version, shape, _deleting(obj), raw),
+            (key, new.namespace, new.name, new.uid, new.version, shape, new.is_deleting, new.raw),
         )
-        self._index(cursor.lastrowid, obj, facets)
-        self._written.append(self._change(ADDED, key, obj, raw, (facets, {})))
+        self._index(cursor.lastrowid, new.owners, facets)
+        self._written.append(new)
 
     def replace(self, row: Row, obj: Object, *, shape: str, facets: tuple[Facets, Facets]) -> None:
         """Store the new state of the object in *row*; its resource version is set here.
 
         *facets* are those of the new and of the old state.
         """
-        raw = self._stamp(obj)
+        new = self._change(MODIFIED, row.key, obj, facets)
         self._db.execute(
             "UPDATE objects SET version=?, shape=?, deleting=?, body=? WHERE id=?",
-            (self.version, shape, _deleting(obj), raw, row.id),
+            (new.version, shape, new.is_deleting, new.raw, row.id),
         )
-        if facets[0] != facets[1] or _owner_uids(obj) != _owner_uids(row.object()):
+        if facets[0] != facets[1] or new.owners != _owner_uids(row.object()):
             self._unindex(row.id)
-            self._index(row.id, obj, facets[0])
-        self._written.append(self._change(MODIFIED, row.key, obj, raw, facets))
+            self._index(row.id, new.owners, facets[0])
+        self._written.append(new)
 
     def remove(self, row: Row, obj: Object, *, facets: Facets) -> None:
         """Remove the object in *row*, whose last state was *obj*."""
-        raw = self._stamp(obj)
+        last = self._change(DELETED, row.key, obj, (facets, facets))
         self._db.execute("DELETE FROM objects WHERE id=?", (row.id,))
         self._unindex(row.id)
-        self._written.append(self._change(DELETED, row.key, obj, raw, (facets, facets)))
+        self._written.append(last)
 
-    def _change(
-        self, type_: str, key: str, obj: Object, raw: bytes, facets: tuple[Facets, Facets]
-    ) -> Change:
+    def _change(self, type_: str, key: str, obj: Object, facets: tuple[Facets, Facets]) -> Change:
         metadata = obj["metadata"]
+        raw = self._stamp(obj)
         return Change(
             type=type_,
             key=key,
@@ -254,6 +251,14 @@ class Store:
             owners=_owner_uids(obj),
             is_deleting=_deleting(obj),
         )
+
+    def index_anew(self, entries: Iterable[tuple[Row, Object, Facets]]) -> None:
+        """Let objects be selected by other facets than those they were written with."""
+        self._db.execute("BEGIN IMMEDIATE")
+        for row, obj, facets in entries:
+            self._unindex(row.id)
+            self._index(row.id, _owner_uids(obj), facets)
+        self._db.execute("COMMIT")
 
     async def durable(self) -> None:
         """Return when every write made so far survives a loss of power."""
@@ -284,19 +289,18 @@ class Store:
             durable.set_exception(error)
             return
         self.committed = self.version
+        durable.set_result(None)
         for change in written:
             for listener in self._listeners:
                 listener(change)
-        if not durable.done():
-            durable.set_result(None)
 
-    def _index(self, row_id: int | None, obj: Object, facets: Facets) -> None:
+    def _index(self, row_id: int | None, owners: Iterable[str], facets: Facets) -> None:
         if facets:
             self._db.executemany(
                 "INSERT INTO facets VALUES (?,?,?)",
                 [(row_id, facet, value) for facet, value in facets.items()],
             )
-        if owners := _owner_uids(obj):
+        if owners:
             self._db.executemany(
                 "INSERT INTO owners VALUES (?,?)", [(row_id, owner) for owner in owners]
             )

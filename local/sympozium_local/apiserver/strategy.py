@@ -6,7 +6,7 @@ from typing import Any
 from sympozium_local.apiserver import crds, webhooks
 from sympozium_local.apiserver.accounts import ROOT_CA
 from sympozium_local.apiserver.errors import forbidden
-from sympozium_local.apiserver.registry import Served
+from sympozium_local.apiserver.registry import Registry, Served
 from sympozium_local.apiserver.resource import Object
 
 NODE = "local"
@@ -14,10 +14,17 @@ NODE = "local"
 
 PERMANENT_NAMESPACES = frozenset({"default", "kube-system"})
 
+_NOT_EVALUATED = "admission policies are not evaluated here; use a ValidatingWebhookConfiguration"
+_UNENFORCED = {
+    f"{plural}.{webhooks.GROUP}": _NOT_EVALUATED
+    for plural in ("validatingadmissionpolicies", "validatingadmissionpolicybindings")
+}
+"""Kinds whose objects people would rely on; so they are refused, and not stored as if they held."""
+
 Causes = list[tuple[str, str, str]]
 
 
-def prepare(key: str, obj: Object, old: Object | None, now: str) -> None:
+def prepare(key: str, obj: Object, old: Object | None, now: str, registry: Registry) -> None:
     """Complete an object that is about to be stored; *old* is None for a new one.
 
     Doing it twice changes nothing more.
@@ -33,7 +40,7 @@ def prepare(key: str, obj: Object, old: Object | None, now: str) -> None:
     elif key == "secrets":
         _prepare_secret(obj)
     elif key == crds.KEY and not crds.check(obj):
-        crds.prepare(obj, now, [])
+        crds.prepare(obj, now, registry)
 
 
 def _prepare_pod(pod: Object, now: str) -> None:
@@ -101,6 +108,8 @@ def check(key: str, obj: Object, old: Object | None) -> Causes:
         return crds.check(obj)
     if key in {webhooks.MUTATING, webhooks.VALIDATING}:
         return webhooks.check(obj)
+    if key in _UNENFORCED:
+        return [("", "FieldValueForbidden", f"Forbidden: {_UNENFORCED[key]}")]
     return []
 
 

@@ -66,18 +66,18 @@ class Webhooks:
         self._store = store
         self._registry = registry
         self._session = session
-        self._configured: dict[str, list[tuple[str, Object]]] = {}
+        self._configured: dict[str, list[Object]] = {}
         self._trust: dict[str, ssl.SSLContext] = {}
         store.listen(self._follow)
 
     def _follow(self, change: Change) -> None:
         self._configured.pop(change.key, None)
 
-    def _hooks(self, key: str) -> list[tuple[str, Object]]:
+    def _hooks(self, key: str) -> list[Object]:
         hooks = self._configured.get(key)
         if hooks is None:
             hooks = self._configured[key] = [
-                (row.name, hook)
+                hook
                 for row in self._store.select(key)
                 for hook in row.object().get("webhooks") or ()
             ]
@@ -89,17 +89,29 @@ class Webhooks:
         Raises:
             ApiError: One refuses it, or does not answer and its policy is Fail.
         """
-        for configuration, hook in self._hooks(MUTATING):
-            served = self._match(call, hook, obj, old)
-            if served is None:
-                continue
-            write = _in_version(call, served, obj, old)
-            response = await self._ask(hook, write)
-            if response is None:
-                continue
-            self._require_allowed(hook, response, call)
-            obj = _patched(configuration, hook, obj, response)
+        asked: list[tuple[Object, Object]] = []
+        for hook in self._hooks(MUTATING):
+            changed = await self._change(call, hook, obj, old)
+            if changed is not None:
+                obj = changed
+                asked.append((hook, obj))
+        for hook, left in asked:
+            if hook.get("reinvocationPolicy") == "IfNeeded" and left != obj:
+                obj = await self._change(call, hook, obj, old) or obj
         return obj
+
+    async def _change(
+        self, call: Call, hook: Object, obj: Object, old: Object | None
+    ) -> Object | None:
+        """Return what one webhook makes of *obj*; None: it was not asked, or is to be ignored."""
+        served = self._match(call, hook, obj, old)
+        if served is None:
+            return None
+        response = await self._ask(hook, _in_version(call, served, obj, old))
+        if response is None:
+            return None
+        self._require_allowed(hook, response, call)
+        return _patched(hook, obj, response)
 
     async def validate(self, call: Call, obj: Object | None, old: Object | None) -> None:
         """Return if all validating webhooks, asked at once, allow the write.
@@ -109,7 +121,7 @@ class Webhooks:
         """
         matching = [
             (hook, served)
-            for _, hook in self._hooks(VALIDATING)
+            for hook in self._hooks(VALIDATING)
             if (served := self._match(call, hook, obj, old)) is not None
         ]
         if not matching:
@@ -300,7 +312,7 @@ def _review(write: _Write) -> Object:
     return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
 
 
-def _patched(configuration: str, hook: Object, obj: Object, response: Object) -> Object:
+def _patched(hook: Object, obj: Object, response: Object) -> Object:
     if not response.get("patch"):
         return obj
     try:
@@ -308,8 +320,8 @@ def _patched(configuration: str, hook: Object, obj: Object, response: Object) ->
         changed: Object = jsonpatch.JsonPatch(operations).apply(obj)
     except (ValueError, TypeError, msgspec.DecodeError, jsonpatch.JsonPatchException) as error:
         message = (
-            f"Internal error occurred: webhook {hook['name']!r} of {configuration!r} answered with "
-            "a patch that does not apply"
+            f"Internal error occurred: webhook {hook['name']!r} answered with a patch that does "
+            "not apply"
         )
         raise ApiError(500, "InternalError", message) from error
     changed.update(apiVersion=obj["apiVersion"], kind=obj["kind"])

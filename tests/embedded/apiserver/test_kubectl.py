@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 KUBECTL = shutil.which("kubectl", path=str(Path(sys.executable).parent)) or ""
 pytestmark = pytest.mark.skipif(not KUBECTL, reason="kubectl is not installed")
 
-Kubectl = Callable[..., Awaitable[str]]
+Kubectl = Callable[..., Coroutine[Any, Any, str]]
 
 POD = """
 apiVersion: v1

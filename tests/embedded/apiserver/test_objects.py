@@ -187,3 +187,27 @@ async def test_the_scale_of_a_custom_object_is_read_and_set(api: Any, widgets: s
     scaled = await api.merge(f"{widgets}/a/scale", {"spec": {"replicas": 4}})
     assert (scaled["kind"], scaled["spec"]["replicas"]) == ("Scale", 4)
     assert (await api.get(f"{widgets}/a"))["spec"]["replicas"] == 4
+
+
+async def test_metadata_of_the_wrong_type_is_refused_for_every_kind(api: Any, widgets: str) -> None:
+    odd: list[dict[str, Any]] = [
+        {"labels": {"a": 1}},
+        {"labels": ["a"]},
+        {"finalizers": "x"},
+        {"ownerReferences": [{"name": "x"}]},
+        {"ownerReferences": ["x"]},
+        {"annotations": {"a": {"b": "c"}}},
+    ]
+    for path in (widgets, CONFIGMAPS):
+        for metadata in odd:
+            body = {"metadata": {"name": "odd", **metadata}}
+            code, status = await api.call("POST", path, body)
+            assert code in {400, 422}, (path, metadata, status)
+
+
+async def test_specs_of_the_wrong_type_are_refused(api: Any) -> None:
+    odd: list[Any] = [None, 7, {}, {"containers": 7}, {"containers": [7]}, {"containers": []}]
+    for spec in odd:
+        body = {"metadata": {"name": "odd"}, "spec": spec}
+        code, status = await api.call("POST", "/api/v1/namespaces/default/pods", body)
+        assert code in {400, 422}, (spec, status)

@@ -5,19 +5,24 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from kubernetes.aio import client, config, watch
+from kubernetes import aio
 from kubernetes.aio.client.exceptions import ApiException
+
+# Its annotations say of every field that it may be None; answers are checked here by using them.
+client: Any = aio.client
+make_watch: Any = aio.watch.Watch
 
 
 @pytest.fixture
-async def official(api: Any) -> AsyncIterator[client.ApiClient]:
+async def official(api: Any) -> AsyncIterator[Any]:
     configuration = client.Configuration()
-    await config.load_kube_config(str(api.endpoint.kubeconfig), client_configuration=configuration)
+    load: Any = aio.config.load_kube_config
+    await load(str(api.endpoint.kubeconfig), client_configuration=configuration)
     async with client.ApiClient(configuration) as made:
         yield made
 
 
-async def test_typed_objects_are_created_read_and_deleted(official: client.ApiClient) -> None:
+async def test_typed_objects_are_created_read_and_deleted(official: Any) -> None:
     core = client.CoreV1Api(official)
     container = client.V1Container(name="c", image="example/c")
     body = client.V1Pod(
@@ -35,7 +40,7 @@ async def test_typed_objects_are_created_read_and_deleted(official: client.ApiCl
 
 
 @pytest.mark.usefixtures("widgets")
-async def test_custom_objects_are_patched_and_watched(official: client.ApiClient) -> None:
+async def test_custom_objects_are_patched_and_watched(official: Any) -> None:
     custom = client.CustomObjectsApi(official)
     where = ("example.com", "v1", "default", "widgets")
     await custom.create_namespaced_custom_object(*where, {"metadata": {"name": "a"}})
@@ -43,7 +48,7 @@ async def test_custom_objects_are_patched_and_watched(official: client.ApiClient
         *where, "a", {"spec": {"color": "blue"}}, _content_type="application/merge-patch+json"
     )
     assert patched["spec"]["color"] == "blue"
-    async with asyncio.timeout(10), watch.Watch() as watching:
+    async with asyncio.timeout(10), make_watch() as watching:
         listing = custom.list_namespaced_custom_object
         async for event in watching.stream(listing, *where, timeout_seconds=5):
             assert event["type"] == "ADDED"
@@ -51,7 +56,7 @@ async def test_custom_objects_are_patched_and_watched(official: client.ApiClient
             break
 
 
-async def test_access_and_tokens_are_reviewed(official: client.ApiClient) -> None:
+async def test_access_and_tokens_are_reviewed(official: Any) -> None:
     core = client.CoreV1Api(official)
     request = client.AuthenticationV1TokenRequest(
         spec=client.V1TokenRequestSpec(audiences=["nats"], expiration_seconds=600)

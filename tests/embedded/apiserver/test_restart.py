@@ -116,7 +116,7 @@ async def test_keys_and_tokens_stay_and_only_their_owner_can_read_them(data_dir:
     async with serve(data_dir) as endpoint:
         assert (endpoint.ca_file.read_text(), endpoint.token_file.read_text()) == before
         assert endpoint.url in endpoint.kubeconfig.read_text()
-    assert modes(data_dir, ["pki", "tokens", "."]) == {0o700}
+    assert modes(data_dir.parent, ["data", "data/pki", "data/tokens"]) == {0o700}
     assert modes(data_dir, ["*.kubeconfig", "tokens/*", "pki/*"]) == {0o600}
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from sympozium_local.apiserver import watching
 from sympozium_local.apiserver.errors import ApiError
 from sympozium_local.apiserver.store import MODIFIED, Change
 from sympozium_local.apiserver.watch import LOG_LENGTH, Log
@@ -68,6 +69,19 @@ async def test_a_watch_may_ask_for_the_state_and_a_mark_at_its_end(api: Any) -> 
     assert [type_ for type_, _ in seen] == ["ADDED", "ADDED", "ADDED", "BOOKMARK"]
     mark = seen[-1][1]["metadata"]["annotations"]
     assert mark == {"k8s.io/initial-events-end": "true"}
+
+
+async def test_a_quiet_watch_learns_by_bookmarks_how_far_the_rest_has_come(
+    api: Any, configmap: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "BOOKMARK_EVERY_S", 0.01)
+    since = (await api.get(CONFIGMAPS))["metadata"]["resourceVersion"]
+    query = {"resourceVersion": since, "allowWatchBookmarks": "true"}
+    async with api.watch("/api/v1/secrets", **query) as watch:
+        made = await api.create(CONFIGMAPS, configmap("elsewhere"))
+        type_, obj = await watch.next()
+    assert (type_, obj["kind"]) == ("BOOKMARK", "Secret")
+    assert obj["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
 
 
 async def test_a_version_from_the_future_is_gone(api: Any) -> None:
