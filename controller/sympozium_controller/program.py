@@ -26,7 +26,8 @@ from sympozium_controller.settings import Settings
 
 log = logging.getLogger(__name__)
 
-DRAIN_S = 4.0
+DRAIN_S = 2.5
+"""Less than the grace that a kubelet gives us; what is not done then is done by the next."""
 
 
 class Readiness:
