@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 CONTEXT_TIMEOUT_S = 330.0
 """Longer than the bridge tries to get the context, so that it is the bridge that says why."""
 
+PROVIDER = "openai"
+
 EXIT_TERMINATED = 128 + signal.SIGTERM
 
 
@@ -95,6 +97,11 @@ async def answer(context: RunContext, settings: Settings, journal: JournalWriter
     say(Started())
     outcome: Result | Failure
     try:
+        if context.model.provider != PROVIDER:
+            raise PermanentError(
+                f"cannot use the provider {context.model.provider!r}: this agent speaks "
+                f"{PROVIDER!r} only; change spec.model.provider"
+            )
         async with (
             open_toolbox(context, settings.layout) as toolbox,
             open_provider(

@@ -7,9 +7,11 @@ may be killed at any line: the kubelet starts it again, and it goes on where it 
 import asyncio
 import logging
 import socket
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from sympozium.bus.ports import BusUnavailableError
 from sympozium.contract.names import RunUid
 from sympozium.contract.reasons import Reason
 from sympozium.contract.subjects import reply_prefix
@@ -30,8 +32,8 @@ with aiohttp_hidden():
 
 log = logging.getLogger(__name__)
 
-CONNECT_PATIENCE_S = 24 * 3600.0
-"""As long as a run may last: what the agent said is not given up because the bus is away."""
+CONNECT_PATIENCE_S = 5.0
+"""After which a bus that is away is worth a line in the log, and is tried again."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,27 @@ async def run() -> None:
     async with (
         open_upstream(settings.endpoint) as upstream,
         serve_model(ModelProxy(upstream, settings.model), settings.model_port),
-        connect(settings.address(), patience_s=CONNECT_PATIENCE_S) as bus,
+        AsyncExitStack() as stack,
     ):
-        await _serve_run(bus, settings, stop)
+        while _is_needed(settings, stop):
+            try:
+                connection = connect(settings.address(), patience_s=CONNECT_PATIENCE_S)
+                bus = await stack.enter_async_context(connection)
+            except BusUnavailableError as error:
+                log.warning("bus is away", extra={"action": "retry", "cause": str(error)})
+            else:
+                await _serve_run(bus, settings, stop)
+                return
+
+
+def _is_needed(settings: Settings, stop: asyncio.Event) -> bool:
+    """Return whether the run goes on, or said something that is not on the bus yet."""
+    if not stop.is_set():
+        return True
+    recorded = RecordedFile(settings.layout.recorded).read()
+    journal = settings.layout.from_agent
+    has_more = journal.exists() and journal.lstat().st_size > recorded.offset
+    return has_more and not recorded.is_ended
 
 
 async def _serve_run(bus: RunBus, settings: Settings, stop: asyncio.Event) -> None:

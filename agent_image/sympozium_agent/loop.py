@@ -45,6 +45,12 @@ MAX_CALLS_PER_STEP = 8
 """Tool calls that one answer of the model may ask for; the others are refused to it."""
 
 
+MAX_TOOL_NAME_CHARS = 64
+"""Longest name of a function. Source: the OpenAI protocol."""
+
+MAX_ARGUMENTS_CHARS = 64 * 1024
+
+
 class Conversation:
     """One run's exchange with its model."""
 
@@ -106,15 +112,16 @@ class Conversation:
     async def _run_tool(self, request: ToolRequest) -> ToolAnswer:
         self._calls += 1
         id = call_id(self._context.run_uid, self._calls)
-        progress = Progress(call_id=id, tool=request.tool, state="started")
+        tool = request.tool[:MAX_TOOL_NAME_CHARS]
+        progress = Progress(call_id=id, tool=tool, state="started")
         self._say(progress)
         arguments = read_arguments(request.arguments)
         if arguments is None:
             self._broken_calls += 1
-            text = "the arguments are not a JSON object; write them anew"
+            text = "the arguments are not a JSON object of at most 64 KiB; write them anew"
             answer = ToolAnswer(call_id=id, text=text, failed=True)
         else:
-            call = ToolCall(call_id=id, tool=request.tool, arguments=arguments)
+            call = ToolCall(call_id=id, tool=tool, arguments=arguments)
             answer = await self._toolbox.call(call)
         state = progress_state(answer)
         self._say(msgspec.structs.replace(progress, state=state))
@@ -142,10 +149,12 @@ def first_turns(context: RunContext) -> list[Turn]:
 
 
 def read_arguments(text: str) -> dict[str, msgspec.Raw] | None:
-    """Read a model's arguments; None: they are no JSON object.
+    """Read a model's arguments; None: they are no JSON object, or too long.
 
     Every value is written anew, on one line: a journal line may hold no newline.
     """
+    if len(text) > MAX_ARGUMENTS_CHARS:
+        return None
     try:
         values = decode((text.strip() or "{}").encode(errors="replace"), dict[str, object])
         return {name: msgspec.Raw(encode(value)) for name, value in values.items()}

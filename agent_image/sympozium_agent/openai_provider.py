@@ -1,5 +1,6 @@
 """A model behind the OpenAI chat-completions protocol, spoken to through the bridge."""
 
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -26,6 +27,7 @@ from sympozium_agent.without_aiohttp import aiohttp_hidden
 with aiohttp_hidden():
     import httpx2
     import openai
+    import openai.resources.chat.completions  # loaded on first use otherwise, in every container
 
 CONNECT_TIMEOUT_S = 5.0
 WRITE_TIMEOUT_S = 10.0
@@ -190,8 +192,11 @@ async def open_provider(
     timeout = httpx2.Timeout(
         idle_timeout_s, connect=CONNECT_TIMEOUT_S, write=WRITE_TIMEOUT_S, pool=CONNECT_TIMEOUT_S
     )
+    # Loading the trusted certificates takes longer than all the rest here, and the bridge is
+    # reached without TLS. With this context, any other address would be refused.
+    no_authorities = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     async with (
-        httpx2.AsyncClient(timeout=timeout, trust_env=False) as http,
+        httpx2.AsyncClient(timeout=timeout, trust_env=False, verify=no_authorities) as http,
         openai.AsyncOpenAI(
             base_url=base_url, api_key="none", max_retries=0, timeout=timeout, http_client=http
         ) as client,

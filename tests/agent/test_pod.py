@@ -1,5 +1,8 @@
 """The containers of a pod together, as real processes."""
 
+import signal
+
+import msgspec
 from tests.agent.pod import KEY, Pod, exited, killed, terminated
 
 from sympozium.contract.reasons import Reason
@@ -7,6 +10,7 @@ from sympozium.contract.run_events import (
     ContextAnswer,
     Delta,
     Failure,
+    ModelAccess,
     Result,
     Started,
 )
@@ -185,3 +189,35 @@ async def test_settings_that_are_missing_are_all_named_at_once(pod: Pod) -> None
     last_line = pod.log_of("bridge").splitlines()[-1]
     assert "SYMPOZIUM_NATS_URL" in last_line
     assert "SYMPOZIUM_MODEL is" in last_line
+
+
+async def test_a_bridge_without_a_bus_and_with_nothing_to_say_ends_when_it_is_told_to(
+    pod: Pod,
+) -> None:
+    pod.nats.kill()
+    bridge = pod.start("bridge")
+    await pod.until_serving()
+    assert await terminated(bridge) == 0
+
+
+async def test_a_provider_that_the_agent_does_not_speak_is_a_clear_failure(pod: Pod) -> None:
+    other = msgspec.structs.replace(
+        pod.context, model=ModelAccess(provider="other", model="demo"), skills=[]
+    )
+    pod.answer = ContextAnswer(context=other)
+    pod.start("bridge")
+    agent = pod.start("agent")
+    end = await pod.end()
+    assert isinstance(end, Failure)
+    assert end.reason == Reason.CONFIGURATION
+    assert "provider 'other'" in end.detail
+    assert await exited(agent) == 0
+
+
+async def test_an_agent_told_to_end_ends_at_once(pod: Pod) -> None:
+    pod.model.script.replace(Behaviour(fault="hang"))
+    async with pod.live_events() as events:
+        pod.start("bridge")
+        agent = pod.start("agent")
+        assert isinstance(await anext(events), Started)
+    assert await terminated(agent) == 128 + signal.SIGTERM

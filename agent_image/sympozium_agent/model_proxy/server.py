@@ -24,7 +24,7 @@ MAX_CONCURRENT_CALLS = 4
 
 CHAT_PATH = "/v1/chat/completions"
 MODELS_PATH = "/v1/models"
-_PASSED_HEADERS = ("content-type", "cache-control")
+_PASSED_HEADERS = ("content-type", "content-encoding", "cache-control")
 _encode = msgspec.json.Encoder().encode
 
 
