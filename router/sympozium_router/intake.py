@@ -166,7 +166,10 @@ class Intake:
         letter = item.letter
         if letter.inbound is not None:
             reason = Reason.MESSAGE_UNREADABLE if letter.problem else Reason.INTERNAL
-            await self._runs.refuse(letter, letter.inbound, reason)
+            try:
+                await self._runs.refuse(letter, letter.inbound, reason)
+            except PermanentError as error:  # it must not hold up those behind it for ever
+                log.error("message lost to its sender", extra={"action": "discard"}, exc_info=error)
         if item.delivery is not None:
             await item.delivery.discard(reason=f"cannot handle the message: {problem}")
 

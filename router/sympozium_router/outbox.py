@@ -10,7 +10,7 @@ in a second router, shows nothing twice.
 
 import asyncio
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from sympozium.bus.ports import Bus
@@ -18,13 +18,14 @@ from sympozium.contract.envelope import wrap
 from sympozium.contract.names import ConversationId
 from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import Object
-from sympozium.contract.subjects import outbox
+from sympozium.contract.subjects import INBOX_CONSUMER, outbox
 from sympozium.kube.informer import Key
 from sympozium.kube.queue import WorkQueue
 from sympozium.store.ports import Conversation, End, Message, Messages, Unfinished
 from sympozium_router.clock import Clock
 from sympozium_router.cluster import Cluster, is_terminal
 from sympozium_router.ends import failed_end, outbound_end, silence_ends_at
+from sympozium_router.published import Published
 from sympozium_router.replies import Replies
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,9 @@ MAX_BACKOFF_S = 2.0
 
 WORKERS = 32
 LOOK_FOR_SILENCE_EVERY_S = 0.5
+
+LOST_AFTER = timedelta(minutes=1)
+"""Only a message that has waited so long for its run is suspected to have been lost."""
 
 
 class Store(Messages, Unfinished, Protocol):
@@ -51,6 +55,7 @@ class Outbox:
         self._cluster = cluster
         self._clock = clock
         self._replies = replies
+        self._published = Published(bus)
         self._queue: WorkQueue[Conversation] = WorkQueue(max_backoff_s=MAX_BACKOFF_S)
         self._silence_ends: dict[Conversation, datetime] = {}
         self._is_caught_up = False
@@ -88,17 +93,33 @@ class Outbox:
 
     async def _finish(self, message: Message) -> Message | None:
         """Note the end of *message* and return it with its end; None while it has none."""
-        if not message.run_uid:
-            return None  # its run is being made, or its INBOX message comes again
+        end = await (self._end_of_run(message) if message.run_uid else self._end_of_lost(message))
+        return None if end is None else await self._store.finish(message.key, end)
+
+    async def _end_of_run(self, message: Message) -> End | None:
         run = await self._cluster.run(message.namespace, message.run_name, message.run_uid)
         now = self._clock()
         if run is None:
-            end: End | None = failed_end(message, Reason.CANCELLED, now=now)
-        else:
-            end = await self._replies.end(message, run, now=now)
-        if end is None and run is not None:
-            end = await self._end_of_silence(message, run, now)
-        return None if end is None else await self._store.finish(message.key, end)
+            return failed_end(message, Reason.CANCELLED, now=now)
+        end = await self._replies.end(message, run, now=now)
+        return end or await self._end_of_silence(message, run, now)
+
+    async def _end_of_lost(self, message: Message) -> End | None:
+        """Return the end of a message without a run that INBOX will never bring again.
+
+        Until it is settled there, its run is being made, or it comes again. It is
+        settled without a run only if somebody purged the stream, or it grew too old.
+        """
+        now = self._clock()
+        if now - message.recorded_at < LOST_AFTER:
+            return None
+        state = await self._bus.state(INBOX_CONSUMER)
+        if message.sequence > state.acknowledged:
+            return None
+        still_open = await self._store.open_messages(message.conversation)  # after the floor
+        if message not in still_open:
+            return None
+        return failed_end(message, Reason.INTERNAL, now=now)
 
     async def _end_of_silence(self, message: Message, run: Object, now: datetime) -> End | None:
         previous = await self._store.last_end(message.conversation, message.sequence)
@@ -110,10 +131,12 @@ class Outbox:
 
     async def _publish(self, message: Message) -> None:
         id_, shown = outbound_end(message)
-        subject = outbox(message.namespace, message.channel)
-        data = wrap(shown, id=id_, time=self._clock())
-        receipt = await self._bus.publish(subject, data, message_id=id_)
-        await self._store.published(message.key, receipt.sequence)
+        sequence = await self._published.sequence(message, now=self._clock())
+        if not sequence:
+            subject = outbox(message.namespace, message.channel)
+            data = wrap(shown, id=id_, time=self._clock())
+            sequence = (await self._bus.publish(subject, data, message_id=id_)).sequence
+        await self._store.published(message.key, sequence)
         log.info(
             "message answered",
             extra={

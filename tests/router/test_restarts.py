@@ -4,6 +4,8 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
 
 import aiohttp
 from tests.fixtures.nats_server import NatsServer, free_port
@@ -14,8 +16,11 @@ from sympozium.contract.messages import OutboundKind
 from sympozium.contract.names import ConversationId
 from sympozium.contract.resources import AGENT_RUNS
 from sympozium.contract.subjects import INBOX_CONSUMER
-from sympozium.store.ports import Conversation
+from sympozium.store.ports import Conversation, End, Message
 from sympozium_router.backlog import Backlog
+from sympozium_router.clock import utc_now
+from sympozium_router.letters import read_letter
+from sympozium_router.published import Published
 
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
 
@@ -208,3 +213,42 @@ async def test_without_settings_it_says_what_is_missing() -> None:
     _, said = await started.communicate()
     assert started.returncode == 78
     assert b"SYMPOZIUM_NATS_URL is not set" in said
+
+
+async def test_an_end_that_was_published_before_a_long_outage_is_found_in_the_outbox(
+    open_world: OpenWorld, bus: NatsBus
+) -> None:
+    async with open_world() as world:
+        async with world.router():
+            first, second = await world.say("1"), await world.say("2")
+            await world.answer(first, "hi")
+            await world.shown.end_of(first)
+        conversation = Conversation(NAMESPACE, "web", ConversationId("c"))
+        known, waiting = await world.store.transcript(conversation, limit=2)
+        ended = replace(waiting, end=End(time=known.recorded_at, text="not yet published"))
+        published, later = Published(bus), utc_now() + timedelta(minutes=20)
+        assert await published.sequence(known, now=later) == known.outbox_sequence
+        assert await published.sequence(ended, now=later) == 0
+        assert await published.sequence(known, now=utc_now()) == 0  # the bus itself can tell
+        assert second == waiting.inbound.message_id
+
+
+async def test_a_message_that_will_never_come_again_is_told_to_be_lost(
+    open_world: OpenWorld, bus: NatsBus
+) -> None:
+    async with open_world() as world:
+        message_id = await world.say("1")
+        async with bus.consume(INBOX_CONSUMER) as deliveries:  # settled by somebody, without a run
+            delivery = await anext(deliveries)
+            await delivery.ack()
+            await bus.client.flush()
+        letter = read_letter(delivery.subject, delivery.sequence, delivery.data)
+        assert letter.inbound is not None
+        long_ago = utc_now() - timedelta(minutes=2)
+        await world.store.record(
+            Message(NAMESPACE, "web", letter.inbound, letter.sequence, recorded_at=long_ago)
+        )
+        async with world.router():
+            end = await world.shown.end_of(message_id)
+    assert end.error is not None
+    assert end.error.code == "Internal"
