@@ -61,5 +61,13 @@ def log_to_stderr(program: str, *, level: str = "INFO") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(program))
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for noisy in ("aiohttp.access", "httpx", "httpcore", "openai", "nats.aio.client"):
+    for noisy in (
+        "aiohttp.access",
+        "httpx",
+        "httpx2",
+        "httpcore",
+        "httpcore2",
+        "openai",
+        "nats.aio.client",
+    ):
         logging.getLogger(noisy).setLevel("WARNING")
