@@ -88,7 +88,7 @@ async def _api_up(kube: Kube) -> None:
     deadline = asyncio.get_running_loop().time() + API_PATIENCE_S
     while True:
         try:
-            await kube.request("GET", "/readyz")
+            await kube.request("GET", "/version")
         except (TransientError, ForbiddenError) as error:
             if asyncio.get_running_loop().time() > deadline:
                 raise PermanentError(f"cannot run the node: {error}") from error
