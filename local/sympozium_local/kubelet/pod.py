@@ -20,7 +20,13 @@ from sympozium_local.kubelet.network import PodNetwork
 from sympozium_local.kubelet.node import Node
 from sympozium_local.kubelet.policy import Egress, find_egress
 from sympozium_local.kubelet.sources import Sources
-from sympozium_local.kubelet.status import ContainerState, Ended, PodState, pod_status
+from sympozium_local.kubelet.status import (
+    ContainerState,
+    PodState,
+    container_entries,
+    ended_before,
+    pod_status,
+)
 from sympozium_local.kubelet.volumes import VolumeNotReadyError, Volumes
 
 log = logging.getLogger(__name__)
@@ -63,21 +69,31 @@ class PodWorker:
         return self._node.pod_dir(self.pod["metadata"]["uid"])
 
     def continue_from(self, now: datetime) -> None:
-        """Take over a pod that an earlier kubelet ran: its containers count as restarted."""
-        entries = [
-            *(self._written.get("initContainerStatuses") or ()),
-            *(self._written.get("containerStatuses") or ()),
-        ]
-        before = {entry["name"]: entry for entry in entries}
+        """Take over a pod that an earlier kubelet ran: restart it in place, or fail it.
+
+        A pod that may not restart fails even where its status tells of no start: its containers
+        may have worked before that was written, and must not do so twice.
+        """
+        may_restart = self.pod["spec"].get("restartPolicy") != "Never"
         if "startTime" in self._written:
             self.state.start_time = parse_kube_time(self._written["startTime"])
+        before = {entry["name"]: entry for entry in container_entries(self._written)}
         for state in self.state.containers:
             entry = before.get(state.name, {})
-            state.restarts = entry.get("restartCount", 0)
-            if (started := entry.get("state", {}).get("running")) is not None:
-                since = parse_kube_time(started["startedAt"])
-                state.last = Ended(137, "Error", now, since, "the node's kubelet stopped")
-                state.restarts += 1
+            was_running = "running" in entry.get("state", {})
+            ended = ended_before(entry, now)
+            state.restarts = entry.get("restartCount", 0) + (was_running and may_restart)
+            is_done = ended is not None and ended.exit_code == 0
+            if not may_restart or (is_done and self._ends_well()):
+                state.ended, state.waiting = ended, ""
+            else:
+                state.last = ended
+        if not may_restart:
+            self._fail_as_disrupted()
+            self.stop(grace_s=0)
+
+    def _ends_well(self) -> bool:
+        return bool(self.pod["spec"].get("restartPolicy") == "OnFailure")
 
     def update(self, pod: Object) -> None:
         """Take in a newer version of the object."""
@@ -93,9 +109,14 @@ class PodWorker:
     def shut_down(self, grace_s: float) -> None:
         """End the pod because the node stops."""
         if self.pod["spec"].get("restartPolicy") == "Never":
-            self.fail("NodeShutdown", "the node stopped while the pod was running")
-            self.state.is_disrupted = True
+            self._fail_as_disrupted()
+        else:
+            self.state.is_suspended = True
         self.stop(grace_s=grace_s)
+
+    def _fail_as_disrupted(self) -> None:
+        self.fail("NodeShutdown", "the node stopped while the pod was running")
+        self.state.is_disrupted = True
 
     def fail(self, reason: str, message: str) -> None:
         """Note why the pod as a whole fails; the first reason counts."""
@@ -146,6 +167,8 @@ class PodWorker:
 
     async def _course(self, background: list[asyncio.Task[None]]) -> None:
         """Start everything in order; return when the main containers have ended for good."""
+        if self._stop.is_set():
+            return
         parts = await self._prepare()
         self._in_background(background, self._keep_deadline())
         self._in_background(background, self._keep_sizes(parts.volumes))
@@ -159,8 +182,8 @@ class PodWorker:
             if not state.is_sidecar and not state.is_ready:
                 return
         self.state.is_initialized = True
-        mains = [self._start(s, states[s["name"]], parts) for s in self.pod["spec"]["containers"]]
-        for runner in mains:
+        specs = [s for s in self.pod["spec"]["containers"] if states[s["name"]].ended is None]
+        for runner in [self._start(spec, states[spec["name"]], parts) for spec in specs]:
             await runner.over.wait()
 
     def _in_background(

@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sympozium.contract.resources import Object
-from sympozium.contract.times import kube_time
+from sympozium.contract.times import kube_time, parse_kube_time
 
 LOOPBACK = "127.0.0.1"
+_KILLED = 137
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ class PodState:
     """Nothing runs and nothing will be started again."""
     failure: tuple[str, str] | None = None
     """Reason and message where the pod as a whole was ended."""
+    is_suspended: bool = False
+    """Ended by the node, which will start it again."""
     is_disrupted: bool = False
     """The node, not the pod, is why it ended."""
 
@@ -76,7 +79,7 @@ class PodState:
         if self.failure is not None and self.is_over:
             return "Failed"
         mains = [c for c in self.containers if not c.is_init]
-        if self.is_over:
+        if self.is_over and not self.is_suspended:
             codes = [c.ended.exit_code if c.ended else 1 for c in mains]
             return "Succeeded" if not any(codes) else "Failed"
         has_run = any(c.running_since or c.ended or c.last for c in mains)
@@ -126,6 +129,33 @@ def container_status(state: ContainerState) -> Object:
         "state": current,
         "lastState": {"terminated": _terminated(state.last)} if state.last else {},
     }
+
+
+def container_entries(status: Object) -> list[Object]:
+    """Return the entries of all containers in a pod's *status*."""
+    kinds = ("initContainerStatuses", "containerStatuses")
+    return [entry for kind in kinds for entry in status.get(kind) or ()]
+
+
+def ended_before(entry: Object, now: datetime) -> Ended | None:
+    """Return how a container ended that an earlier kubelet wrote *entry* about; None: it did not.
+
+    One that ran then has ended with that kubelet.
+    """
+    state = entry.get("state") or {}
+    if running := state.get("running"):
+        since = parse_kube_time(running["startedAt"])
+        return Ended(_KILLED, "Error", now, since, "the node's kubelet stopped")
+    if old := state.get("terminated"):
+        return Ended(
+            old["exitCode"],
+            old["reason"],
+            parse_kube_time(old["finishedAt"]),
+            parse_kube_time(old["startedAt"]),
+            old.get("message", ""),
+            int(old["containerID"].rpartition("/")[2] or 0),
+        )
+    return None
 
 
 def _terminated(ended: Ended) -> Object:

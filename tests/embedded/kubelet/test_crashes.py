@@ -139,9 +139,12 @@ async def test_a_pod_deleted_while_no_kubelet_ran_is_let_go(
 async def test_a_dead_zygote_ends_the_kubelet_with_a_clear_error(
     kubeless: Any, start_kubelet: Any
 ) -> None:
-    with pytest.raises(ExceptionGroup) as caught:
+    async def kill_the_zygote() -> None:
         async with start_kubelet(kubeless.settings):
             (zygote,) = children(os.getpid())
             os.kill(zygote, signal.SIGKILL)
-            await asyncio.sleep(15)
+            await asyncio.Event().wait()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await kill_the_zygote()
     assert caught.group_contains(PermanentError, match="cannot run containers any more")

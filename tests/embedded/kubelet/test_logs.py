@@ -90,10 +90,10 @@ async def test_the_log_before_a_restart_is_kept(
 
 
 async def test_a_log_stays_within_bounds(node: Any, logs: LogClient, pod: Build, sh: Build) -> None:
-    script = "head -c 24000000 /dev/zero | tr '\\0' x | fold -w 1000; echo end"
+    script = "head -c 24000000 /dev/zero | tr '\\0' x | fold -w 1000; echo; echo end"
     done, _ = await node.run(pod("p", sh("a", script)))
     folder = node.settings.data_dir / "pods" / done["metadata"]["uid"] / "a"
-    files = [path for path in folder.iterdir() if "log" in path.suffixes[0]]
+    files = [path for path in folder.iterdir() if path.name.startswith("0.log")]
     assert sum(path.stat().st_size for path in files) <= 2 * 10 * 1024 * 1024
     assert (await logs.text("p", tailLines="1")) == "end\n"
 
