@@ -27,10 +27,10 @@ from sympozium_local.apiserver.errors import (
     not_found,
 )
 from sympozium_local.apiserver.patches import PatchError, apply_patch
+from sympozium_local.apiserver.pending import ApplyConflictError, apply, track_update
 from sympozium_local.apiserver.registry import Registry, Served
 from sympozium_local.apiserver.request import APPLY, Call
 from sympozium_local.apiserver.resource import Object
-from sympozium_local.apiserver.serverside import ApplyConflictError, apply, track_update
 from sympozium_local.apiserver.store import Row, Store
 
 _MAX_RACES = 8
