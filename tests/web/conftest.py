@@ -7,8 +7,10 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from selenium.webdriver.chrome.webdriver import WebDriver
 from tests.fixtures.chat import Person
 from tests.fixtures.nats_server import NatsServer
+from tests.web.browser import Page, is_installed, start_browser
 from tests.web.parts import CHANNEL, NAMESPACE, MemoryRouter, WebProgram
 
 from sympozium.bus.admin import ensure_bus, ensure_consumer
@@ -90,3 +92,26 @@ def own_web(tmp_path: Path, nats_server: NatsServer) -> Iterator[WebProgram]:
     program = WebProgram(nats_server.url, tmp_path / "web.log")
     yield program
     program.kill()
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
+    """One browser for all tests; each test starts with an empty memory."""
+    if not is_installed():
+        pytest.skip(
+            "there is no /usr/bin/chromium with chromedriver: apt-get install chromium-driver"
+        )
+    driver = start_browser(tmp_path_factory.mktemp("profile"))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+async def page(chromium: WebDriver, web: WebProgram, router: MemoryRouter) -> AsyncIterator[Page]:
+    """The chat page of the shared channel, with a router behind it."""
+    opened = Page(chromium, web.url)
+    await opened.forget(web.url)
+    await opened.resize(1280, 800)
+    await opened.complaints()
+    yield opened
+    await opened.leave()

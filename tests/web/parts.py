@@ -1,16 +1,16 @@
 """What stands around the web channel in its tests: the program itself, and a router from memory."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from urllib.error import HTTPError, URLError
 
 import msgspec
 from tests.fixtures.nats_server import free_port
@@ -37,6 +37,7 @@ from sympozium.contract.subjects import live, outbox
 NAMESPACE = "default"
 CHANNEL = "web"
 START_TIMEOUT_S = 15.0
+PATIENCE_S = 8.0
 
 
 @dataclass
@@ -87,11 +88,14 @@ class WebProgram:
 
     def is_ready(self) -> bool:
         """Return what `/readyz` says; False where nobody answers."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=2)
         try:
-            with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except (HTTPError, URLError, ConnectionError, TimeoutError):
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except (HTTPException, OSError):
             return False
+        finally:
+            connection.close()
 
     def wait(self) -> int:
         """Wait for the process to end and return its exit code."""
@@ -133,12 +137,13 @@ class MemoryRouter:
 
     async def next_message(self, conversation: str) -> InboundMessage:
         """Take the next message of a conversation from INBOX and record it."""
-        while True:
-            delivery = await anext(self.deliveries)
-            message = unwrap(delivery.data, InboundMessage)
-            await delivery.ack()
-            if message.conversation == conversation:
-                break
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                delivery = await anext(self.deliveries)
+                message = unwrap(delivery.data, InboundMessage)
+                await delivery.ack()
+                if message.conversation == conversation:
+                    break
         entry = Entry(
             id=message.message_id,
             role=Role.USER,

@@ -1,0 +1,123 @@
+// One conversation as this page knows it. What is said about it twice, late or in
+// another order leads to the same picture: a state never goes back.
+
+const RANK = { sending: 0, unsent: 0, stored: 1, running: 2, done: 3, failed: 3 };
+
+/** The client's own part of a message id: `web:<ns>/<channel>:<conversation>:<key>`. */
+export const keyOf = (messageId) => messageId.slice(messageId.lastIndexOf(":") + 1);
+
+export class Conversation {
+  constructor(id) {
+    this.id = id;
+    this.isLoaded = false;
+    this.messages = new Map();
+  }
+
+  /** Add a message of this page before the server knows it. */
+  addOwn(key, text, time, state = "sending", error = null) {
+    const message = this.#at(key);
+    message.text = text;
+    message.time ??= time;
+    message.isOwn = true;
+    if (RANK[message.state] === 0) {
+      message.state = state;
+      message.error = error;
+    }
+    return message;
+  }
+
+  /** Take in the server's transcript. It gives the order; messages it lacks stand last. */
+  load(entries) {
+    const before = this.messages;
+    this.messages = new Map();
+    for (const entry of entries) {
+      const key = entry.role === "user" ? keyOf(entry.id) : keyOf(entry.in_reply_to ?? entry.id);
+      if (before.has(key)) {
+        this.messages.set(key, before.get(key));
+        before.delete(key);
+      }
+      if (entry.role === "user") this.#loadQuestion(key, entry);
+      else this.#end(key, entry.text, entry.error, entry.time);
+    }
+    for (const [key, message] of before) this.messages.set(key, message);
+    this.isLoaded = true;
+  }
+
+  /** Take in one event; return the message it was about. */
+  apply(name, data) {
+    const message = this.#at(keyOf(data.message_id));
+    if (name === "stored") {
+      message.text ??= data.text;
+      message.time ??= data.time;
+      this.#advance(message, "stored");
+    } else if (name === "running") {
+      this.#advance(message, "running");
+    } else if (name === "progress") {
+      this.#advance(message, "running");
+      message.tool = data.state === "started" ? data.tool : null;
+    } else if (name === "delta") {
+      this.#advance(message, "running");
+      if (message.state === "running") applyDelta(message, data);
+    } else if (name === "final" || name === "error") {
+      this.#end(message.key, data.text ?? "", name === "error" ? data.error : null, new Date().toISOString());
+    }
+    return message;
+  }
+
+  /** Whether an answer is being waited for. */
+  get isWaiting() {
+    return [...this.messages.values()].some((m) => m.state === "stored" || m.state === "running");
+  }
+
+  #at(key) {
+    let message = this.messages.get(key);
+    if (!message) {
+      message = {
+        key, text: null, time: null, state: "sending", isOwn: false, error: null,
+        answer: null, answeredAt: null, draft: null, tool: null, startedAt: null,
+      };
+      this.messages.set(key, message);
+    }
+    return message;
+  }
+
+  #loadQuestion(key, entry) {
+    const message = this.#at(key);
+    message.text = entry.text;
+    message.time = entry.time;
+    this.#advance(message, entry.state);
+  }
+
+  #advance(message, state) {
+    if (RANK[state] <= RANK[message.state]) return;
+    message.state = state;
+    message.error = null;
+    if (state === "running") message.startedAt = Date.now();
+  }
+
+  #end(key, text, error, time) {
+    const message = this.#at(key);
+    message.state = error ? "failed" : "done";
+    message.error = error ?? null;
+    message.answer = error ? null : text;
+    message.answeredAt ??= time;
+    message.draft = null;
+    message.tool = null;
+  }
+}
+
+/** Put a piece of the growing answer where it belongs. Offsets count characters, not UTF-16 units. */
+function applyDelta(message, { text, offset }) {
+  const draft = (message.draft ??= { text: "", from: 0, chars: 0 });
+  const end = draft.from + draft.chars;
+  if (offset === end) {
+    draft.text += text;
+  } else if (offset > draft.from && offset < end) {
+    draft.text = Array.from(draft.text).slice(0, offset - draft.from).join("") + text;
+  } else {
+    draft.text = text;
+    draft.from = offset;
+  }
+  draft.chars = offset - draft.from + Array.from(text).length;
+  message.tool = null;
+}

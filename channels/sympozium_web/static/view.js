@@ -1,0 +1,210 @@
+// The messages of a conversation as DOM. A message keeps its nodes; only what changed is touched.
+
+import { renderInto } from "./markdown.js";
+
+const STATE_TEXT = {
+  sending: "Sending…",
+  unsent: "Not sent",
+  stored: "Stored, waits for an agent",
+  running: "Running",
+  done: "Done",
+  failed: "Failed",
+};
+
+const HINTS = {
+  ModelUnreachable: "Check the model's address and that its server is up, then ask again.",
+  ModelRefused: "Check the key, the model's name and its address in the Agent.",
+  ModelTimeout: "The model may be busy. Ask again in a moment.",
+  ModelOverloaded: "The model may be busy. Ask again in a moment.",
+  DeadlineExceeded: "Ask for less at once, or raise the Agent's timeout.",
+  AccessDenied: "Ask whoever runs this channel to add you to its access list.",
+};
+
+const RENDER_PAUSE_MS = 60;
+const RENDER_PAUSE_LONG_MS = 300;
+const LONG_CHARS = 20_000;
+
+export class MessageList {
+  #views = new Map();
+
+  constructor(list, { onRetry, onResend }) {
+    this.list = list;
+    this.onRetry = onRetry;
+    this.onResend = onResend;
+    setInterval(() => this.tick(), 1000);
+  }
+
+  /** Show the messages of another conversation. */
+  clear() {
+    this.#views.clear();
+    this.list.replaceChildren();
+  }
+
+  /** Show *messages*, in order. */
+  show(messages) {
+    let previous = null;
+    for (const message of messages) {
+      const view = this.#viewOf(message);
+      const wanted = previous ? previous.node.nextSibling : this.list.firstChild;
+      if (view.node !== wanted) this.list.insertBefore(view.node, wanted);
+      view.update();
+      previous = view;
+    }
+  }
+
+  tick() {
+    for (const view of this.#views.values()) view.tick();
+  }
+
+  #viewOf(message) {
+    let view = this.#views.get(message.key);
+    if (view?.message !== message) {
+      view?.node.remove();
+      view = new MessageView(message, this);
+      this.#views.set(message.key, view);
+    }
+    return view;
+  }
+}
+
+class MessageView {
+  #shownAnswer = null;
+  #timer = null;
+  #renderedAt = 0;
+
+  constructor(message, list) {
+    this.message = message;
+    this.list = list;
+    this.node = make("li", "exchange");
+    this.node.dataset.key = message.key;
+    this.question = make("div", "question");
+    this.text = make("p", "said");
+    this.meta = make("p", "meta");
+    this.answer = make("article", "answer");
+    this.answer.setAttribute("aria-label", "Answer");
+    this.body = make("div", "prose");
+    this.activity = make("p", "activity");
+    this.problem = make("div", "problem");
+    this.answer.append(this.body, this.activity, this.problem);
+    this.question.append(visuallyHidden("You: "), this.text, this.meta);
+    this.node.append(this.question, this.answer);
+  }
+
+  update() {
+    const { message } = this;
+    this.node.dataset.state = message.state;
+    this.question.hidden = message.text === null;
+    if (this.text.textContent !== (message.text ?? "")) this.text.textContent = message.text ?? "";
+    this.#showMeta();
+    this.#showAnswer();
+    this.#showProblem();
+    this.tick();
+    this.answer.hidden = !(message.answer !== null || message.draft || message.error || message.state === "running");
+  }
+
+  /** Show how long it has been running. */
+  tick() {
+    const { message } = this;
+    const isRunning = message.state === "running";
+    this.activity.hidden = !isRunning;
+    this.answer.setAttribute("aria-busy", String(isRunning));
+    if (!isRunning) return;
+    const since = Math.min(Date.parse(message.time) || message.startedAt, message.startedAt);
+    const doing = message.tool ? `uses ${message.tool}` : message.draft ? "is writing" : "is thinking";
+    setText(this.activity, `The agent ${doing} · ${duration(Date.now() - since)}`);
+  }
+
+  #showMeta() {
+    const { message } = this;
+    const state = make("span", `state ${message.state}`);
+    state.textContent = STATE_TEXT[message.state];
+    if (message.state === "done" && message.time && message.answeredAt) {
+      const took = Date.parse(message.answeredAt) - Date.parse(message.time);
+      if (took >= 0) state.textContent += ` in ${duration(took)}`;
+    }
+    const parts = [state];
+    if (message.time) parts.unshift(clock(message.time));
+    const signature = parts.map((part) => part.textContent).join();
+    if (this.meta.dataset.shown === signature) return;
+    this.meta.dataset.shown = signature;
+    this.meta.replaceChildren(...parts);
+  }
+
+  #showAnswer() {
+    const { message } = this;
+    const text = message.answer ?? (message.draft ? (message.draft.from > 0 ? "… " : "") + message.draft.text : "");
+    if (text === this.#shownAnswer) return;
+    const pause = text.length > LONG_CHARS ? RENDER_PAUSE_LONG_MS : RENDER_PAUSE_MS;
+    const left = this.#renderedAt + pause - performance.now();
+    clearTimeout(this.#timer);
+    if (message.answer === null && left > 0) {
+      this.#timer = setTimeout(() => this.#showAnswer(), left);
+      return;
+    }
+    this.#shownAnswer = text;
+    this.#renderedAt = performance.now();
+    renderInto(this.body, text);
+  }
+
+  #showProblem() {
+    const { message } = this;
+    const { error } = message;
+    const signature = error ? `${message.state} ${error.code} ${error.message}` : "";
+    if (this.problem.dataset.shown === signature) return;
+    this.problem.dataset.shown = signature;
+    this.problem.hidden = !error;
+    this.problem.replaceChildren();
+    if (!error) return;
+    const isUnsent = message.state === "unsent";
+    const title = make("p", "problem-title");
+    title.textContent = isUnsent ? "This message was not stored" : "No answer";
+    const sentence = make("p", "problem-text");
+    sentence.textContent = error.message;
+    this.problem.append(title, sentence);
+    const hint = error.hint ?? HINTS[error.code];
+    if (hint) this.problem.append(textOf("p", "problem-hint", hint));
+    const foot = make("p", "problem-foot");
+    const again = textOf("button", "again", isUnsent ? "Send again" : "Ask again");
+    again.type = "button";
+    again.addEventListener("click", () => (isUnsent ? this.list.onResend(message) : this.list.onRetry(message)));
+    if (message.text !== null && error.isFinal !== true) foot.append(again);
+    if (error.code) foot.append(textOf("code", "problem-code", error.code));
+    this.problem.append(foot);
+  }
+}
+
+/** Return a time span as people read it. */
+export function duration(ms) {
+  if (ms < 9_950) return `${(Math.max(ms, 0) / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+function clock(time) {
+  const moment = new Date(time);
+  const made = make("time", "clock");
+  made.dateTime = time;
+  const isToday = moment.toDateString() === new Date().toDateString();
+  const day = isToday ? {} : { day: "numeric", month: "short" };
+  made.textContent = moment.toLocaleString(undefined, { hour: "2-digit", minute: "2-digit", ...day });
+  made.title = moment.toLocaleString();
+  return made;
+}
+
+function make(name, className) {
+  const made = document.createElement(name);
+  made.className = className;
+  return made;
+}
+
+function textOf(name, className, text) {
+  const made = make(name, className);
+  made.textContent = text;
+  return made;
+}
+
+const visuallyHidden = (text) => textOf("span", "visually-hidden", text);
+
+function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
