@@ -1,6 +1,6 @@
 """What to do about one run, decided from what is seen of it and from nothing else."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sympozium.contract.agentrun import AgentRunStatus, Phase
@@ -114,7 +114,7 @@ def next_actions(seen: Seen, *, now: datetime) -> list[Action]:
     if seen.run.is_finished:
         return _tidy(seen, now)
     if isinstance(seen.ending, Ending):
-        return [WriteStatus(statuses.ended(_facts(seen, now), seen.ending))]
+        return [WriteStatus(statuses.ended(_facts_of_ended(seen, now), seen.ending))]
     if seen.run.spec.cancel:
         return _fail(seen, Trouble(Reason.CANCELLED, "spec.cancel was set", now), now)
     if seen.job is None:
@@ -212,6 +212,14 @@ def _facts(seen: Seen, now: datetime) -> Facts:
         model=model or (seen.plan.model.model if seen.plan is not None else ""),
         has_job=seen.job is not None and seen.job.owner_uid == seen.run.uid,
     )
+
+
+def _facts_of_ended(seen: Seen, now: datetime) -> Facts:
+    """Return the facts of a run that spoke: it has started, even where nobody saw it."""
+    facts = _facts(seen, now)
+    if facts.started is None and seen.job is not None:
+        return replace(facts, started=seen.job.created)
+    return facts
 
 
 def _started(seen: Seen) -> datetime | None:

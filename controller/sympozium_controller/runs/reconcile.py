@@ -106,10 +106,11 @@ class RunReconciler:
                 return
             uid = obj["metadata"]["uid"]
             seen = replace(await self._see(obj), ending=ending, refusal=refusal)
-            if ending is Silence.NOT_ASKED and uid in self._unasked and seen.job is not None:
-                ending = await self._ending(seen.run)
+            if uid in self._unasked:
                 self._unasked.discard(uid)
-                seen = replace(seen, ending=ending)
+                if seen.job is not None and ending is Silence.NOT_ASKED:
+                    ending = await self._ending(seen.run)
+                    continue
             actions = next_actions(seen, now=_now())
             if actions == [decide.LookAtBus()]:
                 ending = await self._ending(seen.run)
