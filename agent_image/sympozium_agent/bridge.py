@@ -32,7 +32,7 @@ with aiohttp_hidden():
 
 log = logging.getLogger(__name__)
 
-CONNECT_PATIENCE_S = 5.0
+CONNECT_PATIENCE_S = 2.0
 """After which a bus that is away is worth a line in the log, and is tried again."""
 
 
