@@ -22,12 +22,12 @@ from sympozium.runtime.settings import LOG_LEVELS, Reader
 from sympozium_agent.briefing import ContextUnavailableError, brief
 from sympozium_agent.follow import Follower, follow
 from sympozium_agent.layout import DEFAULT_IPC_DIR, IpcLayout
+from sympozium_agent.lean_imports import unused_hidden
 from sympozium_agent.model_proxy.server import ModelProxy, serve_model
 from sympozium_agent.model_proxy.upstream import Endpoint, open_upstream
 from sympozium_agent.recorder import RecordedFile, Recorder, RunBus, RunIdentity
-from sympozium_agent.without_aiohttp import aiohttp_hidden
 
-with aiohttp_hidden():
+with unused_hidden():
     from sympozium.bus.nats import Address, connect
 
 log = logging.getLogger(__name__)

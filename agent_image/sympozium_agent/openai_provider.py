@@ -10,6 +10,7 @@ import msgspec
 from sympozium.contract.limits import MAX_RESULT_BYTES
 from sympozium.contract.messages import Role
 from sympozium.contract.run_events import Usage
+from sympozium_agent.lean_imports import unused_hidden
 from sympozium_agent.model_errors import PROXY_TROUBLES
 from sympozium_agent.provider import (
     Answer,
@@ -23,9 +24,9 @@ from sympozium_agent.provider import (
     Trouble,
     Turn,
 )
-from sympozium_agent.without_aiohttp import aiohttp_hidden
 
-with aiohttp_hidden():
+with unused_hidden():
+    import httpcore2  # noqa: F401 - loaded with the first client otherwise, in every container
     import httpx2
     import openai
 

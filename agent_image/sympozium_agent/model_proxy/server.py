@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx
+import httpx2
 import msgspec
 
 from sympozium_agent.model_errors import BAD_ANSWER, error_body
@@ -112,7 +112,7 @@ def read_body(data: bytes) -> dict[str, msgspec.Raw] | None:
         return None
 
 
-async def _stream(connection: ServerConnection, response: httpx.Response) -> None:
+async def _stream(connection: ServerConnection, response: httpx2.Response) -> None:
     headers = [
         (name, response.headers[name]) for name in _PASSED_HEADERS if name in response.headers
     ]
@@ -124,7 +124,7 @@ async def _stream(connection: ServerConnection, response: httpx.Response) -> Non
     await connection.end_response()
 
 
-async def _answer_upstream_error(connection: ServerConnection, response: httpx.Response) -> None:
+async def _answer_upstream_error(connection: ServerConnection, response: httpx2.Response) -> None:
     status = response.status_code
     if status < 400:
         message = f"the model endpoint answered {status}, which is no answer; check its URL"

@@ -6,10 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-import httpx
 import msgspec
 
+from sympozium_agent.lean_imports import unused_hidden
 from sympozium_agent.model_errors import BAD_ANSWER, SILENT, UNREACHABLE
+
+with unused_hidden():
+    import httpcore2  # noqa: F401 - loaded with the first client otherwise, in every container
+    import httpx2
 
 CONNECT_TIMEOUT_S = 5.0
 WRITE_TIMEOUT_S = 10.0
@@ -60,7 +64,7 @@ class _ErrorBody(msgspec.Struct):
 class Upstream:
     """Sends requests to one endpoint. Made by `open_upstream`."""
 
-    def __init__(self, client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+    def __init__(self, client: httpx2.AsyncClient, endpoint: Endpoint) -> None:
         self._client = client
         self._url = f"{endpoint.base_url.rstrip('/')}/chat/completions"
         self._headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
@@ -68,7 +72,7 @@ class Upstream:
             self._headers["Authorization"] = f"Bearer {endpoint.key}"
 
     @asynccontextmanager
-    async def complete(self, body: bytes, accept: str) -> AsyncIterator[httpx.Response]:
+    async def complete(self, body: bytes, accept: str) -> AsyncIterator[httpx2.Response]:
         """Yield the response to a chat-completions request, its body still unread.
 
         Raises:
@@ -83,30 +87,30 @@ class Upstream:
                 yield response
             finally:
                 await response.aclose()
-        except httpx.ReadTimeout:
+        except httpx2.ReadTimeout:
             raise UpstreamError(
                 504, SILENT, "the model endpoint sent nothing for too long"
             ) from None
-        except (httpx.RemoteProtocolError, httpx.DecodingError):
+        except (httpx2.RemoteProtocolError, httpx2.DecodingError):
             raise UpstreamError(
                 502, UNREACHABLE, "the model endpoint closed the connection"
             ) from None
-        except httpx.InvalidURL:
+        except httpx2.InvalidURL:
             raise UpstreamError(502, BAD_ANSWER, "the model endpoint's URL is invalid") from None
-        except httpx.TransportError:
+        except httpx2.TransportError:
             raise UpstreamError(502, UNREACHABLE, "the model endpoint cannot be reached") from None
 
 
 @asynccontextmanager
 async def open_upstream(endpoint: Endpoint) -> AsyncIterator[Upstream]:
     """Yield a connection pool for *endpoint*; HTTPS_PROXY and NO_PROXY are honoured."""
-    timeout = httpx.Timeout(
+    timeout = httpx2.Timeout(
         endpoint.idle_timeout_s + SLACK_S,
         connect=CONNECT_TIMEOUT_S,
         write=WRITE_TIMEOUT_S,
         pool=CONNECT_TIMEOUT_S,
     )
-    async with httpx.AsyncClient(timeout=timeout, verify=_tls(endpoint)) as client:
+    async with httpx2.AsyncClient(timeout=timeout, verify=_tls(endpoint)) as client:
         yield Upstream(client, endpoint)
 
 
@@ -117,7 +121,7 @@ def _tls(endpoint: Endpoint) -> ssl.SSLContext | bool:
     return True
 
 
-async def error_word(response: httpx.Response) -> str:
+async def error_word(response: httpx2.Response) -> str:
     """Return the endpoint's own word for an error (`model_not_found`), or "" without a safe one.
 
     Its sentence is left out: it may quote the key, the account or an address.
