@@ -35,6 +35,12 @@ PUBLISH_TIMEOUT_S = 2.0
 
 RECONNECT_WAIT_S = 0.25
 CONNECT_TIMEOUT_S = 2.0
+FIRST_ATTEMPT_S = 0.5
+"""How long the first attempt to connect may take; each later one takes twice as long.
+
+A server asked before the controller is there to admit anybody does not answer for
+seconds, and programs start side by side.
+"""
 LISTENER_BACKLOG = 4096
 
 MAX_ANSWERS_AT_ONCE = 64
@@ -299,16 +305,20 @@ async def connect(address: Address, *, patience_s: float = 60.0) -> AsyncIterato
 
 
 async def _connected(address: Address, patience_s: float) -> NatsBus:
-    deadline = asyncio.get_running_loop().time() + patience_s
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + patience_s
+    attempt_s = FIRST_ATTEMPT_S
     while True:
         client = RenewingClient()
         bus = NatsBus(client)
+        attempt_ends = min(deadline, loop.time() + attempt_s)
+        attempt_s = min(2 * attempt_s, 2 * CONNECT_TIMEOUT_S)
         try:
-            async with asyncio.timeout_at(deadline):  # the client itself would try for ever
+            async with asyncio.timeout_at(attempt_ends):  # the client would try for ever
                 await _open(client, bus, address)
         except (nats.errors.Error, TimeoutError, OSError) as error:
             await client.close()
-            if asyncio.get_running_loop().time() > deadline:
+            if loop.time() > deadline:
                 raise BusUnavailableError(
                     f"cannot connect to the bus at {address.url!r} as {address.name!r}: "
                     f"{type(error).__name__}; is nats-server up, and is the controller, which "
