@@ -19,13 +19,13 @@ class Line:
     """One program.
 
     Attributes:
-        rss_bytes: Of its process; for a pod, of all its processes.
+        memory_bytes: Of its process and those below it, unless they are programs of their own.
     """
 
     name: str
     pid: int
     ready: bool
-    rss_bytes: int
+    memory_bytes: int
     restarts: int
     uptime_s: float
 
@@ -50,17 +50,17 @@ def status(as_json: AsJson = False) -> None:
 
 def _programs(instance: "Instance", told: dict[str, Any]) -> list[Line]:
     from sympozium_local.cli.screen import now
-    from sympozium_local.system.process import rss_bytes
+    from sympozium_local.system.process import memory_bytes
 
     started = float(told.get("started", now()))
     lines = [
-        Line("supervisor", instance.pid, True, rss_bytes(instance.pid), 0, now() - started),
+        Line("supervisor", instance.pid, True, memory_bytes(instance.pid), 0, now() - started),
     ]
     for one in told.get("programs", ()):
         pid = int(one["pid"])
         uptime_s = now() - float(one["started"]) if pid else 0.0
         ready = bool(pid and one.get("ready"))
-        lines.append(Line(one["name"], pid, ready, rss_bytes(pid), one["restarts"], uptime_s))
+        lines.append(Line(one["name"], pid, ready, memory_bytes(pid), one["restarts"], uptime_s))
     return lines
 
 
@@ -90,12 +90,12 @@ def _pod_lines(cluster: "Cluster") -> list[Line]:
 def _pod_line(metadata: "Object", container: "Object") -> Line:
     from sympozium.contract.times import parse_kube_time
     from sympozium_local.cli.screen import now
-    from sympozium_local.system.process import descendants, rss_bytes
+    from sympozium_local.system.process import descendants, memory_bytes
 
     digits = str(container.get("containerID", "")).rpartition("/")[2]
     running = (container.get("state") or {}).get("running")
     pid = int(digits) if digits.isdigit() and running else 0
-    memory = sum(map(rss_bytes, [pid, *descendants(pid)])) if pid else 0
+    memory = sum(map(memory_bytes, [pid, *descendants(pid)])) if pid else 0
     started = parse_kube_time(running["startedAt"]).timestamp() if running else now()
     return Line(
         f"{metadata['namespace']}/{metadata['name']}",
@@ -131,7 +131,7 @@ def _print_text(instance: "Instance", told: dict[str, Any], lines: list[Line]) -
     sys.stdout.write(f"{'PROGRAM':<{width}}  {'PID':>8}  READY  MEMORY    RESTARTS  UPTIME\n")
     for line in lines:
         ready = "yes" if line.ready else "no"
-        memory = f"{line.rss_bytes / 2**20:.0f} MiB" if line.rss_bytes else "-"
+        memory = f"{line.memory_bytes / 2**20:.0f} MiB" if line.memory_bytes else "-"
         sys.stdout.write(
             f"{line.name:<{width}}  {line.pid or '-':>8}  {ready:<5}  {memory:<8}  "
             f"{line.restarts:<8}  {age(line.uptime_s)}\n"

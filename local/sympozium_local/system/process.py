@@ -69,8 +69,19 @@ def python(*arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", *arguments]
 
 
-def rss_bytes(pid: int) -> int:
-    """Return the memory that a process holds; 0 when it is gone."""
+def memory_bytes(pid: int) -> int:
+    """Return the memory of a process, shared pages counted in parts; 0 when it is gone.
+
+    Where the kernel does not tell parts (a process of another user), all that is
+    resident is counted.
+    """
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        return next(
+            int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:")
+        )
+    except (OSError, StopIteration):
+        pass
     try:
         resident = Path(f"/proc/{pid}/statm").read_text().split()[1]
     except (OSError, IndexError):

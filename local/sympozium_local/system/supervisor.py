@@ -99,6 +99,7 @@ class Supervisor:
             try:
                 await self._start(stop)
                 await stop.wait()
+                log.info("stopping", extra={"action": "stop"})
             except StartError as error:
                 failure = error
             await self._end(tasks)
@@ -130,6 +131,8 @@ class Supervisor:
             self._is_ready = True
             self._write_status()
             self._say("system", "ready")
+            took_ms = int((time.monotonic() - self._begun) * 1000)
+            log.info("system ready", extra={"action": "start", "took_ms": took_ms})
         return failure
 
     async def _each_ready(self) -> StartError | None:
