@@ -7,6 +7,7 @@ from sympozium_local.apiserver.objects import Objects
 from sympozium_local.apiserver.registry import Registry
 from sympozium_local.apiserver.request import Call, User
 from sympozium_local.apiserver.resource import Object
+from sympozium_local.apiserver.store import Row
 
 NAMESPACES = ("default", "kube-system", "sympozium-system")
 
@@ -14,6 +15,8 @@ _RBAC = "rbac.authorization.k8s.io"
 _ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 _READ = ("get", "list", "watch")
 _WRITE = ("create", "delete", "deletecollection", "patch", "update")
+_PROGRAM = "sympozium-apiserver"
+_AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate"
 _SYSTEM = User("system:apiserver", (MASTERS,))
 
 _WORKLOADS: Sequence[tuple[str, tuple[str, ...]]] = (
@@ -75,6 +78,7 @@ def _roles() -> Iterator[tuple[str, list[Object], str]]:
 def _node_rules() -> list[Object]:
     return [
         _rule("", ("configmaps", "secrets", "serviceaccounts", "services", "namespaces"), _READ),
+        _rule("", ("persistentvolumeclaims",), _READ),
         _rule("", ("pods",), (*_READ, "delete")),
         _rule("", ("pods/status", "nodes", "nodes/status"), (*_ALL_VERBS,)),
         _rule("", ("events",), ("create", "patch", "update")),
@@ -137,13 +141,28 @@ def _objects() -> Iterator[tuple[str, Object]]:
         )
 
 
-async def create_missing(objects: Objects, registry: Registry) -> None:
-    """Create whatever of it is not there. What people changed since stays changed."""
+async def restore(objects: Objects, registry: Registry) -> None:
+    """Create whatever of it is not there, and give roles back the rules that they lack.
+
+    An object annotated `rbac.authorization.kubernetes.io/autoupdate: "false"` is left alone.
+    """
     wanted = [("namespaces", {"metadata": {"name": name}}) for name in NAMESPACES]
     for key, obj in (*wanted, *_objects()):
-        served = registry.stored(key)
-        if served is None or objects.store.get(key, "", obj["metadata"]["name"]) is not None:
-            continue
-        await objects.create(
-            Call(_SYSTEM, "create", served, body=obj, user_agent="sympozium-apiserver")
-        )
+        served, row = registry.stored(key), objects.store.get(key, "", obj["metadata"]["name"])
+        if row is not None:
+            _complete(objects, row, obj)
+        elif served is not None:
+            await objects.create(Call(_SYSTEM, "create", served, body=obj, user_agent=_PROGRAM))
+    await objects.store.durable()
+
+
+def _complete(objects: Objects, row: Row, wanted: Object) -> None:
+    current = row.object()
+    annotations = current["metadata"].get("annotations") or {}
+    if annotations.get(_AUTOUPDATE) == "false":
+        return
+    for field in ("rules", "subjects"):
+        found = current.get(field) or []
+        missing = [one for one in wanted.get(field, ()) if one not in found]
+        if missing:
+            objects.adjust(row, lambda obj: obj.update({field: found + missing}))  # noqa: B023

@@ -3,7 +3,7 @@
 import platform
 from collections.abc import Callable, Mapping
 
-from sympozium_local.apiserver.pending import openapi
+from sympozium_local.apiserver import openapi
 from sympozium_local.apiserver.registry import Registry, Served
 from sympozium_local.apiserver.resource import Object
 

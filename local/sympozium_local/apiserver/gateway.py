@@ -1,5 +1,6 @@
 """The way of every request: who asks, for what, may they, and who answers."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ from sympozium_local.apiserver.store import encode
 from sympozium_local.apiserver.subresources import Subresources
 
 log = logging.getLogger(__name__)
+
+BODY_TIMEOUT_S = 30.0
 
 _HEALTH = frozenset({"/healthz", "/livez", "/readyz"})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -101,7 +104,12 @@ class Gateway:
             ask = replace(ask, namespace=target.name)  # a namespace lies in itself, for RBAC
         parts.authorizer.require(user, ask)
         if request.method in _WITH_BODY:
-            body = await _read(request)
+            try:
+                async with asyncio.timeout(BODY_TIMEOUT_S):
+                    body = await _read(request)
+            except TimeoutError as error:
+                message = f"the body of the request did not come within {BODY_TIMEOUT_S:g} s"
+                raise ApiError(408, "Timeout", message) from error
             call.body = decode_body(body, request.headers.get("Content-Type", ""))
         answer = await self._dispatch(call, request)
         if not answer.prepared:

@@ -6,6 +6,7 @@ locking there is.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -37,6 +38,12 @@ _MAX_RACES = 8
 """How often a write without a version is tried anew against someone else's."""
 
 _NAMESPACES = "namespaces"
+
+
+_PODS_STAY = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background "
+    "to remove them or set propagationPolicy=Orphan to suppress this warning"
+)
 
 
 class Admission(Protocol):
@@ -356,6 +363,9 @@ class Objects:
         Raises:
             ApiError: 403, 404 or 409.
         """
+        if call.served.key == "jobs.batch" and not options.propagation:
+            call.warnings.append(_PODS_STAY)
+            options = replace(options, propagation="Orphan")
         for _ in range(_MAX_RACES):
             row = self.row(call)
             old = call.served.read(row)

@@ -9,33 +9,6 @@ def _missing(what: str) -> ApiError:
 
 
 try:
-    from sympozium_local.apiserver import openapi
-except ImportError:
-
-    class openapi:  # noqa: N801, D101
-        @staticmethod
-        def index(_pairs):  # noqa: D102
-            raise _missing("openapi")
-
-        @staticmethod
-        def document(*_):  # noqa: D102
-            raise _missing("openapi")
-
-
-try:
-    from sympozium_local.apiserver import protobuf
-except ImportError:
-
-    class protobuf:  # noqa: N801, D101
-        class ProtobufError(Exception):  # noqa: D106
-            pass
-
-        @staticmethod
-        def decode(_body):  # noqa: D102
-            raise ApiError(415, "UnsupportedMediaType", "protobuf is not implemented yet")
-
-
-try:
     from sympozium_local.apiserver.serverside import ApplyConflictError, apply, track_update
 except ImportError:
 
@@ -49,4 +22,4 @@ except ImportError:
         return new
 
 
-__all__ = ["ApplyConflictError", "apply", "openapi", "protobuf", "track_update"]
+__all__ = ["ApplyConflictError", "apply", "track_update"]

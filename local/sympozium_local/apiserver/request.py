@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import yaml
 
+from sympozium_local.apiserver import protobuf
 from sympozium_local.apiserver.errors import ApiError, bad_request, unsupported_media_type
-from sympozium_local.apiserver.pending import protobuf
 from sympozium_local.apiserver.registry import Served
 from sympozium_local.apiserver.resource import Object
 from sympozium_local.apiserver.store import decode

@@ -77,7 +77,7 @@ async def serve(data_dir: Path, *, port: int = 0) -> AsyncIterator[Endpoint]:
         webhooks = Webhooks(store, registry, session)
         admission = AdmissionChain(store, authorizer, webhooks)
         objects = Objects(store, registry, admission, keys.ca_file.read_text())
-        await bootstrap.create_missing(objects, registry)
+        await bootstrap.restore(objects, registry)
         authenticator = Authenticator(store, keys.tokens, keys.token_key)
         parts = Parts(
             authenticator=authenticator,

@@ -148,13 +148,13 @@ class Webhooks:
         self, call: Call, hook: Object, obj: Object | None, old: Object | None
     ) -> Served | None:
         """Return in which version *hook* wants to see the write; None: not at all."""
-        either = obj if obj is not None else old or {}
         operation = "DELETE" if obj is None else "CREATE" if old is None else "UPDATE"
         if call.served.key in {MUTATING, VALIDATING}:
             return None  # or a broken webhook could not be removed
-        if not matches_labels(
-            hook.get("objectSelector"), either["metadata"].get("labels") or {}
-        ) or not self._selects_namespace(call, hook, either):
+        states = [state for state in (obj, old) if state is not None]
+        if not any(matches_labels(hook.get("objectSelector"), _labels(one)) for one in states):
+            return None  # taking a label away is still seen
+        if not self._selects_namespace(call, hook, states[0]):
             return None
         versions = [call.served]
         if hook.get("matchPolicy", "Equivalent") == "Equivalent":
@@ -172,12 +172,11 @@ class Webhooks:
         if not selector:
             return True
         if call.served.key == "namespaces":
-            return matches_labels(selector, obj["metadata"].get("labels") or {})
+            return matches_labels(selector, _labels(obj))
         if not call.namespace:
             return True
         row = self._store.get("namespaces", "", call.namespace)
-        labels = row.object()["metadata"].get("labels") or {} if row else {}
-        return matches_labels(selector, labels)
+        return matches_labels(selector, _labels(row.object()) if row else {})
 
     async def _ask(self, hook: Object, write: _Write) -> Object | None:
         call = write.call
@@ -252,6 +251,10 @@ class Webhooks:
         code = status.get("code") or 403
         reason = status.get("reason") or ("Forbidden" if code == 403 else "")
         raise ApiError(code if code >= 400 else 403, reason, message, status.get("details"))
+
+
+def _labels(obj: Object) -> Object:
+    return obj["metadata"].get("labels") or {}
 
 
 class _NoAnswerError(Exception):

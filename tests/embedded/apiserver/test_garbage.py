@@ -114,3 +114,18 @@ async def test_a_custom_kind_goes_with_all_its_objects(api: Any, widgets: str) -
         for name in "ab":
             await watched.until("DELETED", name)
     assert (await api.call("GET", widgets))[0] == 404
+
+
+async def test_a_job_deleted_without_a_word_about_its_pods_leaves_them(api: Any) -> None:
+    jobs, pods = "/apis/batch/v1/namespaces/default/jobs", "/api/v1/namespaces/default/pods"
+    spec = {"containers": [{"name": "c", "image": "i"}], "restartPolicy": "Never"}
+    job = await api.create(jobs, {"metadata": {"name": "j"}, "spec": {"template": {"spec": spec}}})
+    references = [owner(job, controller=True, blockOwnerDeletion=True)]
+    pod = {"metadata": {"name": "p", "ownerReferences": references}, "spec": spec}
+    await api.create(pods, pod)
+    async with api.watch(jobs) as watch:
+        await api.delete(f"{jobs}/j")
+        await watch.until("DELETED", "j")
+    left = await api.get(f"{pods}/p")
+    assert not left["metadata"].get("ownerReferences")
+    assert "deletionTimestamp" not in left["metadata"]

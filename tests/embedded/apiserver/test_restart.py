@@ -110,6 +110,22 @@ async def test_custom_kinds_are_served_again(
         assert (await api.get(f"{path}/a"))["status"] == {"phase": "Pending"}
 
 
+async def test_roles_get_back_the_rules_they_came_with(data_dir: Path, connect: Any) -> None:
+    path = "/apis/rbac.authorization.k8s.io/v1/clusterroles/system:node"
+    own = {"apiGroups": ["x"], "resources": ["y"], "verbs": ["get"]}
+    async with serve(data_dir) as endpoint, connect(endpoint) as api:
+        before = (await api.get(path))["rules"]
+        await api.merge(path, {"rules": [*before[1:], own]})
+    async with serve(data_dir) as endpoint, connect(endpoint) as api:
+        rules = (await api.get(path))["rules"]
+        assert before[0] in rules
+        assert own in rules
+        annotation = {"rbac.authorization.kubernetes.io/autoupdate": "false"}
+        await api.merge(path, {"metadata": {"annotations": annotation}, "rules": [own]})
+    async with serve(data_dir) as endpoint, connect(endpoint) as api:
+        assert (await api.get(path))["rules"] == [own]
+
+
 async def test_keys_and_tokens_stay_and_only_their_owner_can_read_them(data_dir: Path) -> None:
     async with serve(data_dir) as endpoint:
         before = endpoint.ca_file.read_text(), endpoint.token_file.read_text()

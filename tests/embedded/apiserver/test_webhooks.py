@@ -149,6 +149,37 @@ async def test_selectors_keep_a_webhook_from_what_does_not_concern_it(
     assert [asked["name"] for asked in hook.asked] == ["d"]
 
 
+async def test_taking_away_the_label_that_a_webhook_selects_by_does_not_evade_it(
+    api: Any, hook: Hook, configmap: Any
+) -> None:
+    await api.create(CONFIGMAPS, configmap("a", labels={"checked": "yes"}))
+    await install(
+        api, "validating", hook.webhook(objectSelector={"matchLabels": {"checked": "yes"}})
+    )
+    await api.merge(f"{CONFIGMAPS}/a", {"metadata": {"labels": None}})
+    assert [asked["operation"] for asked in hook.asked] == ["UPDATE"]
+
+
+async def test_a_webhook_that_wants_to_is_asked_again_after_another_changed_the_object(
+    api: Any, hook: Hook, configmap: Any
+) -> None:
+    def add(asked: dict[str, Any]) -> dict[str, Any]:
+        number = str(len(asked["object"].get("data") or {}))
+        operations = [{"op": "add", "path": f"/data/n{number}", "value": "x"}]
+        patch = base64.b64encode(msgspec.json.encode(operations)).decode()
+        return {"allowed": True, "patchType": "JSONPatch", "patch": patch}
+
+    hook.decide = add
+    first = hook.webhook(reinvocationPolicy="IfNeeded")
+    config = {
+        "metadata": {"name": "hooks"},
+        "webhooks": [first, hook.webhook(name="second.example.com")],
+    }
+    await api.create(f"{CONFIGS}/mutatingwebhookconfigurations", config)
+    made = await api.create(CONFIGMAPS, configmap("a", {"n": "x"}))
+    assert sorted(made["data"]) == ["n", "n1", "n2", "n3"]
+
+
 async def test_a_dry_run_does_not_reach_a_webhook_with_side_effects(
     api: Any, hook: Hook, configmap: Any
 ) -> None:
