@@ -51,6 +51,8 @@ class ContainerRunner:
         self._spec = spec
         self.state = state
         self._parts = parts
+        self.turn = asyncio.Event()
+        """Set when the container's code may run; its sandbox is built without waiting for that."""
         self._container: Container | None = None
         self._stopping = asyncio.Event()
         self.started = asyncio.Event()
@@ -81,6 +83,7 @@ class ContainerRunner:
     async def stop(self, grace_s: float) -> None:
         """End the container: politely for *grace_s* seconds, then at once."""
         self._stopping.set()
+        self.turn.set()
         try:
             async with asyncio.timeout(grace_s):
                 await self._stop_politely()
@@ -177,6 +180,10 @@ class ContainerRunner:
             writer = self._open_log()
             self._container = parts.node.sandbox.start(plan, writer.pipe_w)
             writer.close_pipe()
+            await self.turn.wait()
+            if self._stopping.is_set():
+                return None
+            self._container.go()
             await self._container.started()
             servers += await parts.network.attach(state.name, self._container)
             state.running_since, state.pid = datetime.now(UTC), self._container.pid

@@ -54,9 +54,10 @@ class PodWorker:
         self._grace_s: float | None = None
         self._warned: set[tuple[str, str]] = set()
         self._began = time.monotonic()
-        for kind in ("initContainers", "containers"):
-            for spec in pod["spec"].get(kind) or ():
-                self.state.containers.append(_new_state(spec, is_init=kind == "initContainers"))
+        inits = pod["spec"].get("initContainers") or []
+        self._specs: list[Object] = [*inits, *pod["spec"]["containers"]]
+        for number, spec in enumerate(self._specs):
+            self.state.containers.append(_new_state(spec, is_init=number < len(inits)))
 
     @property
     def is_over(self) -> bool:
@@ -84,7 +85,7 @@ class PodWorker:
             ended = ended_before(entry, now)
             state.restarts = entry.get("restartCount", 0) + (was_running and may_restart)
             is_done = ended is not None and ended.exit_code == 0
-            if not may_restart or (is_done and self._ends_well()):
+            if not may_restart or (is_done and self._ends_well() and not state.is_init):
                 state.ended, state.waiting = ended, ""
             else:
                 state.last = ended
@@ -174,16 +175,33 @@ class PodWorker:
         self._in_background(background, self._keep_sizes(parts.volumes))
         sources = Sources(self._node.kube, self.pod["metadata"]["namespace"])
         self._in_background(background, parts.volumes.keep_tokens_fresh(sources))
-        states = {state.name: state for state in self.state.containers}
-        for spec in self.pod["spec"].get("initContainers") or ():
-            state = states[spec["name"]]
-            runner = self._start(spec, state, parts)
+        if await self._start_inits(parts):
+            self.state.is_initialized = True
+            await self._run_mains(parts)
+
+    async def _start_inits(self, parts: PodParts) -> bool:
+        """Run init containers and start sidecars, in order; return whether all went well.
+
+        Where there are only sidecars, the sandboxes of all containers are built at once.
+        """
+        states = [state for state in self.state.containers if state.is_init]
+        if all(state.is_sidecar for state in states):
+            for state in self.state.containers:
+                self._build(state, parts)
+        for state in states:
+            runner = self._build(state, parts)
+            runner.turn.set()
             await (runner.started if state.is_sidecar else runner.over).wait()
             if not state.is_sidecar and not state.is_ready:
-                return
-        self.state.is_initialized = True
-        specs = [s for s in self.pod["spec"]["containers"] if states[s["name"]].ended is None]
-        for runner in [self._start(spec, states[spec["name"]], parts) for spec in specs]:
+                return False
+        return True
+
+    async def _run_mains(self, parts: PodParts) -> None:
+        states = [s for s in self.state.containers if not s.is_init and s.ended is None]
+        runners = [self._build(state, parts) for state in states]
+        for runner in runners:
+            runner.turn.set()
+        for runner in runners:
             await runner.over.wait()
 
     def _in_background(
@@ -191,10 +209,13 @@ class PodWorker:
     ) -> None:
         tasks.append(self._group.create_task(coroutine))
 
-    def _start(self, spec: Object, state: ContainerState, parts: PodParts) -> ContainerRunner:
-        runner = self._runners[state.name] = ContainerRunner(spec, state, parts)
-        self._group.create_task(runner.run())
-        return runner
+    def _build(self, state: ContainerState, parts: PodParts) -> ContainerRunner:
+        """Return who runs the container, which begins to be built if it has not before."""
+        if state.name not in self._runners and state.ended is None:
+            spec = next(spec for spec in self._specs if spec["name"] == state.name)
+            runner = self._runners[state.name] = ContainerRunner(spec, state, parts)
+            self._group.create_task(runner.run())
+        return self._runners[state.name]
 
     async def _prepare(self) -> PodParts:
         """Make what the containers share, again and again until it can be made."""

@@ -28,10 +28,12 @@ from sympozium_local.kubelet.sandbox.plan import (
     Exec,
     ExecExited,
     Exited,
+    Go,
     Listening,
     Refused,
     Report,
     Signal,
+    Sockets,
     SocketsOut,
     Started,
 )
@@ -117,6 +119,10 @@ class _FirstProcess:
         self._exec_ids: dict[int, int] = {}
 
     def run(self) -> NoReturn:
+        data, _ = syscalls.receive(self._control, _COMMAND_BYTES)
+        if not data or not isinstance(_commands.decode(data), Go):
+            _send(self._control, Exited(128 + signal.SIGTERM))
+            os._exit(0)
         wake_r, wake_w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wake_w, warn_on_full_buffer=False)
@@ -149,7 +155,7 @@ class _FirstProcess:
                 self._exec_ids[pid] = exec_id
                 if problem:
                     _send(self._control, ExecExited(exec_id, _START_ERROR - 1))
-            case sockets:
+            case Sockets() as sockets:
                 fresh = [socket.socket() for _ in range(min(sockets.count, syscalls.MAX_FDS))]
                 _send(self._control, SocketsOut(), [sock.fileno() for sock in fresh])
                 for sock in fresh:

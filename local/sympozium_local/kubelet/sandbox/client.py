@@ -22,6 +22,7 @@ from sympozium_local.kubelet.sandbox.plan import (
     ExecExited,
     Exited,
     Forked,
+    Go,
     Listening,
     Refused,
     Signal,
@@ -62,6 +63,10 @@ class Container:
         """Of the container's first process, on the machine."""
         self.listening: list[socket.socket] = []
         self._loop.add_reader(control.fileno(), self._read)
+
+    def go(self) -> None:
+        """Run the container's code as soon as the container is built."""
+        self._send(Go())
 
     async def started(self) -> None:
         """Return once the container's own code runs.
@@ -235,7 +240,11 @@ async def open_sandbox(
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     argv = [sys.executable, "-m", "sympozium_local.kubelet.sandbox.zygote", str(theirs.fileno())]
-    environment = {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        "PATH": os.defpath,
+        "LANG": "C.UTF-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     loop = asyncio.get_running_loop()
     process = subprocess.Popen(  # noqa: ASYNC220 - awaited through its socket
         [*argv, *modules], env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL

@@ -47,6 +47,10 @@ class Command(msgspec.Struct, frozen=True, tag_field="op"):
     """One word of the kubelet to the container's first process."""
 
 
+class Go(Command, frozen=True, tag="go"):
+    """Run the container's code, now that everything before it has started."""
+
+
 class Signal(Command, frozen=True, tag="signal"):
     """Send *number* to the container's main process."""
 
@@ -107,5 +111,5 @@ class SocketsOut(Report, frozen=True, tag="sockets-out"):
     """The sockets asked for come along."""
 
 
-AnyCommand = Signal | Exec | Sockets
+AnyCommand = Go | Signal | Exec | Sockets
 AnyReport = Forked | Listening | Started | Refused | Exited | ExecExited | SocketsOut

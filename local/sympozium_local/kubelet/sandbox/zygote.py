@@ -19,7 +19,6 @@ from contextlib import suppress
 
 import msgspec
 
-from sympozium_agent.without_aiohttp import aiohttp_hidden
 from sympozium_local.kubelet.sandbox import syscalls
 from sympozium_local.kubelet.sandbox.child import become_container, namespaces
 from sympozium_local.kubelet.sandbox.plan import ContainerPlan, Forked, Refused
@@ -27,6 +26,7 @@ from sympozium_local.kubelet.sandbox.plan import ContainerPlan, Forked, Refused
 READY = b"ready"
 START = b"start"
 START_ISOLATED = b"start isolated"
+_NOT_IN_THE_IMAGE = ("aiohttp", "trio")
 
 _encode = msgspec.json.Encoder().encode
 _plans = msgspec.json.Decoder(ContainerPlan)
@@ -72,11 +72,18 @@ def _reap(*_: object) -> None:
 
 
 def preload(modules: list[str]) -> None:
-    """Import *modules*, exercise the slow first times, and set the heap aside for sharing."""
-    with aiohttp_hidden():
-        for name in modules:
-            with suppress(ModuleNotFoundError):  # a container that needs it says so in its own log
-                importlib.import_module(name)
+    """Import *modules*, exercise the slow first times, and set the heap aside for sharing.
+
+    Libraries that find aiohttp or trio load them, which doubles what every fork must copy. Both
+    are installed here, but not in the agent image.
+    """
+    for name in _NOT_IN_THE_IMAGE:
+        sys.modules[name] = None  # type: ignore[assignment]  # "absent" for the import system
+    for name in modules:
+        with suppress(ModuleNotFoundError):  # a container that needs it says so in its own log
+            importlib.import_module(name)
+    for name in _NOT_IN_THE_IMAGE:
+        del sys.modules[name]
     asyncio.run(_warm_up())
     gc.collect()
     gc.freeze()
