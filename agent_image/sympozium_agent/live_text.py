@@ -8,8 +8,8 @@ from sympozium.contract.run_events import Delta
 MIN_INTERVAL_S = 0.03
 """A person sees no difference, and the journal takes a tenth of the lines."""
 
-MAX_PIECE_CHARS = 64 * 1024
-"""Far below the longest journal line, whatever JSON escapes in it."""
+MAX_PIECE_CHARS = 8 * 1024
+"""Below the longest line that the bridge takes for a delta, whatever JSON escapes in it."""
 
 
 class LiveText:

@@ -27,6 +27,12 @@ log = logging.getLogger(__name__)
 MAX_PAUSE_S = 2.0
 MAX_DETAIL_CHARS = 2000
 
+MAX_STEP_BYTES = 64 * 1024
+"""Longest line that is not an end. Only a result has a reason to be long."""
+
+MAX_STEPS_RECORDED = 1000
+"""Lines of one pod that are kept besides its end: what a run gone wild may cost the others."""
+
 
 class RunBus(Bus, LiveBus, Protocol):
     """What the bridge needs of the bus."""
@@ -105,6 +111,8 @@ class Recorder:
         self._live_subject = live(identity.namespace, identity.run_uid)
         self._out_subject = run_out(identity.namespace, identity.run_uid)
         self._verdict: Failure | None = None
+        self._steps = 0
+        self._refused = 0
 
     @property
     def offset(self) -> int:
@@ -125,7 +133,6 @@ class Recorder:
 
     async def record(self, lines: Follower) -> None:
         """Publish *lines* until they end, or the run does."""
-        refused = 0
         while not self.is_ended:
             try:
                 line = await lines.next_line()
@@ -139,21 +146,30 @@ class Recorder:
             if line is None:
                 return
             event = read_event(line)
-            if event is None:
-                refused += 1
-                extra = {"action": "refuse", "offset": line.offset, "refused": refused}
-                log.warning("journal line is no run event", extra=extra)
-            else:
-                await self._say(event, line)
+            if event is None or not await self._say(event, line):
+                self._count_refused(line)
 
-    async def _say(self, event: RunEvent, line: Line) -> None:
+    async def _say(self, event: RunEvent, line: Line) -> bool:
+        """Publish what *line* says; False: it is more than a run may say."""
         is_end = isinstance(event, Result | Failure)
         if not is_end:
+            if len(line.data) > MAX_STEP_BYTES:
+                return False
             await self._bus.send(self._live_subject, encode(event))
-        if isinstance(event, Delta):
-            return
+            if isinstance(event, Delta):
+                return True
+            self._steps += 1
+            if self._steps > MAX_STEPS_RECORDED:
+                return False
         await self._publish(event, self._identity.message_id(str(line.offset)))
         self._keep(Recorded(line.end, is_ended=is_end))
+        return True
+
+    def _count_refused(self, line: Line) -> None:
+        self._refused += 1
+        if self._refused & (self._refused - 1) == 0:  # a power of two: many lines, few warnings
+            extra = {"action": "refuse", "offset": line.offset, "refused": self._refused}
+            log.warning("journal line refused", extra=extra)
 
     async def _publish(self, event: RunEvent, message_id: str) -> None:
         data = wrap(event, id=message_id, time=datetime.now(UTC))

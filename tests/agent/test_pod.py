@@ -14,6 +14,7 @@ from sympozium.contract.run_events import (
     Result,
     Started,
 )
+from sympozium_agent.recorder import MAX_STEPS_RECORDED
 from sympozium_local.demo_model.script import Behaviour
 
 
@@ -159,7 +160,20 @@ async def test_any_program_can_take_part_with_lines_of_text(pod: Pod) -> None:
     end = await pod.end()
     assert end == Result(text="by hand")
     assert await pod.ends_recorded(bridge) == [end]
-    assert pod.log_of("bridge").count("journal line is no run event") == 3
+    assert pod.log_of("bridge").count("journal line refused") == 2  # at the first and the second
+
+
+async def test_a_run_gone_wild_cannot_fill_the_stream_and_still_ends(pod: Pod) -> None:
+    bridge = pod.start("bridge")
+    with pod.layout.from_agent.open("ab") as journal:
+        journal.write(
+            b'{"type":"progress","callId":"1","tool":"' + b"x" * 70000 + b'","state":""}\n'
+        )
+        journal.write(b'{"type":"started"}\n' * (MAX_STEPS_RECORDED + 5))
+        journal.write(b'{"type":"result","text":"done"}\n')
+    assert await pod.end() == Result(text="done")
+    assert await terminated(bridge) == 0
+    assert len(await pod.recorded()) == MAX_STEPS_RECORDED + 1
 
 
 async def test_a_line_without_end_is_one_clear_failure(pod: Pod) -> None:
