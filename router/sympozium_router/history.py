@@ -7,7 +7,7 @@ from sympozium.contract.envelope import decode, encode
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.messages import HistoryAnswer, HistoryRequest
 from sympozium.contract.subjects import ROUTER_GROUP, channel_of
-from sympozium.store.ports import Conversation, StoreUnavailableError, Transcripts
+from sympozium.store.ports import Conversation, Message, StoreUnavailableError, Transcripts
 from sympozium_router.transcripts import entries_of, that_fit
 
 SUBJECTS = "history.*.*"
@@ -15,6 +15,9 @@ MAX_ANSWER_BYTES = 1000 * 1024
 """An answer must fit one bus message of 1 MiB; older entries are left out."""
 
 MAX_MESSAGES = 2000
+
+PAGE = 50
+"""Messages read at once: their texts are in memory together, and one may have half a MiB."""
 
 
 class History:
@@ -40,8 +43,25 @@ class History:
     async def _read(self, subject: str, request: HistoryRequest) -> HistoryAnswer:
         namespace, channel = channel_of(subject)
         limit = max(1, min(request.limit, MAX_MESSAGES))
-        messages = await self._store.transcript(
-            Conversation(namespace, channel, request.conversation), limit=limit
-        )
+        conversation = Conversation(namespace, channel, request.conversation)
+        messages = await self._newest(conversation, limit)
         entries = [entry for message in messages for entry in entries_of(message)]
         return HistoryAnswer(entries=that_fit(entries[-limit:], MAX_ANSWER_BYTES))
+
+    async def _newest(self, conversation: Conversation, limit: int) -> list[Message]:
+        """Return up to *limit* messages, oldest first, and hardly more than an answer can hold."""
+        found: list[Message] = []
+        chars, before = 0, None
+        while len(found) < limit and chars < MAX_ANSWER_BYTES:
+            wanted = min(PAGE, limit - len(found))
+            page = await self._store.transcript(conversation, limit=wanted, before=before)
+            found = [*page, *found]
+            if len(page) < wanted:
+                break
+            before = page[0].sequence
+            chars += sum(_chars(message) for message in page)
+        return found
+
+
+def _chars(message: Message) -> int:
+    return len(message.inbound.text) + (len(message.end.text) if message.end else 0)

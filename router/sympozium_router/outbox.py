@@ -160,5 +160,5 @@ class Outbox:
         run = new or old
         source = run["spec"].get("source") if run else None
         if source and self._is_caught_up and (new is None or is_terminal(new)):
-            conversation = ConversationId(source["conversation"])
-            self.look_at(Conversation(key[0], source["channel"], conversation))
+            conversation = ConversationId(source.get("conversation", ""))
+            self.look_at(Conversation(key[0], source.get("channel", ""), conversation))

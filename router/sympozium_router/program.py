@@ -19,7 +19,8 @@ from sympozium_router.replies import Replies
 from sympozium_router.runs import Runs
 from sympozium_router.upkeep import Pruning
 
-DRAIN_S = 10.0
+DRAIN_S = 4.0
+"""What is not finished by then is found again by the next router."""
 
 
 class Router:

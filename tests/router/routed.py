@@ -1,7 +1,7 @@
 """A router's surroundings: a bus, an API server, a store, people, and somebody who ends runs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -205,10 +205,19 @@ class World:
         router = Router(self.bus, self.kube, self.store, clock=self.clock)
         async with asyncio.TaskGroup() as group:
             group.create_task(router.run(stop, health, keep=timedelta(days=90)))
-            while await health.missing():  # noqa: ASYNC110 - readiness is polled, as a kubelet does
-                await asyncio.sleep(0.005)
+            await until(lambda: _is_ready(health))
             yield health
             stop.set()
+
+
+async def _is_ready(health: Health) -> bool:
+    return not await health.missing()
+
+
+async def until(is_so: Callable[[], Awaitable[object]]) -> None:
+    """Wait for what nobody tells us of."""
+    while not await is_so():  # noqa: ASYNC110 - the other side has no event
+        await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

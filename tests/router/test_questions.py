@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
-from tests.router.routed import CHANNEL, NAMESPACE, World, agent
+from tests.router.routed import CHANNEL, NAMESPACE, World, agent, until
 
 from sympozium.contract.envelope import decode, encode
 from sympozium.contract.messages import (
@@ -144,8 +144,11 @@ async def test_a_transcript_shows_every_message_with_its_state_oldest_first(
         await world.shown.end_of(first)
         second = await world.say("2", "and then?")
         await world.shown.accepted(second)
-        while (await world.transcript())[-1].state is not EntryState.RUNNING:
-            pass
+
+        async def is_running() -> bool:
+            return (await world.transcript())[-1].state is EntryState.RUNNING
+
+        await until(is_running)
         entries = await world.transcript()
     assert [(entry.id, entry.role, entry.text, entry.state) for entry in entries] == [
         (first, Role.USER, "list pods", EntryState.DONE),

@@ -2,7 +2,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 import pytest
-from tests.router.routed import ADA, CHANNEL, NAMESPACE, World, agent, channel
+from tests.router.routed import ADA, CHANNEL, NAMESPACE, World, agent, channel, until
 
 from sympozium.bus.nats import NatsBus
 from sympozium.contract.messages import OutboundKind, Sender
@@ -53,15 +53,12 @@ async def test_a_display_name_gives_no_access(open_world: OpenWorld) -> None:
 
 
 async def test_a_channel_whose_agent_is_missing_says_so(open_world: OpenWorld) -> None:
-    async with open_world() as world, world.router():
+    async with open_world() as world:
         await world.kube.delete(AGENTS, NAMESPACE, "helper")
-        while (await world.kube.list(AGENTS)).items:
-            pass
-        barrier = await world.say("0", conversation="barrier")
-        await world.shown.until(lambda shown: bool(shown.of(barrier)))
-        code, text = await error_of(world, await world.say("1"))
-        await world.kube.create(AGENTS, agent())
-        await world.run_of(await world.say("2"))
+        async with world.router():
+            code, text = await error_of(world, await world.say("1"))
+            await world.kube.create(AGENTS, agent())
+            await world.run_of(await world.say("2"))
     assert code == "AgentNotFound"
     assert "helper" in text
 
@@ -69,11 +66,11 @@ async def test_a_channel_whose_agent_is_missing_says_so(open_world: OpenWorld) -
 async def test_a_message_of_a_channel_that_is_not_there_is_refused_in_its_place(
     open_world: OpenWorld,
 ) -> None:
-    async with open_world() as world, world.router():
+    async with open_world() as world:
         await world.kube.delete(CHANNELS, NAMESPACE, CHANNEL)
         await world.kube.create(CHANNELS, channel("other"))
-        message_id = await world.say("1")
-        code, _ = await error_of(world, message_id)
+        async with world.router():
+            code, _ = await error_of(world, await world.say("1"))
     assert code == "AgentNotFound"
 
 
@@ -98,8 +95,10 @@ async def test_bytes_that_say_nothing_are_kept_and_hold_nobody_up(
         message_id = await world.say("1")
         await world.answer(message_id, "hi")
         await world.shown.end_of(message_id)
-        while (kept := await bus.last(DEAD, dead(INBOX, NAMESPACE, CHANNEL))) is None:
-            pass
+        subject = dead(INBOX, NAMESPACE, CHANNEL)
+        await until(lambda: bus.last(DEAD, subject))
+        kept = await bus.last(DEAD, subject)
+    assert kept is not None
     assert kept.data == data
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import aiohttp
 from tests.fixtures.nats_server import NatsServer, free_port
-from tests.router.routed import NAMESPACE, World
+from tests.router.routed import NAMESPACE, World, until
 
 from sympozium.bus.nats import NatsBus
 from sympozium.contract.messages import OutboundKind
@@ -114,8 +114,7 @@ async def test_a_bus_that_is_away_holds_replies_and_loses_none(
         nats_server.kill()
         await world.end_run(run, result="hi")
         conversation = Conversation(NAMESPACE, "web", ConversationId("c"))
-        while await world.store.last_end(conversation, before=2) is None:
-            pass
+        await until(lambda: world.store.last_end(conversation, before=2))
         await nats_server.start()
         await world.shown.end_of(message_id)
     assert len(world.shown.ends(message_id)) == 1
@@ -136,6 +135,14 @@ async def test_two_routers_give_each_message_one_run_and_one_end(open_world: Ope
     assert len(world.shown.messages) == 40
 
 
+async def is_ready(session: aiohttp.ClientSession, port: int) -> bool:
+    try:
+        async with session.get(f"http://127.0.0.1:{port}/readyz") as response:
+            return response.status == 200
+    except aiohttp.ClientError:
+        return False
+
+
 @asynccontextmanager
 async def process(world: World, nats: NatsServer) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run the router as the process that it is in a pod; kill it at the end."""
@@ -154,23 +161,13 @@ async def process(world: World, nats: NatsServer) -> AsyncIterator[asyncio.subpr
         sys.executable, "-m", "sympozium_router", env=environ
     )
     try:
-        await until_ready(port)
+        async with aiohttp.ClientSession() as session:
+            await until(lambda: is_ready(session, port))
         yield started
     finally:
         if started.returncode is None:
             started.kill()
         await started.wait()
-
-
-async def until_ready(port: int) -> None:
-    async with aiohttp.ClientSession() as session:
-        while True:
-            try:
-                async with session.get(f"http://127.0.0.1:{port}/readyz") as response:
-                    if response.status == 200:
-                        return
-            except aiohttp.ClientError:
-                pass
 
 
 async def test_killed_again_and_again_it_loses_nothing_and_keeps_the_order(
