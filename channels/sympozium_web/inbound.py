@@ -220,5 +220,5 @@ def _not_stored() -> RequestRefusedError:
     return unavailable(
         "bus_unavailable",
         "The message could not be stored: the message bus is away.",
-        "Send it again in a moment, with the same id: it is answered once.",
+        "Send it again in a moment. Under the same id it is answered once, however often it comes.",
     )

@@ -108,17 +108,18 @@ class LiveRuns:
         self._followed: dict[MessageId, tuple[LiveRun, asyncio.Task[None]]] = {}
         self._ended: OrderedDict[MessageId, int] = OrderedDict()
 
-    def follow(self, run: LiveRun) -> bool:
-        """Show what *run* says from now on; return whether that is news.
+    def follow(self, run: LiveRun) -> None:
+        """Show that *run* is at work, and what it says from now on.
 
         A run that is followed already, or whose end was shown, is left as it is.
         """
         if run.message_id in self._followed or run.message_id in self._ended:
-            return False
+            return
         if len(self._followed) < MAX_FOLLOWED:
             task = self._group.create_task(self._follow(run))
             self._followed[run.message_id] = (run, task)
-        return True
+        else:
+            self._audience.show(run.conversation, run.running)
 
     def end(self, message_id: MessageId, sequence: int) -> bool:
         """Stop following the run of a message; return whether its end is news."""
@@ -156,6 +157,7 @@ class LiveRuns:
                 asyncio.timeout(MAX_RUN_TIMEOUT.total_seconds()),
                 self._bus.listen(live(self._namespace, run.uid)) as said,
             ):
+                self._audience.show(run.conversation, run.running)
                 async for _, data in said:
                     self._show(run, data)
         except TimeoutError:

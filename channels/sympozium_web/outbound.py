@@ -48,7 +48,8 @@ class Outbound:
         """
         message = unwrap(delivery.data, OutboundMessage)
         if message.kind is OutboundKind.ACCEPTED:
-            self._show_accepted(message)
+            run = (message.conversation, message.message_id, message.run_name, message.run_uid)
+            self._runs.follow(LiveRun(*run))
         elif self._runs.end(message.message_id, delivery.sequence):
             self._audience.show(message.conversation, events.end_of(message, delivery.sequence))
             log.info(
@@ -60,8 +61,3 @@ class Outbound:
                     "sequence": delivery.sequence,
                 },
             )
-
-    def _show_accepted(self, message: OutboundMessage) -> None:
-        run = LiveRun(message.conversation, message.message_id, message.run_name, message.run_uid)
-        if self._runs.follow(run):
-            self._audience.show(message.conversation, run.running)

@@ -20,6 +20,7 @@ class App {
   conversation = null;
   stream = null;
   sticks = true; // to the end of the conversation, as it grows
+  top = 0;
   bannerTimer = null;
   hiddenTimer = null;
   loads = 0;
@@ -49,10 +50,7 @@ class App {
     addEventListener("pagehide", () => this.rest()); // a browser may keep a page that was left
     addEventListener("pageshow", () => this.stream ?? this.follow());
     document.addEventListener("keydown", (event) => this.key(event));
-    scroll.addEventListener("scroll", () => {
-      this.sticks = isNear();
-      byId("to-end").hidden = this.sticks;
-    }, { passive: true });
+    scroll.addEventListener("scroll", () => this.scrolled(), { passive: true });
     const growth = new ResizeObserver(() => this.keepAtEnd());
     growth.observe(scroll);
     growth.observe(byId("messages"));
@@ -177,6 +175,15 @@ class App {
     byId("title").textContent = title;
     document.title = `${this.news ? `(${this.news}) ` : ""}${title} · Sympozium`;
     this.keepAtEnd();
+  }
+
+  /** Only who scrolls up leaves the end; an answer that grows or a window that shrinks does not. */
+  scrolled() {
+    const isUp = scroll.scrollTop < this.top - 1;
+    this.top = scroll.scrollTop;
+    if (isNear()) this.sticks = true;
+    else if (isUp) this.sticks = false;
+    byId("to-end").hidden = this.sticks || isNear();
   }
 
   keepAtEnd() {
