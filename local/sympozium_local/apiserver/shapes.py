@@ -70,7 +70,13 @@ def _field_shape(field: Field | None) -> Shape:
         return Shape("map", lambda _key: item)
     if field.list_type == "map":
         defaults = {"protocol": "TCP"} if "protocol" in field.keys else None
-        return Shape("keyed", lambda _key: item, field.keys, key_defaults=defaults)
+        return Shape(
+            "keyed",
+            lambda _key: item,
+            field.keys,
+            is_implied=field.is_always_shown,
+            key_defaults=defaults,
+        )
     return Shape("set", _guessed) if field.list_type == "set" else ATOMIC
 
 
