@@ -1,0 +1,32 @@
+"""The built-in controllers on a real embedded API server; the test plays the kubelet."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.embedded.controllers.cluster import Controllers
+
+from sympozium.kube.client import Kube, connect
+from sympozium.kube.endpoint import Endpoint
+from sympozium_local.apiserver.server import serve
+
+
+@pytest.fixture
+async def controllers(tmp_path: Path) -> AsyncIterator[Controllers]:
+    """An API server with running controllers."""
+    async with (
+        serve(tmp_path) as served,
+        connect(Endpoint(served.url, served.ca_file, served.token_file)) as kube,
+        asyncio.TaskGroup() as group,
+    ):
+        running = Controllers(kube, group, served)
+        running.start()
+        yield running
+        await running.stop()
+
+
+@pytest.fixture
+def kube(controllers: Controllers) -> Kube:
+    """A client of the cluster."""
+    return controllers.kube
