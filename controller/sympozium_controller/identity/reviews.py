@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.resources import BUS_AUDIENCE, TOKEN_REVIEWS, Object
 from sympozium.kube.client import Kube
-from sympozium.kube.errors import UnavailableError
+from sympozium.kube.errors import InvalidError, UnavailableError
 
 MAX_REMEMBERED = 10_000
 """Reviews kept at once; the oldest goes first."""
@@ -99,7 +99,10 @@ class Reviews:
             "metadata": {},
             "spec": {"token": token, "audiences": [BUS_AUDIENCE]},
         }
-        status = (await self._kube.create(TOKEN_REVIEWS, question)).get("status") or {}
+        try:
+            status = (await self._kube.create(TOKEN_REVIEWS, question)).get("status") or {}
+        except InvalidError as error:
+            raise TokenRefusedError("cannot admit to the bus: it is no token") from error
         if not status.get("authenticated") or BUS_AUDIENCE not in status.get("audiences", []):
             raise TokenRefusedError("cannot admit to the bus: the API server refuses the token")
         user = status.get("user") or {}
