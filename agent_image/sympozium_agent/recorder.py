@@ -12,12 +12,12 @@ from typing import Protocol
 import msgspec
 
 from sympozium.bus.ports import Bus, LiveBus
-from sympozium.contract.envelope import decode, encode, wrap
+from sympozium.contract.envelope import decode, encode
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.limits import MAX_JOURNAL_LINE_BYTES, MAX_RESULT_BYTES
 from sympozium.contract.names import RunUid
 from sympozium.contract.reasons import Reason
-from sympozium.contract.run_events import Delta, Failure, Result, RunEvent
+from sympozium.contract.run_events import Delta, Failure, Result, RunEvent, record
 from sympozium.contract.subjects import live, run_out
 from sympozium_agent.follow import Follower
 from sympozium_agent.journal import JournalRefusedError, Line
@@ -172,7 +172,7 @@ class Recorder:
             log.warning("journal line refused", extra=extra)
 
     async def _publish(self, event: RunEvent, message_id: str) -> None:
-        data = wrap(event, id=message_id, time=datetime.now(UTC))
+        data = record(event, id=message_id, time=datetime.now(UTC))
         await until_it_works(
             lambda: self._bus.publish(self._out_subject, data, message_id=message_id)
         )

@@ -3,13 +3,13 @@
 from datetime import datetime
 
 from sympozium.bus.ports import Bus
-from sympozium.contract.envelope import decode, encode
+from sympozium.contract.envelope import encode
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.limits import MAX_JOURNAL_LINE_BYTES
 from sympozium.contract.names import RunUid
 from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import Object
-from sympozium.contract.run_events import Result, RunEvent
+from sympozium.contract.run_events import Result, recorded_event
 from sympozium.contract.subjects import RUNS, run_out
 from sympozium.store.ports import End, Message
 from sympozium_router.cluster import uid_of
@@ -48,7 +48,7 @@ class Replies:
         if stored is None or stored.subject != run_out(run["metadata"]["namespace"], uid):
             return None
         try:
-            line: RunEvent = decode(stored.data, RunEvent)  # type: ignore[arg-type] # a union
+            line = recorded_event(stored.data)
         except PermanentError:
             return None
         return line.text if isinstance(line, Result) else None

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from tests.fixtures.nats_server import free_port
 
 from sympozium.bus.ports import Bus
 from sympozium.contract.crds import definition_objects
-from sympozium.contract.envelope import encode
 from sympozium.contract.names import RunUid
 from sympozium.contract.resources import (
     AGENT_RUNS,
@@ -27,6 +27,7 @@ from sympozium.contract.resources import (
     Object,
     Resource,
 )
+from sympozium.contract.run_events import record
 from sympozium.contract.subjects import run_out
 from sympozium.kube.client import Kube, connect
 from sympozium.kube.endpoint import Endpoint
@@ -224,7 +225,11 @@ class Cluster:
 async def say(bus: Bus, run: Object, line: Any, *, number: int = 1) -> None:
     """Publish a line of a run, as its bridge does."""
     uid = RunUid(run["metadata"]["uid"])
-    await bus.publish(run_out(NAMESPACE, uid), encode(line), message_id=f"{uid}/{number}")
+    await bus.publish(
+        run_out(NAMESPACE, uid),
+        record(line, id="line", time=datetime.now(UTC)),
+        message_id=f"{uid}/{number}",
+    )
 
 
 def settings_for(bus: BusSettings) -> Settings:

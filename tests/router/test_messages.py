@@ -1,17 +1,16 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from tests.router.routed import NAMESPACE, World
 
 from sympozium.contract.agentrun import AgentRunSpec
-from sympozium.contract.envelope import encode
 from sympozium.contract.messages import EntryState, OutboundKind
 from sympozium.contract.names import RunUid
 from sympozium.contract.resources import AGENT_RUNS
-from sympozium.contract.run_events import Result
+from sympozium.contract.run_events import Result, record
 from sympozium.contract.subjects import run_out
 from sympozium_router.clock import utc_now
 
@@ -107,7 +106,9 @@ async def test_a_long_result_is_read_from_the_record_of_its_run(open_world: Open
         run = await world.run_of(message_id)
         text = "long " * 20_000
         receipt = await world.bus.publish(
-            run_out(NAMESPACE, run["metadata"]["uid"]), encode(Result(text=text)), message_id="r"
+            run_out(NAMESPACE, run["metadata"]["uid"]),
+            record(Result(text=text), id="r", time=datetime.now(UTC)),
+            message_id="r",
         )
         await world.end_run(run, resultSequence=receipt.sequence)
         final = await world.shown.end_of(message_id)
@@ -118,7 +119,9 @@ async def test_a_result_of_another_run_is_never_shown(open_world: OpenWorld) -> 
     async with open_world() as world, world.router():
         message_id = await world.say("1")
         receipt = await world.bus.publish(
-            run_out(NAMESPACE, RunUid("another")), encode(Result(text="secret")), message_id="r"
+            run_out(NAMESPACE, RunUid("another")),
+            record(Result(text="secret"), id="r", time=datetime.now(UTC)),
+            message_id="r",
         )
         await world.end_run(await world.run_of(message_id), resultSequence=receipt.sequence)
         end = await world.shown.end_of(message_id)

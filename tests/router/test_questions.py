@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 
 from tests.router.routed import CHANNEL, NAMESPACE, World, agent, until
 
@@ -16,7 +17,7 @@ from sympozium.contract.messages import (
 from sympozium.contract.names import ConversationId, RunUid
 from sympozium.contract.new_run import build_run
 from sympozium.contract.resources import AGENT_RUNS, AGENTS, Object
-from sympozium.contract.run_events import ContextAnswer, Result
+from sympozium.contract.run_events import ContextAnswer, Result, record
 from sympozium.contract.subjects import context, history, run_out
 from sympozium_router.cluster import Cluster
 from sympozium_router.context import Contexts
@@ -81,7 +82,7 @@ async def test_a_follow_up_is_told_an_answer_that_only_the_status_of_its_run_has
             await world.shown.accepted(second)
         receipt = await world.bus.publish(
             run_out(NAMESPACE, RunUid(uid_of(earlier))),
-            encode(Result(text="web, db")),
+            record(Result(text="web, db"), id="r", time=datetime.now(UTC)),
             message_id="r",
         )
         await world.end_run(earlier, resultSequence=receipt.sequence)

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from sympozium.bus.ports import Bus, Stored
-from sympozium.contract.envelope import decode
 from sympozium.contract.errors import PermanentError
-from sympozium.contract.run_events import Failure, Result, RunEvent
+from sympozium.contract.run_events import Failure, Result, recorded_event
 from sympozium.contract.subjects import RUNS
 
 
@@ -56,7 +55,7 @@ async def stored_ending(bus: Bus, subject: str) -> Ending | Silence:
 
 def _ending_of(stored: Stored) -> Ending | None:
     try:
-        event: RunEvent = decode(stored.data, RunEvent)  # type: ignore[arg-type] # a union
+        event = recorded_event(stored.data)
     except PermanentError:
         return None
     return Ending(event, stored.sequence) if isinstance(event, Result | Failure) else None

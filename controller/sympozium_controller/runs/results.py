@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 
 from sympozium.bus.ports import Bus, Delivery
 from sympozium.bus.settle import settle
-from sympozium.contract.envelope import decode
-from sympozium.contract.run_events import Failure, Result, RunEvent, Started
+from sympozium.contract.run_events import Failure, Result, Started, recorded_event
 from sympozium.contract.subjects import RUNS_CONSUMER, run_of
 from sympozium_controller.runs.endings import Ending
 from sympozium_controller.runs.observe import RunCache
@@ -45,7 +44,7 @@ class Results:
             PermanentError: It is no run event.
         """
         namespace, uid = run_of(delivery.subject)
-        event: RunEvent = decode(delivery.data, RunEvent)  # type: ignore[arg-type] # a union
+        event = recorded_event(delivery.data)
         if isinstance(event, Started):
             self._cache.said_started(uid, datetime.now(UTC))
             return

@@ -5,8 +5,11 @@ counts to `runs.<ns>.<uid>.out`, except deltas, which are nobody's record and go
 to `live.<ns>.<uid>` alone. A line that no type here fits is refused by the bridge.
 """
 
+from datetime import datetime
+
 import msgspec
 
+from sympozium.contract.envelope import unwrap, wrap
 from sympozium.contract.messages import Entry
 from sympozium.contract.names import RunName, RunUid
 
@@ -80,6 +83,20 @@ class Failure(_Line, frozen=True, kw_only=True, tag="failure"):
 
 RunEvent = Started | Delta | Progress | Result | Failure
 """Any line an agent may write."""
+
+
+def recorded_event(data: bytes) -> RunEvent:
+    """Read a message of the RUNS stream: an envelope around what the run said.
+
+    Raises:
+        PermanentError: *data* is no envelope, or no type of line fits its payload.
+    """
+    return unwrap(data, RunEvent)  # type: ignore[arg-type] # msgspec takes a union as a type
+
+
+def record(event: RunEvent, *, id: str, time: datetime) -> bytes:
+    """Write what `recorded_event` reads."""
+    return wrap(event, id=id, time=time)
 
 
 class ToolCall(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
