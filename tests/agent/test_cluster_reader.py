@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.agent.cluster import READABLE, Cluster, running_cluster
@@ -29,6 +30,24 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
     async with running_cluster(tmp_path) as cluster:
         await cluster.fill()
         yield cluster
+
+
+@pytest.fixture
+async def kubelet(cluster: Cluster) -> AsyncIterator[list[str]]:
+    """What a kubelet was asked for that answers every request for a log with two lines."""
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.path_qs)
+        return web.Response(text="line 1\nline 2\n")
+
+    application = web.Application()
+    application.router.add_get("/{path:.*}", answer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.UnixSite(runner, str(cluster.folder / "api" / "kubelet.sock")).start()
+    yield asked
+    await runner.cleanup()
 
 
 class Caller:
@@ -123,6 +142,23 @@ async def test_a_server_that_does_not_answer_is_told(cluster: Cluster, tmp_path:
     answer = await Caller(cluster, account, ToolGate()).call("list_pods")
     assert answer.failed
     assert "the API server does not answer (FileNotFoundError)" in answer.text
+
+
+async def test_logs_are_the_newest_lines_of_the_container_that_is_named(
+    cluster: Cluster, kubelet: list[str]
+) -> None:
+    text = await (await reader_of(cluster)).told("pod_logs", pod="web-1", tail_lines=7)
+    assert text == "line 1\nline 2\n"
+    assert kubelet == ["/containerLogs/default/web-1/main?tailLines=7"]
+
+
+async def test_a_container_that_is_not_there_is_told_with_the_servers_own_words(
+    cluster: Cluster, kubelet: list[str]
+) -> None:
+    answer = await (await reader_of(cluster)).call("pod_logs", pod="web-1", container="other")
+    assert answer.failed
+    assert "container other is not valid for pod web-1" in answer.text
+    assert kubelet == []
 
 
 @pytest.mark.parametrize(
