@@ -46,7 +46,7 @@ class Home:
     @property
     def apiserver(self) -> Path:
         """Data of the API server."""
-        return self.path / "apiserver"
+        return self.path / "cluster"
 
     @property
     def kubeconfig(self) -> Path:

@@ -33,5 +33,5 @@ def last_line(path: Path) -> str:
         lines = path.read_bytes()[-8192:].decode(errors="replace").splitlines()
     except OSError:
         return ""
-    texts = (line.strip(" |+-\t") for line in reversed(lines))  # as in a group's traceback
+    texts = (line.lstrip(" |+-").rstrip() for line in reversed(lines))  # as in a group's traceback
     return next((text for text in texts if text), "")

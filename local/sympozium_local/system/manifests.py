@@ -74,6 +74,7 @@ def _values(deployment: Deployment) -> dict[str, str]:
         "bus_issuer_seed": access.issuer_seed,
         "run_egress": egress,
         "router_dir": str(deployment.home.router),
+        "model_idle_timeout_s": str(deployment.model.idle_timeout_s),
     }
     plain = {
         "nats_port": ports.nats,

@@ -11,6 +11,7 @@ from sympozium_local.system.errors import StartError
 
 DEFAULT_MODEL = "gpt-5-mini"
 DEMO_MODEL = "demo"
+DEFAULT_IDLE_TIMEOUT_S = 30
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,14 @@ class ModelSettings:
     Attributes:
         base_url: With its `/v1`; empty: OpenAI's own.
         warning: What the user should know about these settings; else "".
+        idle_timeout_s: How long the endpoint may be silent before it has timed out.
     """
 
     name: str
     base_url: str
     key: str = field(default="", repr=False)
     warning: str = ""
+    idle_timeout_s: int = DEFAULT_IDLE_TIMEOUT_S
 
     @property
     def is_demo(self) -> bool:
@@ -50,23 +53,39 @@ class ModelSettings:
 def read_model(demo_port: int, environ: Mapping[str, str] | None = None) -> ModelSettings:
     """Return what `OPENAI_API_KEY`, `OPENAI_BASE_URL` and `SYMPOZIUM_MODEL` say.
 
+    `SYMPOZIUM_MODEL_IDLE_TIMEOUT_S` says after how long a silence the model has timed out.
+
     Raises:
-        StartError: The endpoint's address cannot be used here.
+        StartError: The endpoint's address, or the timeout, cannot be used here.
     """
     environ = os.environ if environ is None else environ
     key = environ.get("OPENAI_API_KEY", "").strip()
     base_url = environ.get("OPENAI_BASE_URL", "").strip().rstrip("/")
+    idle_s = _idle_timeout_s(environ.get("SYMPOZIUM_MODEL_IDLE_TIMEOUT_S", ""))
     if not key:
         warning = (
             "OPENAI_BASE_URL is set, but OPENAI_API_KEY is not, so the demonstration model "
             "answers; set OPENAI_API_KEY, to any text if your endpoint asks for none"
         )
+        url = f"http://127.0.0.1:{demo_port}/v1"
         return ModelSettings(
-            DEMO_MODEL, f"http://127.0.0.1:{demo_port}/v1", warning=warning if base_url else ""
+            DEMO_MODEL, url, warning=warning if base_url else "", idle_timeout_s=idle_s
         )
     _check(base_url)
     name = environ.get("SYMPOZIUM_MODEL", "").strip() or DEFAULT_MODEL
-    return ModelSettings(name, base_url.replace("//localhost", "//127.0.0.1", 1), key)
+    base_url = base_url.replace("//localhost", "//127.0.0.1", 1)
+    return ModelSettings(name, base_url, key, idle_timeout_s=idle_s)
+
+
+def _idle_timeout_s(text: str) -> int:
+    if not text:
+        return DEFAULT_IDLE_TIMEOUT_S
+    if not text.isdigit() or not 1 <= int(text) <= 3600:
+        raise StartError(
+            f"cannot start: SYMPOZIUM_MODEL_IDLE_TIMEOUT_S is {text!r}; "
+            "set it to a number of seconds from 1 to 3600"
+        )
+    return int(text)
 
 
 def _check(base_url: str) -> None:
