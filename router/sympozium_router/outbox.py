@@ -36,6 +36,9 @@ MAX_BACKOFF_S = 2.0
 WORKERS = 32
 LOOK_FOR_SILENCE_EVERY_S = 0.5
 
+PAGE = 32
+"""Messages of one conversation read at once; whoever floods it pays for it alone."""
+
 LOST_AFTER = timedelta(minutes=1)
 """Only a message that has waited so long for its run is suspected to have been lost."""
 
@@ -85,11 +88,12 @@ class Outbox:
             TransientError: A part of the system is away; what was done is noted.
         """
         self._silence_ends.pop(conversation, None)
-        for unfinished in await self._store.open_messages(conversation):
-            message = unfinished if unfinished.end else await self._finish(unfinished)
-            if message is None:
-                return
-            await self._publish(message)
+        while unfinished := await self._store.open_messages(conversation, limit=PAGE):
+            for message in unfinished:
+                ended = message if message.end else await self._finish(message)
+                if ended is None:
+                    return
+                await self._publish(ended)
 
     async def _finish(self, message: Message) -> Message | None:
         """Note the end of *message* and return it with its end; None while it has none."""
@@ -116,10 +120,9 @@ class Outbox:
         state = await self._bus.state(INBOX_CONSUMER)
         if message.sequence > state.acknowledged:
             return None
-        still_open = await self._store.open_messages(message.conversation)  # after the floor
-        if message not in still_open:
-            return None
-        return failed_end(message, Reason.INTERNAL, now=now)
+        # Read again: what was settled meanwhile has its run by now.
+        first = await self._store.open_messages(message.conversation, limit=1)
+        return failed_end(message, Reason.INTERNAL, now=now) if message in first else None
 
     async def _end_of_silence(self, message: Message, run: Object, now: datetime) -> End | None:
         previous = await self._store.last_end(message.conversation, message.sequence)

@@ -107,8 +107,8 @@ class Unfinished(Protocol):
     async def open_conversations(self) -> Sequence[Conversation]:
         """Return every conversation that has an unfinished message."""
 
-    async def open_messages(self, conversation: Conversation) -> Sequence[Message]:
-        """Return the unfinished messages of one conversation, in their order."""
+    async def open_messages(self, conversation: Conversation, *, limit: int) -> Sequence[Message]:
+        """Return the first *limit* unfinished messages of one conversation, in their order."""
 
     async def last_end(self, conversation: Conversation, before: int) -> datetime | None:
         """Return when the latest end of the messages with a sequence below *before* was noted."""

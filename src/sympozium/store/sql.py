@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sympozium.contract.limits import TOMBSTONE_AGE
 from sympozium.contract.messages import InboundMessage, Sender, VisibleError
 from sympozium.contract.names import ConversationId, MessageId, RunName, RunUid
+from sympozium.store import statements
 from sympozium.store.engine import READING, WRITING, create_engine
 from sympozium.store.lane import Lane
 from sympozium.store.migrate import migrate
@@ -21,9 +22,8 @@ from sympozium.store.ports import (
     MessageKey,
     StoreUnavailableError,
 )
-from sympozium.store.schema import UNFINISHED, messages
 
-_C = messages.c
+Values = dict[str, Any]
 
 
 class SqlStore:
@@ -39,76 +39,78 @@ class SqlStore:
 
     async def started(self, key: MessageKey, run_uid: RunUid) -> None:
         """Note that the run exists; see `Messages.started`."""
-        update = messages.update().where(_is(key), _C.run_uid == "").values(run_uid=run_uid)
-        await self._writes.run(lambda connection: _execute(connection, update))
+        values = {**_key(key), "new_run_uid": run_uid}
+        await self._writes.run(lambda connection: _execute(connection, statements.STARTED, values))
 
     async def finish(self, key: MessageKey, end: End) -> Message:
         """Note the end; see `Messages.finish`."""
-        update = messages.update().where(_is(key), _C.ended_at.is_(None)).values(**_end_values(end))
+        parameters = _key(key)
+        values = {f"new_{name}": value for name, value in _end_values(end).items()}
 
         def step(connection: sa.Connection) -> Message:
-            connection.execute(update)
-            return _read(connection.execute(messages.select().where(_is(key))).one())
+            connection.execute(statements.FINISH, {**parameters, **values})
+            return _read(connection.execute(statements.KNOWN, parameters).one())
 
         return await self._writes.run(step)
 
     async def published(self, key: MessageKey, outbox_sequence: int) -> None:
         """Note that the end was published; see `Messages.published`."""
-        update = messages.update().where(_is(key), UNFINISHED)
-        update = update.values(outbox_sequence=outbox_sequence)
-        await self._writes.run(lambda connection: _execute(connection, update))
+        values = {**_key(key), "new_outbox_sequence": outbox_sequence}
+        await self._writes.run(
+            lambda connection: _execute(connection, statements.PUBLISHED, values)
+        )
 
     async def open_conversations(self) -> list[Conversation]:
         """Return conversations with work left; see `Unfinished.open_conversations`."""
-        query = sa.select(_C.namespace, _C.channel, _C.conversation).where(UNFINISHED).distinct()
-        rows = await self._reads.run(lambda connection: connection.execute(query).all())
+        rows = await self._reads.run(
+            lambda connection: connection.execute(statements.OPEN_TALKS).all()
+        )
         return [Conversation(row[0], row[1], ConversationId(row[2])) for row in rows]
 
-    async def open_messages(self, conversation: Conversation) -> list[Message]:
-        """Return the unfinished messages; see `Unfinished.open_messages`."""
-        query = messages.select().where(_in(conversation), UNFINISHED).order_by(_C.sequence)
-        return await self._reads.run(lambda connection: _read_all(connection, query))
+    async def open_messages(self, conversation: Conversation, *, limit: int) -> list[Message]:
+        """Return the first unfinished messages; see `Unfinished.open_messages`."""
+        values = {**conversation._asdict(), "limit": limit}
+        return await self._reads.run(
+            lambda connection: _read_all(connection, statements.OPEN, values)
+        )
 
     async def last_end(self, conversation: Conversation, before: int) -> datetime | None:
         """Return the latest end before a message; see `Unfinished.last_end`."""
-        query = sa.select(_C.ended_at).where(
-            _in(conversation), _C.sequence < before, _C.ended_at.is_not(None)
+        values = {**conversation._asdict(), "before": before}
+        return await self._reads.run(
+            lambda connection: connection.execute(statements.LAST_END, values).scalar()
         )
-        query = query.order_by(_C.sequence.desc()).limit(1)
-        return await self._reads.run(lambda connection: connection.execute(query).scalar())
 
     async def handled(self, low: int, high: int) -> set[int]:
         """Return the sequences that need nothing of INBOX; see `Unfinished.handled`."""
-        query = sa.select(_C.sequence).where(
-            _C.sequence.between(low, high), sa.or_(_C.run_uid != "", _C.ended_at.is_not(None))
+        values = {"low": low, "high": high}
+        return await self._reads.run(
+            lambda connection: set(connection.execute(statements.HANDLED, values).scalars())
         )
-        return await self._reads.run(lambda connection: set(connection.execute(query).scalars()))
 
     async def transcript(
         self, conversation: Conversation, *, limit: int, before: int | None = None
     ) -> list[Message]:
         """Return what was said; see `Transcripts.transcript`."""
-        query = messages.select().where(_in(conversation))
-        if before is not None:
-            query = query.where(_C.sequence < before)
-        query = query.order_by(_C.sequence.desc()).limit(limit)
-        newest_first = await self._reads.run(lambda connection: _read_all(connection, query))
+        upper = statements.LAST_SEQUENCE if before is None else before
+        values = {**conversation._asdict(), "before": upper, "limit": limit}
+        newest_first = await self._reads.run(
+            lambda connection: _read_all(connection, statements.TRANSCRIPT, values)
+        )
         return newest_first[::-1]
 
     async def check(self) -> None:
         """Return if the store answers; see `Upkeep.check`."""
-        await self._reads.run(lambda connection: _execute(connection, sa.select(1)))
+        await self._reads.run(lambda connection: _execute(connection, sa.select(1), {}))
 
     async def prune(self, *, ended_before: datetime, limit: int) -> int:
         """Delete old messages; see `Upkeep.prune`."""
         if datetime.now(UTC) - ended_before < TOMBSTONE_AGE:
             raise ValueError(f"a message must be kept for {TOMBSTONE_AGE}, to be known again")
-        old = sa.select(_C.namespace, _C.channel, _C.message_id)
-        old = old.where(_C.ended_at < ended_before, ~UNFINISHED).limit(limit)
-        delete = messages.delete().where(
-            sa.tuple_(_C.namespace, _C.channel, _C.message_id).in_(old)
+        values = {"ended_before": ended_before, "limit": limit}
+        return await self._writes.run(
+            lambda connection: connection.execute(statements.PRUNE, values).rowcount
         )
-        return await self._writes.run(lambda connection: connection.execute(delete).rowcount)
 
     def close(self) -> None:
         """Finish what waits and end the threads."""
@@ -142,35 +144,26 @@ async def open_store(url: str) -> AsyncIterator[SqlStore]:
 
 
 def _record(connection: sa.Connection, message: Message) -> Message:
-    known = messages.select().where(_is(message.key))
-    row = connection.execute(known).one_or_none()
+    row = connection.execute(statements.KNOWN, _key(message.key)).one_or_none()
     if row is not None:
         return _read(row)
-    connection.execute(messages.insert().values(**_values(message)))
+    connection.execute(statements.INSERT, _values(message))
     return message
 
 
-def _execute(connection: sa.Connection, statement: sa.Executable) -> None:
-    connection.execute(statement)
+def _execute(connection: sa.Connection, statement: sa.Executable, values: Values) -> None:
+    connection.execute(statement, values)
 
 
-def _is(key: MessageKey) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        _C.namespace == key.namespace,
-        _C.channel == key.channel,
-        _C.message_id == key.message_id,
-    )
+def _key(key: MessageKey) -> Values:
+    return {
+        "key_namespace": key.namespace,
+        "key_channel": key.channel,
+        "key_message_id": key.message_id,
+    }
 
 
-def _in(conversation: Conversation) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        _C.namespace == conversation.namespace,
-        _C.channel == conversation.channel,
-        _C.conversation == conversation.conversation,
-    )
-
-
-def _values(message: Message) -> dict[str, Any]:
+def _values(message: Message) -> Values:
     inbound = message.inbound
     return {
         "namespace": message.namespace,
@@ -189,11 +182,11 @@ def _values(message: Message) -> dict[str, Any]:
         "run_name": message.run_name,
         "run_uid": message.run_uid,
         "outbox_sequence": message.outbox_sequence,
-        **(_end_values(message.end) if message.end is not None else {}),
+        **(statements.NO_END if message.end is None else _end_values(message.end)),
     }
 
 
-def _end_values(end: End) -> dict[str, Any]:
+def _end_values(end: End) -> Values:
     error = end.error
     return {
         "ended_at": end.time,
@@ -203,8 +196,8 @@ def _end_values(end: End) -> dict[str, Any]:
     }
 
 
-def _read_all(connection: sa.Connection, query: sa.Select[Any]) -> list[Message]:
-    return [_read(row) for row in connection.execute(query)]
+def _read_all(connection: sa.Connection, query: sa.Select[Any], values: Values) -> list[Message]:
+    return [_read(row) for row in connection.execute(query, values)]
 
 
 def _read(row: sa.Row[Any]) -> Message:

@@ -1,0 +1,64 @@
+"""The statements of the session store, built once: building one costs more than running it."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from sympozium.store.schema import UNFINISHED, messages
+
+_C = messages.c
+LAST_SEQUENCE = 2**63 - 1
+"""Largest value of the column."""
+
+NO_END: dict[str, Any] = dict.fromkeys(("ended_at", "reply", "error_code", "error_message"))
+
+_IS_KEY = sa.and_(
+    _C.namespace == sa.bindparam("key_namespace"),
+    _C.channel == sa.bindparam("key_channel"),
+    _C.message_id == sa.bindparam("key_message_id"),
+)
+_IN_CONVERSATION = sa.and_(
+    _C.namespace == sa.bindparam("namespace"),
+    _C.channel == sa.bindparam("channel"),
+    _C.conversation == sa.bindparam("conversation"),
+)
+_BEFORE = _C.sequence < sa.bindparam("before", type_=sa.BigInteger)
+_LIMIT = sa.bindparam("limit", type_=sa.Integer)
+
+INSERT = messages.insert()
+KNOWN = messages.select().where(_IS_KEY)
+STARTED = (
+    messages.update().where(_IS_KEY, _C.run_uid == "").values(run_uid=sa.bindparam("new_run_uid"))
+)
+FINISH = (
+    messages.update()
+    .where(_IS_KEY, _C.ended_at.is_(None))
+    .values({name: sa.bindparam(f"new_{name}") for name in NO_END})
+)
+PUBLISHED = (
+    messages.update()
+    .where(_IS_KEY, UNFINISHED)
+    .values(outbox_sequence=sa.bindparam("new_outbox_sequence"))
+)
+OPEN_TALKS = sa.select(_C.namespace, _C.channel, _C.conversation).where(UNFINISHED).distinct()
+OPEN = messages.select().where(_IN_CONVERSATION, UNFINISHED).order_by(_C.sequence).limit(_LIMIT)
+LAST_END = (
+    sa.select(_C.ended_at)
+    .where(_IN_CONVERSATION, _BEFORE, _C.ended_at.is_not(None))
+    .order_by(_C.sequence.desc())
+    .limit(1)
+)
+HANDLED = sa.select(_C.sequence).where(
+    _C.sequence.between(sa.bindparam("low"), sa.bindparam("high")),
+    sa.or_(_C.run_uid != "", _C.ended_at.is_not(None)),
+)
+TRANSCRIPT = (
+    messages.select().where(_IN_CONVERSATION, _BEFORE).order_by(_C.sequence.desc()).limit(_LIMIT)
+)
+
+_OLD = (
+    sa.select(_C.namespace, _C.channel, _C.message_id)
+    .where(_C.ended_at < sa.bindparam("ended_before"), ~UNFINISHED)
+    .limit(_LIMIT)
+)
+PRUNE = messages.delete().where(sa.tuple_(_C.namespace, _C.channel, _C.message_id).in_(_OLD))
