@@ -8,18 +8,16 @@ locking there is.
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from sympozium_local.apiserver import meta, strategy
 from sympozium_local.apiserver.builtin import (
     INERT,
     default_builtin,
-    unknown_builtin_fields,
     validate_builtin,
 )
 from sympozium_local.apiserver.deletion import DeleteOptions, is_over, mark, require_preconditions
 from sympozium_local.apiserver.errors import (
-    ApiError,
     already_exists,
     bad_request,
     conflict,
@@ -27,12 +25,11 @@ from sympozium_local.apiserver.errors import (
     invalid,
     not_found,
 )
-from sympozium_local.apiserver.patches import PatchError, apply_patch
-from sympozium_local.apiserver.pending import ApplyConflictError, apply, track_update
 from sympozium_local.apiserver.registry import Registry, Served
 from sympozium_local.apiserver.request import APPLY, Call
 from sympozium_local.apiserver.resource import Object
 from sympozium_local.apiserver.store import Row, Store
+from sympozium_local.apiserver.wishes import applied, is_owned_alike, take_in, tracked, wished
 
 _MAX_RACES = 8
 """How often a write without a version is tried anew against someone else's."""
@@ -91,13 +88,10 @@ class Objects:
         Raises:
             ApiError: 400, 403, 404 (its namespace), 409 or 422.
         """
-        obj = self._take_in(call, call.body)
+        obj = take_in(call, call.body)
         if why := INERT.get(call.served.key):
             call.warnings.append(f"{call.served.resource.kind} is stored, but {why} here")
-        return await self._create(call, obj, self._tracked)
-
-    def _tracked(self, call: Call, old: Object | None, new: Object, now: str) -> Object:
-        return track_update(old, new, manager=call.manager, now=now, subresource=call.subresource)
+        return await self._create(call, obj, tracked)
 
     async def _create(
         self, call: Call, obj: Object, track: Callable[[Call, None, Object, str], Object]
@@ -191,8 +185,8 @@ class Objects:
         if call.content_type != APPLY or call.subresource:
             raise not_found(call.served.resource, call.name)
         self._admission.require_may_create(call)
-        obj = self._applied(call, None, meta.now_text())
-        self._take_in(call, obj)
+        obj = applied(call, None, meta.now_text())
+        take_in(call, obj)
         if obj["metadata"].setdefault("name", call.name) != call.name:
             raise bad_request("the name of the object does not match the name on the URL")
         return await self._create(call, obj, lambda _call, _old, new, _now: new)
@@ -200,7 +194,7 @@ class Objects:
     async def _update(self, call: Call, row: Row) -> Object:
         served, now = call.served, meta.now_text()
         old = served.read(row)
-        new = self._take_in(call, self._wished(call, row, now))
+        new = take_in(call, wished(call, served.read(row), now))
         meta.keep(served, old, new, call.subresource)
         new = await self._completed(call, new, old, now)
         self._require_valid(served, new, old)
@@ -208,69 +202,15 @@ class Objects:
         current = self.store.get(row.key, row.namespace, row.name)
         if current is None or current.version != row.version:
             raise RacedError
-        applied_alike = call.content_type != APPLY or old["metadata"].get("managedFields") == new[
-            "metadata"
-        ].get("managedFields")
-        if meta.is_same(old, new) and applied_alike and not is_over(new):
+        if meta.is_same(old, new) and is_owned_alike(call, old, new) and not is_over(new):
             return old
         meta.advance_generation(served, old, new)
         if call.content_type != APPLY:
-            new = self._tracked(call, old, new, now)
+            new = tracked(call, old, new, now)
         if not call.is_dry_run:
             self._write(served, row, old, new)
             await self.store.durable()
         return new
-
-    def _wished(self, call: Call, row: Row, now: str) -> Any:
-        served, old = call.served, call.served.read(row)
-        if call.verb == "update":
-            new = call.body
-            if not isinstance(new, dict):
-                raise bad_request("the object provided is unrecognized")
-            metadata = new.setdefault("metadata", {})
-            if metadata.setdefault("name", call.name) != call.name:
-                raise bad_request(
-                    f"the name of the object ({metadata['name']}) does not match the name on the "
-                    f"URL ({call.name})"
-                )
-            if not served.resource.is_builtin and not metadata.get("resourceVersion"):
-                why = "Invalid value: 0: must be specified for an update"
-                cause = ("metadata.resourceVersion", "FieldValueInvalid", why)
-                raise invalid(served.resource, call.name, [cause])
-            return new
-        if call.content_type == APPLY:
-            return self._applied(call, old, now)
-        try:
-            return apply_patch(call.content_type, old, call.body, resource=served.resource)
-        except PatchError as error:
-            reasons = {415: "UnsupportedMediaType", 422: "Invalid"}
-            reason = reasons.get(error.status, "BadRequest")
-            raise ApiError(error.status, reason, str(error)) from error
-
-    def _applied(self, call: Call, old: Object | None, now: str) -> Object:
-        if not isinstance(call.body, dict):
-            raise bad_request("the object provided is unrecognized")
-        if not call.query.get("fieldManager"):
-            raise bad_request("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required "
-                              "value: is required for apply patch")  # fmt: skip
-        try:
-            return apply(
-                old,
-                call.body,
-                manager=call.manager,
-                force=call.query.get("force") in {"true", "1"},
-                now=now,
-                subresource=call.subresource,
-            )
-        except ApplyConflictError as error:
-            raise self._apply_conflict(error) from error
-
-    def _apply_conflict(self, error: ApplyConflictError) -> ApiError:
-        causes = [
-            {"reason": "FieldManagerConflict", "message": one.message, "field": one.field}
-            for one in error.conflicts
-        ]
-        return ApiError(409, "Conflict", str(error), {"causes": causes})
 
     def _write(self, served: Served, row: Row, old: Object, new: Object) -> None:
         stored, shape = self._in_stored_version(served, new)
@@ -297,36 +237,6 @@ class Objects:
         # Shallow: the store sets the resource version in the metadata of both.
         version = stored.resource.api_version
         return obj if obj["apiVersion"] == version else {**obj, "apiVersion": version}
-
-    def _take_in(self, call: Call, obj: Any) -> Object:
-        resource = call.served.resource
-        if not isinstance(obj, dict):
-            raise bad_request("the object provided is unrecognized: it is no JSON object")
-        if obj.setdefault("apiVersion", resource.api_version) != resource.api_version:
-            raise bad_request(
-                f"the API version in the data ({obj['apiVersion']}) does not match the expected "
-                f"API version ({resource.api_version})"
-            )
-        if obj.setdefault("kind", resource.kind) != resource.kind:
-            raise bad_request(
-                f'{resource.kind} in version "{resource.version}" cannot be handled as a '
-                f"{resource.kind}: the kind in the data is {obj['kind']}"
-            )
-        if obj.get("metadata") is None:
-            obj["metadata"] = {}
-        if not isinstance(obj["metadata"], dict):
-            raise bad_request("the object provided is unrecognized: metadata is no JSON object")
-        schema = call.served.schema
-        unknown = schema.prune(obj) if schema else unknown_builtin_fields(resource, obj)
-        if unknown and call.field_validation == "Strict":
-            listed = ", ".join(f'unknown field "{path}"' for path in unknown)
-            raise bad_request(
-                f'{resource.kind} in version "{resource.version}" cannot be handled as a '
-                f"{resource.kind}: strict decoding error: {listed}"
-            )
-        if unknown and call.field_validation == "Warn":
-            call.warnings += [f'unknown field "{path}"' for path in unknown]
-        return obj
 
     async def _completed(self, call: Call, obj: Object, old: Object | None, now: str) -> Object:
         """Return *obj* with all that defaults, the server and admission add to it."""

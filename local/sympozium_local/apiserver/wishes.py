@@ -1,0 +1,143 @@
+"""What a client wants an object to be: by its body, a patch, or what it applies."""
+
+from typing import Any
+
+from sympozium_local.apiserver.builtin import unknown_builtin_fields
+from sympozium_local.apiserver.errors import ApiError, bad_request, invalid
+from sympozium_local.apiserver.patches import PatchError, apply_patch
+from sympozium_local.apiserver.request import APPLY, Call
+from sympozium_local.apiserver.resource import Object
+from sympozium_local.apiserver.serverside import ApplyConflictError, apply, track_update
+from sympozium_local.apiserver.shapes import Shape
+
+
+def take_in(call: Call, obj: Any) -> Object:
+    """Return *obj* as an object of the call's kind, without fields that the kind does not have.
+
+    Raises:
+        ApiError: 400, it is no such object, or has unknown fields and they are not allowed.
+    """
+    obj = _typed(call, obj)
+    resource, schema = call.served.resource, call.served.schema
+    unknown = schema.prune(obj) if schema else unknown_builtin_fields(resource, obj)
+    if unknown and call.field_validation == "Strict":
+        listed = ", ".join(f'unknown field "{path}"' for path in unknown)
+        raise bad_request(
+            f'{resource.kind} in version "{resource.version}" cannot be handled as a '
+            f"{resource.kind}: strict decoding error: {listed}"
+        )
+    if unknown and call.field_validation == "Warn":
+        call.warnings += [f'unknown field "{path}"' for path in unknown]
+    return obj
+
+
+def _typed(call: Call, obj: Any) -> Object:
+    resource = call.served.resource
+    if not isinstance(obj, dict):
+        raise bad_request("the object provided is unrecognized: it is no JSON object")
+    if obj.setdefault("apiVersion", resource.api_version) != resource.api_version:
+        raise bad_request(
+            f"the API version in the data ({obj['apiVersion']}) does not match the expected "
+            f"API version ({resource.api_version})"
+        )
+    if obj.setdefault("kind", resource.kind) != resource.kind:
+        raise bad_request(
+            f'{resource.kind} in version "{resource.version}" cannot be handled as a '
+            f"{resource.kind}: the kind in the data is {obj['kind']}"
+        )
+    if obj.get("metadata") is None:
+        obj["metadata"] = {}
+    if not isinstance(obj["metadata"], dict):
+        raise bad_request("the object provided is unrecognized: metadata is no JSON object")
+    typed: Object = obj
+    return typed
+
+
+def wished(call: Call, old: Object, now: str) -> Any:
+    """Return what a replacement or a patch of *old* shall lead to. *old* may be changed.
+
+    Raises:
+        ApiError: 400, 409, 415 or 422.
+    """
+    if call.verb == "update":
+        return _replacement(call)
+    if call.content_type == APPLY:
+        return applied(call, old, now)
+    try:
+        return apply_patch(call.content_type, old, call.body, resource=call.served.resource)
+    except PatchError as error:
+        reasons = {415: "UnsupportedMediaType", 422: "Invalid"}
+        reason = reasons.get(error.status, "BadRequest")
+        raise ApiError(error.status, reason, str(error)) from error
+
+
+def _replacement(call: Call) -> Object:
+    new = _typed(call, call.body)
+    metadata = new["metadata"]
+    if metadata.setdefault("name", call.name) != call.name:
+        raise bad_request(
+            f"the name of the object ({metadata['name']}) does not match the name on the "
+            f"URL ({call.name})"
+        )
+    if not call.served.resource.is_builtin and not metadata.get("resourceVersion"):
+        why = "Invalid value: 0: must be specified for an update"
+        cause = ("metadata.resourceVersion", "FieldValueInvalid", why)
+        raise invalid(call.served.resource, call.name, [cause])
+    return new
+
+
+def applied(call: Call, old: Object | None, now: str) -> Object:
+    """Return *old* (None: nothing) with what the call's body applies.
+
+    Raises:
+        ApiError: 400, or 409 if others own fields that would change.
+    """
+    body = _typed(call, call.body)
+    if not call.query.get("fieldManager"):
+        raise bad_request(
+            'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: '
+            "is required for apply patch"
+        )
+    if not call.subresource and "status" in call.served.resource.subresources:
+        body = {key: value for key, value in body.items() if key != "status"}
+    try:
+        new: Object = apply(
+            old,
+            body,
+            manager=call.manager,
+            force=call.query.get("force") in {"true", "1"},
+            now=now,
+            subresource=call.subresource,
+            shape=_shape(call),
+        )
+    except ApplyConflictError as error:
+        causes = [
+            {"reason": "FieldManagerConflict", "message": one.message, "field": one.field}
+            for one in error.conflicts
+        ]
+        raise ApiError(409, "Conflict", str(error), {"causes": causes}) from error
+    return new
+
+
+def tracked(call: Call, old: Object | None, new: Object, now: str) -> Object:
+    """Return *new* with the call's manager as the owner of what it changes in *old*."""
+    return track_update(
+        old,
+        new,
+        manager=call.manager,
+        now=now,
+        subresource=call.subresource,
+        shape=_shape(call),
+    )
+
+
+def _shape(call: Call) -> Shape | None:
+    return call.served.schema.shape if call.served.schema is not None else None
+
+
+def is_owned_alike(call: Call, old: Object, new: Object) -> bool:
+    """Tell whether an apply leaves all fields with the managers that they had."""
+    if call.content_type != APPLY:
+        return True
+    before, after = (obj["metadata"].get("managedFields") or [] for obj in (old, new))
+    return len(before) == len(after) and all(one in before for one in after)
