@@ -14,6 +14,7 @@ from sympozium.kube.client import Kube
 from sympozium.kube.errors import AlreadyExistsError
 from sympozium_local.kubelet.limits import Limits
 from sympozium_local.kubelet.logs import LogWriter
+from sympozium_local.kubelet.sandbox import syscalls
 from sympozium_local.kubelet.sandbox.client import Sandbox
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class Node:
 
     def next_host_uid(self) -> int:
         """Return whom a pod's processes shall be on the machine; 0: whoever we are."""
-        if os.geteuid() != 0:
+        if not syscalls.is_privileged():
             return 0
         return FIRST_HOST_UID + next(self._uids) % _HOST_UIDS
 

@@ -61,7 +61,7 @@ def namespaces(*, is_isolated: bool) -> int:
     """Return the namespaces into which a container is forked."""
     flags = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID | syscalls.CLONE_NEWIPC
     flags |= syscalls.CLONE_NEWUTS | (syscalls.CLONE_NEWNET if is_isolated else 0)
-    return flags if os.geteuid() == 0 else flags | syscalls.CLONE_NEWUSER
+    return flags if syscalls.is_privileged() else flags | syscalls.CLONE_NEWUSER
 
 
 def _build(plan: ContainerPlan, control: socket.socket, log_fd: int) -> None:

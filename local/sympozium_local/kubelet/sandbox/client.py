@@ -253,8 +253,13 @@ async def open_sandbox(
     ours.setblocking(False)
     try:
         async with asyncio.timeout(_READY_TIMEOUT_S):
-            if await loop.sock_recv(ours, 64) != READY:
-                raise PermanentError("cannot start the zygote: see its error above")
+            said = await loop.sock_recv(ours, _REPORT_BYTES)
+        if said != READY:
+            raise PermanentError(
+                f"cannot run containers on this machine: {said.decode() or 'the zygote ended'}; "
+                "run as root, or allow user namespaces (sysctl user.max_user_namespaces, "
+                "kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)"
+            )
         loop.add_reader(ours.fileno(), on_death)
         yield Sandbox(ours)
     finally:

@@ -13,6 +13,8 @@ from sympozium_local.kubelet.sandbox import syscalls
 from sympozium_local.kubelet.sandbox.plan import Bind, ContainerPlan
 
 _DEVICES = ("null", "zero", "full", "random", "urandom")
+_MACHINE_WIDE = ("proc/sys", "proc/sysrq-trigger", "proc/irq", "proc/bus")
+"""Parts of /proc that are the machine's, not the container's."""
 _TMP, _SHM = "/tmp", "/dev/shm"  # noqa: S108 - paths inside the container, private to it
 _SAFE = syscalls.MS_NOSUID | syscalls.MS_NODEV
 
@@ -26,13 +28,13 @@ def build_root(plan: ContainerPlan) -> None:
     root = plan.staging
     syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
     syscalls.mount("tmpfs", root, "tmpfs", _SAFE, f"mode=755,size={1 << 20}")
-    for bind in plan.image_binds:
-        _make_target(root + bind.target, is_folder=Path(bind.source).is_dir())
-        syscalls.attach(syscalls.clone_tree(bind.source, is_writable=False), root + bind.target)
-    _write_etc(plan, Path(root, "etc"))
     for folder in ("dev", "proc", "tmp", "run", "var/tmp"):
         Path(root, folder).mkdir(parents=True, exist_ok=True)
     _mount_system(root, plan.tmp_size_bytes)
+    for bind in plan.image_binds:  # after the system's mounts: an image may be below /tmp
+        _make_target(root + bind.target, is_folder=Path(bind.source).is_dir())
+        syscalls.attach(syscalls.clone_tree(bind.source, is_writable=False), root + bind.target)
+    _write_etc(plan, Path(root, "etc"))
     volumes = [(bind.target, *_open_volume(bind, plan.host_uid)) for bind in plan.volume_binds]
     syscalls.enter_root(root)
     for target, tree, is_folder in sorted(volumes):
@@ -43,6 +45,11 @@ def build_root(plan: ContainerPlan) -> None:
 
 def _mount_system(root: str, tmp_size_bytes: int) -> None:
     syscalls.mount("proc", f"{root}/proc", "proc", _SAFE | syscalls.MS_NOEXEC)
+    for name in _MACHINE_WIDE:
+        if Path(root, name).exists():
+            syscalls.attach(
+                syscalls.clone_tree(f"{root}/{name}", is_writable=False), f"{root}/{name}"
+            )
     private = f"mode=1777,size={tmp_size_bytes}"
     syscalls.mount("tmpfs", root + _TMP, "tmpfs", _SAFE, private)
     syscalls.mount("tmpfs", f"{root}/dev", "tmpfs", syscalls.MS_NOSUID, f"mode=755,size={1 << 16}")

@@ -20,6 +20,7 @@ from contextlib import suppress
 import msgspec
 
 from sympozium_local.kubelet.sandbox import syscalls
+from sympozium_local.kubelet.sandbox.check import sandbox_problem
 from sympozium_local.kubelet.sandbox.child import become_container, namespaces
 from sympozium_local.kubelet.sandbox.plan import ContainerPlan, Forked, Refused
 
@@ -104,6 +105,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(fileno=int(sys.argv[1])) as kubelet:
         kubelet.set_inheritable(False)
+        if problem := sandbox_problem():
+            kubelet.send(problem.encode())
+            return
         preload(sys.argv[2:])
         if threading.active_count() != 1:
             raise RuntimeError("cannot fork containers: a preloaded module started a thread")
