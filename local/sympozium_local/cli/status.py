@@ -39,7 +39,8 @@ def status(as_json: AsJson = False) -> None:
 
     instance = need_instance()
     told = instance.status()
-    lines = [*_programs(instance, told), *_pods(instance)]
+    pods = _pods(instance)
+    lines = [*_programs(instance, told, pods), *pods]
     is_ready = bool(told.get("ready")) and all(line.ready for line in lines)
     if as_json:
         _print_json(instance, told, lines, is_ready=is_ready)
@@ -48,10 +49,11 @@ def status(as_json: AsJson = False) -> None:
     raise typer.Exit(0 if is_ready else 1)
 
 
-def _programs(instance: "Instance", told: dict[str, Any]) -> list[Line]:
+def _programs(instance: "Instance", told: dict[str, Any], pods: list[Line]) -> list[Line]:
     from sympozium_local.cli.screen import now
-    from sympozium_local.system.process import memory_bytes
+    from sympozium_local.system.process import descendants, memory_bytes
 
+    elsewhere = {pid for pod in pods if pod.pid for pid in [pod.pid, *descendants(pod.pid)]}
     started = float(told.get("started", now()))
     lines = [
         Line("supervisor", instance.pid, True, memory_bytes(instance.pid), 0, now() - started),
@@ -60,7 +62,9 @@ def _programs(instance: "Instance", told: dict[str, Any]) -> list[Line]:
         pid = int(one["pid"])
         uptime_s = now() - float(one["started"]) if pid else 0.0
         ready = bool(pid and one.get("ready"))
-        lines.append(Line(one["name"], pid, ready, memory_bytes(pid), one["restarts"], uptime_s))
+        below = set(descendants(pid)) - elsewhere if pid else set()  # the node's runs, say
+        memory = sum(map(memory_bytes, {pid, *below})) if pid else 0
+        lines.append(Line(one["name"], pid, ready, memory, one["restarts"], uptime_s))
     return lines
 
 
