@@ -13,6 +13,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import msgspec
+import nats.errors
 from tests.fixtures.nats_server import free_port
 
 from sympozium.bus.nats import NatsBus
@@ -168,7 +169,19 @@ class MemoryRouter:
                 run_uid=uid,
             )
         )
+        await self._until_followed(uid)
         return uid
+
+    async def _until_followed(self, uid: RunUid) -> None:
+        """Wait until somebody listens to a run: the bus says where nobody does."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                try:
+                    await self.bus.client.request(live(NAMESPACE, uid), b"", timeout=0.05)
+                except nats.errors.NoRespondersError:
+                    await asyncio.sleep(0.005)
+                except nats.errors.TimeoutError:
+                    return
 
     async def say(self, uid: RunUid, *lines: RunEvent) -> None:
         """Send what a run says while it works."""

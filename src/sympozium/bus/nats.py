@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 import nats.errors
@@ -41,7 +41,6 @@ FIRST_ATTEMPT_S = 0.5
 A server asked before the controller is there to admit anybody does not answer for
 seconds, and programs start side by side.
 """
-SUBSCRIBE_TIMEOUT_S = 1
 LISTENER_BACKLOG = 4096
 
 MAX_ANSWERS_AT_ONCE = 64
@@ -185,18 +184,11 @@ class NatsBus:
     async def listen(self, subject: str) -> AsyncIterator[AsyncIterator[tuple[str, bytes]]]:
         """Deliver what is sent while the block lasts; see `LiveBus.listen`."""
         subscription = await self._client.subscribe(subject, pending_msgs_limit=LISTENER_BACKLOG)
-        await self._await_subscribed()
         try:
             yield ((message.subject, message.data) async for message in subscription.messages)
         finally:
             if not self._client.is_closed:
                 await subscription.unsubscribe()
-
-    async def _await_subscribed(self) -> None:
-        """Return when the server knows what we listen to; a new connection says it again."""
-        if self._client.is_connected:
-            with suppress(nats.errors.Error, TimeoutError):
-                await self._client.flush(timeout=SUBSCRIBE_TIMEOUT_S)
 
     @asynccontextmanager
     async def respond(self, subject: str, respond: Responder, *, group: str) -> AsyncIterator[None]:
