@@ -60,12 +60,14 @@ sa.Index(
 )
 sa.Index("messages_by_sequence", messages.c.sequence)
 
-UNFINISHED = messages.c.outbox_sequence == 0
+UNFINISHED = messages.c.outbox_sequence == sa.literal_column("0")
+"""Written out, not bound: only so does a database see that the index is for this condition."""
 sa.Index(
     "messages_unfinished",
     messages.c.namespace,
     messages.c.channel,
     messages.c.conversation,
+    messages.c.sequence,
     sqlite_where=UNFINISHED,
     postgresql_where=UNFINISHED,
 )

@@ -39,7 +39,7 @@ def upgrade() -> None:
     op.create_index(
         "messages_unfinished",
         "messages",
-        conversation,
+        [*conversation, "sequence"],
         sqlite_where=unfinished,
         postgresql_where=unfinished,
     )
