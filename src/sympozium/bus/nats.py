@@ -64,6 +64,7 @@ class Address:
     Attributes:
         token: Read anew at every connection, because a projected token rotates.
         inbox_prefix: Where answers to this identity go; its grants name no other.
+        reconnect_wait_s: Pause between attempts. Who admits the others is there first.
     """
 
     url: str
@@ -72,6 +73,7 @@ class Address:
     token: Callable[[], str] | None = None
     user: str = ""
     password: str = field(default="", repr=False)
+    reconnect_wait_s: float = RECONNECT_WAIT_S
 
 
 class RenewingClient(Client):
@@ -87,6 +89,15 @@ class RenewingClient(Client):
             await self._process_op_err(nats.errors.StaleConnectionError())
         else:
             await super()._process_err(err_msg)
+
+    @override
+    async def _process_connect_init(self) -> None:
+        try:
+            await super()._process_connect_init()
+        except BaseException:  # refused, late or cancelled: the library would leave it open
+            if self._transport is not None:
+                self._transport.close()  # type: ignore[no-untyped-call] # the library's
+            raise
 
 
 class NatsBus:
@@ -340,7 +351,7 @@ async def _open(client: Client, bus: NatsBus, address: Address) -> None:
         user=address.user or None,
         password=address.password or None,
         connect_timeout=int(CONNECT_TIMEOUT_S),
-        reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type] # a float works
+        reconnect_time_wait=address.reconnect_wait_s,  # type: ignore[arg-type] # a float works
         max_reconnect_attempts=-1,
         ping_interval=10,
         max_outstanding_pings=2,
