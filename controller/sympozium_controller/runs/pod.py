@@ -164,8 +164,10 @@ def _agent(run: Run, plan: Plan, settings: PodSettings) -> Object:
 
 
 def _bridge(run: Run, plan: Plan, settings: PodSettings) -> Object:
+    pod_uid = {"fieldRef": {"fieldPath": "metadata.uid"}}
     env = [
         *_shared_env(run),
+        {"name": "SYMPOZIUM_POD_UID", "valueFrom": pod_uid},
         _env("SYMPOZIUM_NATS_URL", settings.nats_url),
         _env("SYMPOZIUM_NATS_TOKEN_FILE", f"{BUS_TOKEN_DIR}/token"),
         _env("SYMPOZIUM_MODEL_PORT", str(MODEL_PORT)),
