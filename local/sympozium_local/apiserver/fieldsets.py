@@ -47,6 +47,19 @@ def difference(one: FieldSet | None, other: FieldSet | None) -> FieldSet | None:
     return _compact(left) if left else None
 
 
+def outside(one: FieldSet | None, other: FieldSet | None) -> FieldSet | None:
+    """Return the fields of *one* that neither are in *other* nor hold a field that is."""
+    if one is None or other is None:
+        return one
+    left: FieldSet = {}
+    for key, node in one.items():
+        if key not in other and key != _SELF:
+            left[key] = node
+        elif key != _SELF and (rest := outside(node, other[key])) is not None:
+            left[key] = rest
+    return left or None
+
+
 def intersection(one: FieldSet | None, other: FieldSet | None) -> FieldSet | None:
     """Return the fields in both sets."""
     return difference(one, difference(one, other))

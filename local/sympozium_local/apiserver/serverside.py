@@ -10,6 +10,7 @@ from sympozium_local.apiserver.fieldsets import (
     difference,
     intersection,
     merged,
+    outside,
     paths,
     remove,
     union,
@@ -99,17 +100,18 @@ def apply(
     own = _find(entries, manager, "Apply", subresource)
     others = [entry for entry in entries if entry is not own]
     fields = applied_fields(_owned_part(wanted), shape) or None
-    new: Object = merged(copied(current or {}), wanted, shape)
+    dropped = difference(own["fieldsV1"], fields) if own else None
+    for entry in others:
+        dropped = outside(dropped, entry["fieldsV1"])
+    new: Object = copied(current or {})
+    if dropped:
+        _remove(new, dropped, shape)
+    new = merged(new, wanted, shape)
     written, _ = changes(_owned_part(current or {}), _owned_part(new), shape)
     if force:
         others = _without(others, written)
     elif conflicts := _conflicts(others, written):
         raise ApplyConflictError(conflicts)
-    dropped = difference(own["fieldsV1"], fields) if own else None
-    for entry in others:
-        dropped = difference(dropped, entry["fieldsV1"])
-    if dropped:
-        _remove(new, dropped, shape)
     entry = _entry(manager, "Apply", applied["apiVersion"], fields, subresource)
     if own is not None and own["fieldsV1"] == fields and new == current:
         entry["time"] = own.get("time", now)
