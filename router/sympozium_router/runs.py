@@ -69,7 +69,8 @@ class Runs:
             return self._refused(row, Reason.AGENT_NOT_FOUND)
         spec = channel["spec"]
         row = replace(row, agent=spec["agentRef"])
-        if not may_speak(inbound.sender, spec.get("access", {}).get("users", [])):
+        users = (spec.get("access") or {}).get("users") or []
+        if not may_speak(inbound.sender, users):
             return self._refused(row, Reason.ACCESS_DENIED)
         if await self._cluster.agent(row.namespace, row.agent) is None:
             return self._refused(row, Reason.AGENT_NOT_FOUND)

@@ -1,6 +1,7 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -249,3 +250,27 @@ async def test_a_message_that_will_never_come_again_is_told_to_be_lost(
             end = await world.shown.end_of(message_id)
     assert end.error is not None
     assert end.error.code == "Internal"
+
+
+async def test_a_store_that_is_locked_holds_messages_and_loses_none(open_world: OpenWorld) -> None:
+    async with open_world() as world, world.router():
+        path = world.store_url.removeprefix("sqlite:///")
+        blocker = sqlite3.connect(path, isolation_level=None)
+        blocker.execute("BEGIN IMMEDIATE")
+        message_id = await world.say("1")
+        assert await world.transcript() == []
+        blocker.execute("COMMIT")
+        blocker.close()
+        await world.answer(message_id, "hi")
+        await world.shown.end_of(message_id)
+    assert len(world.shown.of(message_id)) == 2
+
+
+async def test_any_text_comes_through_as_it_was_written(open_world: OpenWorld) -> None:
+    text = "a NUL \x00, a \u202e, a 🦊 and a \\ in it\r\n"
+    async with open_world() as world, world.router():
+        message_id = await world.say("1", text)
+        run = await world.run_of(message_id)
+        await world.end_run(run, result="re: " + text)
+        final = await world.shown.end_of(message_id)
+    assert (run["spec"]["task"], final.text) == (text, "re: " + text)
