@@ -26,6 +26,7 @@ Listener = Callable[[Key, Object | None, Object | None], None]
 Index = Callable[[Object], Iterable[str]]
 """Returns the values under which `by_index` shall find an object."""
 
+FIRST_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 10.0
 
 
@@ -100,17 +101,18 @@ class Informer:
             task.cancel()
 
     async def _follow(self) -> None:
-        backoff_s = 0.1
+        backoff_s = FIRST_BACKOFF_S
         version: str | None = None
         while True:
             try:
                 if version is None:
                     version = await self._relist()
                 version = await self._watch(version)
-                backoff_s = 0.1
+                backoff_s = FIRST_BACKOFF_S
                 continue
             except GoneError:
                 version = None
+                backoff_s = FIRST_BACKOFF_S  # the server is there; it only forgot
             except TransientError as error:
                 log.warning(
                     "informer lost its watch",
