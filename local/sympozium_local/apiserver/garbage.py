@@ -62,7 +62,7 @@ class Collector:
         for owner in change.owners:
             self._add(owner)
         if change.namespace:
-            self._add_container("namespaces", change.namespace)
+            self._add_container("namespaces", change.namespace)  # to empty it further, or furnish
         self._add_container(crds.KEY, change.key)
 
     def _add_container(self, key: str, name: str) -> None:
@@ -78,7 +78,8 @@ class Collector:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        for row in (*self._store.orphans(), *self._store.deleting()):
+        spaces = self._store.select("namespaces")
+        for row in (*self._store.orphans(), *self._store.deleting(), *spaces):
             self._add(row.uid)
         while True:
             await self._work.wait()
@@ -115,6 +116,9 @@ class Collector:
             await self._settle_deleting(row, obj)
         elif obj["metadata"].get("ownerReferences"):
             await self._settle_dependent(row)
+        elif row.key == "namespaces":
+            self._objects.furnish(row.name)
+            await self._store.durable()
 
     async def _sweep_events(self) -> None:
         now = datetime.now(UTC)

@@ -101,6 +101,8 @@ def keep(served: Served, old: Object, new: Object, subresource: str) -> None:
         else:
             metadata.pop(field, None)
     new["apiVersion"], new["kind"] = old["apiVersion"], old["kind"]
+    if served.key == "namespaces" and subresource != "finalize":
+        _keep_field("spec", old, new)  # only its finalizers, which hold it until it is empty
     if subresource == "status":
         _keep_all_but_status(served, old, new)
     elif "status" in served.resource.subresources:

@@ -125,16 +125,25 @@ class Objects:
             stored, shape = self._in_stored_version(served, obj)
             facets = stored.facets(obj)
             self.store.insert(served.key, self._as(stored, obj), shape=shape, facets=facets)
-            for key, more in strategy.companions(served.key, obj, self._root_ca):
-                self._insert_companion(key, more, now)
+            if served.key == _NAMESPACES:
+                self.furnish(call.name)
             await self.store.durable()
         return obj
 
-    def _insert_companion(self, key: str, obj: Object, now: str) -> None:
-        served = self._registry.stored(key)
-        if served is not None:
-            meta.begin(served, obj, now)
-            self.store.insert(key, obj, shape=served.shape, facets=served.facets(obj))
+    def furnish(self, namespace: str) -> None:
+        """Give a namespace what every one has, where it is missing. Await `store.durable` after."""
+        for key, wanted in strategy.companions(namespace, self._root_ca):
+            served = self._registry.stored(key)
+            row = self.store.get(key, namespace, wanted["metadata"]["name"])
+            if served is None:
+                continue
+            if row is None:
+                meta.begin(served, wanted, meta.now_text())
+                facets = served.facets(wanted)
+                self.store.insert(key, wanted, shape=served.shape, facets=facets)
+            elif "data" in wanted and row.object().get("data") != wanted["data"]:
+                data = wanted["data"]
+                self.adjust(row, lambda obj: obj.update(data=data))  # noqa: B023 - called at once
 
     def _is_taken(self, key: str, namespace: str, name: str) -> bool:
         return self.store.get(key, namespace, name) is not None

@@ -51,6 +51,7 @@ class Rest:
 
     async def _get(self, call: Call, view: View) -> web.Response:
         raw = raw_of(call.served, self._objects.row(call))
+        await self._store.durable()  # nobody is told what a crash could take back
         return json_answer(view.object(call.served, raw))
 
     async def _create(self, call: Call, view: View) -> web.Response:
@@ -126,6 +127,7 @@ class Rest:
                     served.key, call.namespace, after=last
                 )
         raws = [raw_of(served, row) for row in rows]
+        await self._store.durable()
         return json_answer(view.many(served, raws, metadata))
 
     def _require_version(self, call: Call) -> None:
@@ -149,6 +151,7 @@ class Rest:
         wants = Filter(call.namespace, self._selector(call))
         stream = WatchStream(call, view, wants, self._store, self._watches.log(call.served.key))
         stream.start()
+        await self._store.durable()
         response = web.StreamResponse(headers={"Content-Type": JSON})
         response.enable_chunked_encoding()
         await response.prepare(request)

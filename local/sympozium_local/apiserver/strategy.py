@@ -83,11 +83,8 @@ def _prepare_secret(secret: Object) -> None:
             data[name] = base64.b64encode(str(value).encode()).decode()
 
 
-def companions(key: str, obj: Object, root_ca: str) -> list[tuple[str, Object]]:
-    """Return what comes into being with *obj*, with the storage keys: a namespace's basics."""
-    if key != "namespaces":
-        return []
-    namespace = obj["metadata"]["name"]
+def companions(namespace: str, root_ca: str) -> list[tuple[str, Object]]:
+    """Return what every namespace has, with the storage keys."""
     account = {
         "apiVersion": "v1",
         "kind": "ServiceAccount",

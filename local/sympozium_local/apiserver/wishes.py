@@ -17,9 +17,9 @@ def take_in(call: Call, obj: Any) -> Object:
     Raises:
         ApiError: 400, it is no such object, or has unknown fields and they are not allowed.
     """
-    obj = _typed(call, obj)
+    typed = _typed(call, obj)
     resource, schema = call.served.resource, call.served.schema
-    unknown = schema.prune(obj) if schema else unknown_builtin_fields(resource, obj)
+    unknown = schema.prune(typed) if schema else unknown_builtin_fields(resource, typed)
     if unknown and call.field_validation == "Strict":
         listed = ", ".join(f'unknown field "{path}"' for path in unknown)
         raise bad_request(
@@ -28,7 +28,7 @@ def take_in(call: Call, obj: Any) -> Object:
         )
     if unknown and call.field_validation == "Warn":
         call.warnings += [f'unknown field "{path}"' for path in unknown]
-    return obj
+    return typed
 
 
 def _typed(call: Call, obj: Any) -> Object:

@@ -99,6 +99,27 @@ async def test_a_namespace_is_emptied_and_then_gone(api: Any, configmap: Any) ->
     assert (await api.get("/api/v1/namespaces/default"))["status"]["phase"] == "Active"
 
 
+async def test_a_namespace_cannot_slip_away_from_its_contents(api: Any, configmap: Any) -> None:
+    path = "/api/v1/namespaces/team"
+    await api.create("/api/v1/namespaces", {"metadata": {"name": "team"}})
+    await api.create(f"{path}/configmaps", configmap("slow", finalizers=["example.com/wait"]))
+    await api.delete(path)
+    kept = await api.merge(path, {"spec": {"finalizers": []}})
+    assert kept["spec"]["finalizers"] == ["kubernetes"]
+    kept["spec"]["finalizers"] = []
+    await api.replace(f"{path}/finalize", kept)
+    assert (await api.call("GET", path))[0] == 404
+
+
+async def test_what_every_namespace_has_comes_back_when_it_is_deleted(api: Any) -> None:
+    accounts = "/api/v1/namespaces/default/serviceaccounts"
+    async with api.watch(accounts, resourceVersion="") as watch:
+        first = await watch.until("ADDED", "default")
+        await api.delete(f"{accounts}/default")
+        again = await watch.until("ADDED", "default")
+    assert again["metadata"]["uid"] != first["metadata"]["uid"]
+
+
 async def test_the_default_namespace_cannot_be_deleted(api: Any) -> None:
     code, status = await api.call("DELETE", "/api/v1/namespaces/default")
     assert (code, status["reason"]) == (403, "Forbidden")

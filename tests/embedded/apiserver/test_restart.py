@@ -126,6 +126,19 @@ async def test_roles_get_back_the_rules_they_came_with(data_dir: Path, connect: 
         assert (await api.get(path))["rules"] == [own]
 
 
+async def test_new_keys_reach_every_namespace(data_dir: Path, connect: Any) -> None:
+    path = "/api/v1/namespaces/default/configmaps"
+    async with serve(data_dir) as endpoint:
+        before = endpoint.ca_file.read_text()
+    (data_dir / "pki/serving.crt").unlink()
+    async with serve(data_dir) as endpoint, connect(endpoint) as api:
+        after = endpoint.ca_file.read_text()
+        assert after != before
+        async with api.watch(path, fieldSelector="metadata.name=kube-root-ca.crt") as watch:
+            while (await watch.next())[1]["data"]["ca.crt"] != after:
+                pass
+
+
 async def test_keys_and_tokens_stay_and_only_their_owner_can_read_them(data_dir: Path) -> None:
     async with serve(data_dir) as endpoint:
         before = endpoint.ca_file.read_text(), endpoint.token_file.read_text()
