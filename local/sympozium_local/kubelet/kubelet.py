@@ -62,8 +62,8 @@ async def run_kubelet(
             pods.listen(kubelet.take)
             informer = group.create_task(pods.run(stop))
             await pods.synced.wait()
-            kubelet.remove_leftovers()
-            async with serve_logs(settings.log_socket, node, kubelet.find):
+            kubelet.remove_leftovers({pod["metadata"]["uid"] for pod in pods.all()})
+            async with serve_logs(settings.log_socket, node, pods.get):
                 on_ready()
                 await stop.wait()
                 await kubelet.drain(settings.drain_s)
@@ -102,7 +102,7 @@ async def _open_node(settings: KubeletSettings, stop: asyncio.Event) -> AsyncIte
                 settings.allowed_host_paths,
             )
     finally:
-        limits.remove_leftovers()
+        await limits.remove()
         shutil.rmtree(memory_dir, ignore_errors=True)
     if deaths:
         raise PermanentError(f"cannot run containers any more: {deaths[0]}; start the node again")
@@ -124,15 +124,6 @@ class Kubelet:
         self._is_draining = False
         self._ran_before = {path.name for path in (node.data_dir / "pods").iterdir()}
 
-    def find(self, namespace: str, name: str) -> PodWorker | None:
-        """Return the worker of a pod that runs or ran since the start, or None."""
-        wanted = (namespace, name)
-        for worker in reversed(self._workers.values()):
-            metadata = worker.pod["metadata"]
-            if (metadata["namespace"], metadata["name"]) == wanted:
-                return worker
-        return None
-
     def take(self, _key: Key, old: Object | None, new: Object | None) -> None:
         """Take in one change of a pod's object."""
         if old is not None and (new is None or _uid(new) != _uid(old)):
@@ -148,9 +139,9 @@ class Kubelet:
         else:
             self._begin(new)
 
-    def remove_leftovers(self) -> None:
-        """Remove the folders of pods whose objects went while no kubelet ran."""
-        for uid in self._ran_before - self._workers.keys():
+    def remove_leftovers(self, present: set[str]) -> None:
+        """Remove the folders of pods that went while no kubelet ran; *present* are those left."""
+        for uid in self._ran_before - present:
             shutil.rmtree(self._node.pod_dir(uid), ignore_errors=True)
 
     async def drain(self, grace_s: float) -> None:

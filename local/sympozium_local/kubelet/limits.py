@@ -1,5 +1,6 @@
 """Limits of memory, processor time and processes, by control groups where we may make them."""
 
+import asyncio
 import logging
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ log = logging.getLogger(__name__)
 MAX_PIDS = 1024
 """Processes in one container."""
 _PERIOD_US = 100_000
+_REMOVE_TRIES, _REMOVE_PAUSE_S = 40, 0.05
 _ROOT = Path("/sys/fs/cgroup")
 _V1_CONTROLLERS = ("memory", "cpu", "pids")
 
@@ -82,10 +84,21 @@ class Limits:
     def remove_leftovers(self) -> None:
         """Remove what an earlier kubelet left behind."""
         for parent in self._parents:
-            for folder in parent.iterdir():
+            for folder in parent.glob("*/"):
                 if folder.is_dir():
                     with suppress(OSError):
                         folder.rmdir()
+
+    async def remove(self) -> None:
+        """Remove every group, as soon as the kernel has ended the processes in them."""
+        for _ in range(_REMOVE_TRIES):
+            self.remove_leftovers()
+            for parent in self._parents:
+                with suppress(OSError):
+                    parent.rmdir()
+            if not any(map(Path.exists, self._parents)):
+                return
+            await asyncio.sleep(_REMOVE_PAUSE_S)
 
 
 def find_limits(instance: str) -> Limits:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from aiohttp import web
 
+from sympozium.contract.resources import Object
 from sympozium.contract.times import parse_kube_time
 from sympozium_local.kubelet.logs import LogQuery, read_log
 from sympozium_local.kubelet.node import Node
-from sympozium_local.kubelet.pod import PodWorker
 
-FindPod = Callable[[str, str], PodWorker | None]
+FindPod = Callable[[str, str], Object | None]
 _SHUTDOWN_S = 0.5
 
 
@@ -61,28 +61,25 @@ class _LogServer:
         return response
 
     def _locate(self, request: web.Request) -> tuple[Path, LogQuery]:
-        namespace, name = request.match_info["namespace"], request.match_info["pod"]
-        container = request.match_info["container"]
-        worker = self._find(namespace, name)
-        state = None
-        if worker is not None:
-            state = next((c for c in worker.state.containers if c.name == container), None)
-        if worker is None or state is None:
+        name, container = request.match_info["pod"], request.match_info["container"]
+        pod = self._find(request.match_info["namespace"], name)
+        if pod is None or container not in _container_names(pod):
             raise web.HTTPNotFound(text=f"container {container!r} of pod {name!r} is not here")
         try:
             query, is_previous = _query(request.query)
         except ValueError as error:
             raise web.HTTPBadRequest(text=str(error)) from error
-        number = state.restarts
-        folder = worker.folder / container
-        if is_previous or (not (folder / f"{number}.log").exists() and state.last is not None):
-            number -= 1
-        path = folder / f"{number}.log"
-        if not path.exists():
-            which = "previous terminated container" if is_previous else "container"
-            text = f'{which} "{container}" in pod "{name}" is waiting to start'
-            raise web.HTTPBadRequest(text=text if not is_previous else f"{text}: not found")
-        return path, query
+        folder = self._node.pod_dir(pod["metadata"]["uid"]) / container
+        executions = sorted(int(path.stem) for path in folder.glob("*.log"))
+        if len(executions) <= is_previous:
+            missing = "previous terminated container" if is_previous else "log of container"
+            raise web.HTTPBadRequest(text=f'{missing} "{container}" in pod "{name}" not found')
+        return folder / f"{executions[-1 - is_previous]}.log", query
+
+
+def _container_names(pod: Object) -> set[str]:
+    spec = pod["spec"]
+    return {c["name"] for c in (*(spec.get("initContainers") or ()), *spec["containers"])}
 
 
 def _query(given: Mapping[str, str]) -> tuple[LogQuery, bool]:

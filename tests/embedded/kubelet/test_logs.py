@@ -1,7 +1,9 @@
 """What containers printed, as the API server asks the kubelet for it."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -28,11 +30,17 @@ class LogClient:
             return str(await answer.text())
 
 
-@pytest.fixture
-async def logs(node: Any) -> AsyncIterator[LogClient]:
-    connector = aiohttp.UnixConnector(path=str(node.settings.log_socket))
+@asynccontextmanager
+async def asked(log_socket: Path) -> AsyncIterator[LogClient]:
+    connector = aiohttp.UnixConnector(path=str(log_socket))
     async with aiohttp.ClientSession(connector=connector) as session:
         yield LogClient(session)
+
+
+@pytest.fixture
+async def logs(node: Any) -> AsyncIterator[LogClient]:
+    async with asked(node.settings.log_socket) as client:
+        yield client
 
 
 async def test_logs_are_served_whole_in_part_and_with_times(
@@ -96,6 +104,15 @@ async def test_a_log_stays_within_bounds(node: Any, logs: LogClient, pod: Build,
     files = [path for path in folder.iterdir() if path.name.startswith("0.log")]
     assert sum(path.stat().st_size for path in files) <= 2 * 10 * 1024 * 1024
     assert (await logs.text("p", tailLines="1")) == "end\n"
+
+
+async def test_the_log_of_a_pod_outlives_the_kubelet_that_ran_it(
+    kubeless: Any, start_kubelet: Any, pod: Build, sh: Build
+) -> None:
+    async with start_kubelet(kubeless.settings):
+        await kubeless.run(pod("p", sh("a", "echo kept")))
+    async with start_kubelet(kubeless.settings), asked(kubeless.settings.log_socket) as logs:
+        assert await logs.text("p") == "kept\n"
 
 
 async def test_asking_for_what_is_not_there_says_so(node: Any, logs: LogClient) -> None:
