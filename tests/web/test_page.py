@@ -1,9 +1,12 @@
 """The page in a real browser, by keyboard and by eye."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
+from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.keys import Keys
+from tests.fixtures.nats_server import NatsServer
 from tests.web.browser import Page
 from tests.web.parts import MemoryRouter, WebProgram, tool
 
@@ -303,6 +306,58 @@ async def test_two_tabs_show_the_same_conversation(
     await page.until("document.querySelector('.said')?.innerText === 'from elsewhere'")
     await router.finish(message, "seen by both")
     await page.until(f"{ANSWER} === 'seen by both'")
+
+
+async def test_a_page_that_needs_a_token_asks_for_it_once(
+    chromium: WebDriver, web_nats: NatsServer, router: MemoryRouter, tmp_path: Path
+) -> None:
+    token = "a-token-of-this-test-0123456789"
+    environ = {"SYMPOZIUM_WEB_TOKEN": token}
+    guarded = WebProgram(web_nats.url, tmp_path / "log", environ=environ)
+    await asyncio.to_thread(guarded.start)
+    page = Page(chromium, guarded.url)
+    dialog = "document.querySelector('#token-dialog').open"
+    try:
+        await page.resize(1280, 800)
+        await page.open("guarded")
+        await page.until(dialog)
+        await page.type("not-the-token-at-all", Keys.ENTER)
+        await page.until(f"{dialog} && document.body.innerText.includes('was not accepted')")
+        await page.type(token, Keys.ENTER)
+        await page.until(f"!{dialog} && !document.querySelector('#empty').hidden")
+        await page.click("#message")
+        await ask(page, "hello")
+        assert (await router.next_message("guarded")).text == "hello"
+        await page.reload()
+        await page.until("document.querySelectorAll('.exchange').length === 1")
+        assert await page.ask(f"!{dialog}")
+    finally:
+        await page.leave()
+        await asyncio.to_thread(guarded.terminate)
+
+
+async def test_a_page_whose_server_is_away_says_so_and_goes_on_when_it_is_back(
+    chromium: WebDriver, web_nats: NatsServer, router: MemoryRouter, tmp_path: Path
+) -> None:
+    program = WebProgram(web_nats.url, tmp_path / "log")
+    await asyncio.to_thread(program.start)
+    page = Page(chromium, program.url)
+    banner = "!document.querySelector('#banner').hidden"
+    try:
+        await page.resize(1280, 800)
+        await page.open("away")
+        await ask(page, "before")
+        message = await router.next_message("away")
+        await page.until(f"{STATE} === 'state stored'")
+        await asyncio.to_thread(program.kill)
+        await page.until(f"{banner} && document.body.innerText.includes('Reconnecting')")
+        await router.finish(message, "answered meanwhile")
+        await asyncio.to_thread(program.start)
+        await page.until(f"{ANSWER} === 'answered meanwhile' && !({banner})")
+        assert await page.ask("document.querySelectorAll('.exchange').length") == 1
+    finally:
+        await page.leave()
+        await asyncio.to_thread(program.terminate)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

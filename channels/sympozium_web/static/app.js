@@ -206,11 +206,7 @@ class App {
 
   /** Say that the server is away, unless it is back in a moment. */
   lost(refusal) {
-    if (refusal?.status === 401 && !byId("token-dialog").open) {
-      if (store.token()) byId("token-text").textContent = "That token was not accepted. Try again.";
-      store.setToken("");
-      byId("token-dialog").showModal();
-    }
+    if (refusal?.status === 401) return this.askForToken();
     const text = refusal?.status === 503 ? `${refusal.message} Trying again…`
       : refusal?.status === 403 ? `${refusal.message} ${refusal.hint}`
         : navigator.onLine ? "The connection is lost. Reconnecting…" : "This device is offline.";
@@ -220,6 +216,15 @@ class App {
       byId("banner").hidden = false;
     }, BANNER_DELAY_MS);
     if (!byId("banner").hidden) byId("banner").textContent = text;
+    return undefined;
+  }
+
+  askForToken() {
+    const dialog = byId("token-dialog");
+    if (dialog.open) return;
+    if (store.token()) byId("token-text").textContent = "That token was not accepted. Try again.";
+    store.setToken("");
+    dialog.showModal();
   }
 
   /** A browser opens few connections to one server: a page that nobody sees gives its own back. */
