@@ -36,12 +36,12 @@ def validate_builtin(resource: ApiResource, new: Object, old: Object | None) -> 
     message = message_of(resource.api_version, resource.kind)
     if message is None:
         return []
-    wrong = check_types(new, message)
-    if wrong:
-        return wrong  # the rules below rely on types
-    found = list(_metadata(resource, new, old))
+    found = check_types(new, message)
+    is_typed = not found  # the rules below rely on it
+    if not any(one.field.startswith("metadata") for one in found):
+        found += _metadata(resource, new, old)
     rule = _BY_KIND.get(resource.storage_key)
-    if rule is not None:
+    if is_typed and rule is not None:
         found += rule(new, old)
     return found
 

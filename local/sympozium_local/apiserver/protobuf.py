@@ -122,7 +122,9 @@ def _is_shown(value: Any, field: Field) -> bool:
     """Tell whether a value would be in the JSON that the same client would have sent."""
     if value is None:
         return False
-    if field.is_pointer or field.is_always_shown or isinstance(value, dict):
+    if field.is_pointer or field.is_always_shown or field.type == "IntOrString":
+        return True
+    if isinstance(value, dict):
         return True
     return value not in ("", 0, False)
 
