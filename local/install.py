@@ -91,6 +91,7 @@ def install(root: Path) -> bool:
     say(f"installing what {lock} names; the first time this takes a minute or two")
     pip(venv, "--require-hashes", "-r", lock)
     pip(venv, "--no-deps", "--no-build-isolation", "-e", str(root))
+    compile_sources(venv, root)
     stamp.write_text(wanted)
     return True
 
@@ -145,6 +146,14 @@ def pip(venv: Path, *arguments: str) -> None:
     said = follow(process)
     if process.wait():
         raise CannotInstall(explain(said))
+
+
+def compile_sources(venv: Path, root: Path) -> None:
+    """Compile the project's own modules, so that the first start does not wait for it."""
+    folders = ("src", "channels", "router", "controller", "agent_image", "local")
+    there = [str(root / folder) for folder in folders if (root / folder).is_dir()]
+    command = [str(venv / "bin" / "python"), "-m", "compileall", "-q", *there]
+    subprocess.run(command, check=False)  # what it cannot write is compiled at each start
 
 
 def follow(process: "subprocess.Popen[bytes]") -> str:

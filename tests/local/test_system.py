@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.local.command_line import CommandLine
@@ -35,6 +36,15 @@ def have_ended(pids: list[int], *, within_s: float = 5.0) -> bool:
     return True
 
 
+def ready_status(sympozium: CommandLine) -> dict[str, Any]:
+    """Return the status once every pod is reported as ready, too."""
+    deadline = time.monotonic() + 20
+    while (status := sympozium.run("status", "--json")).returncode:
+        assert time.monotonic() < deadline, status.stdout
+    told: dict[str, Any] = json.loads(status.stdout)
+    return told
+
+
 def test_a_system_answers_and_keeps_everything_from_start_to_start(sympozium: CommandLine) -> None:
     up = sympozium.run("up", "--background", "--ask", QUESTION)
     assert up.returncode == 0, up.stderr
@@ -51,9 +61,8 @@ def test_a_system_answers_and_keeps_everything_from_start_to_start(sympozium: Co
     assert in_front.returncode == 1
     assert "stop it with `make down` or `sympozium down`" in in_front.stderr
 
-    status = sympozium.run("status", "--json")
-    assert status.returncode == 0, status.stdout
-    programs = {one["name"]: one for one in json.loads(status.stdout)["programs"]}
+    status = ready_status(sympozium)
+    programs = {one["name"]: one for one in status["programs"]}
     assert all(one["pid"] and one["memory_bytes"] for one in programs.values())
     assert {"supervisor", "nats-server", "apiserver", "node", "demo-model"} <= programs.keys()
 

@@ -1,6 +1,8 @@
 """The first question: shows that the system answers, and what to do with it next."""
 
+import shutil
 import sys
+from pathlib import Path
 
 import typer
 
@@ -22,7 +24,7 @@ def ask_first_question(question: str) -> None:
         say(f"There was no answer: {answer.error}")
         say("Look at `sympozium status` and `sympozium runs list`.")
         raise typer.Exit(1)
-    program = _program()
+    program = _beside("sympozium")
     say(f"""
 {styled("Web chat", "1")}    {instance.url}
 {styled("Kubeconfig", "1")}  {instance.home.kubeconfig}
@@ -30,15 +32,15 @@ def ask_first_question(question: str) -> None:
 Try:
   {program} chat "and the second one?" -c {CONVERSATION}
   {program} runs list
-  KUBECONFIG=$({program} kubeconfig) kubectl get agents,agentruns,channels,pods -A
+  KUBECONFIG=$({program} kubeconfig) {_beside("kubectl")} get agents,agentruns,channels,pods -A
 
 Stop: make down, or {program} down""")
 
 
-def _program() -> str:
-    """Return how this command line is called from where the user is."""
-    from pathlib import Path
-
-    path = Path(sys.executable).with_name("sympozium")
+def _beside(program: str) -> str:
+    """Return how a program of this environment is called from where the user is."""
+    path = Path(sys.executable).with_name(program)
+    if not path.exists() or shutil.which(program) is not None:
+        return program
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
