@@ -31,20 +31,25 @@ spec: {color: red}
 
 
 @pytest.fixture
-def kubectl(api: Any, tmp_path: Path) -> Kubectl:
-    """Run kubectl as the administrator; fail with what it says."""
-    env = {
+def environment(api: Any, tmp_path: Path) -> dict[str, str]:
+    """Return the variables by which kubectl finds the server, as its administrator."""
+    return {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),
         "KUBECONFIG": str(api.endpoint.kubeconfig),
         "KUBE_EDITOR": "sed -i s/red/blue/",
     }
 
+
+@pytest.fixture
+def kubectl(environment: dict[str, str]) -> Kubectl:
+    """Run kubectl; fail with what it says."""
+
     async def run(*arguments: str, stdin: str = "", code: int = 0) -> str:
         process = await asyncio.create_subprocess_exec(
             KUBECTL,
             *arguments,
-            env=env,
+            env=environment,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -165,12 +170,19 @@ async def test_a_deletion_waits_for_finalizers(api: Any, kubectl: Kubectl) -> No
     assert "deleted" in deletion.result()
 
 
-async def test_a_watch_prints_what_changes(api: Any, kubectl: Kubectl) -> None:
-    await api.create("/api/v1/namespaces/default/secrets", {"metadata": {"name": "first"}})
-    command = ("get", "secrets", "-w", "--request-timeout=2s", "-o", "name")
-    async with asyncio.TaskGroup() as group:
-        watching = group.create_task(kubectl(*command))
-        await api.create("/api/v1/namespaces/default/secrets", {"metadata": {"name": "second"}})
-    seen = watching.result()
-    assert "secret/first" in seen
-    assert "secret/second" in seen
+async def test_a_watch_prints_what_changes(api: Any, environment: dict[str, str]) -> None:
+    secrets = "/api/v1/namespaces/default/secrets"
+    await api.create(secrets, {"metadata": {"name": "first"}})
+    process = await asyncio.create_subprocess_exec(
+        KUBECTL, "get", "secrets", "-w", env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(15):
+            assert (await process.stdout.readline()).split()[:2] == [b"NAME", b"TYPE"]
+            assert (await process.stdout.readline()).startswith(b"first")
+            await api.create(secrets, {"metadata": {"name": "second"}})
+            assert (await process.stdout.readline()).startswith(b"second")
+    finally:
+        process.terminate()
+        await process.communicate()
