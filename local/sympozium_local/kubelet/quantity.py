@@ -1,6 +1,7 @@
 """Amounts of memory and processor time as manifests write them."""
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 
 from sympozium.contract.errors import PermanentError
 
@@ -12,6 +13,7 @@ _SUFFIXES = {
     **{letter: Decimal(1000) ** power for power, letter in enumerate("kMGTPE", start=1)},
     **{f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", start=1)},
 }
+_QUANTITY = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)([a-zA-Z]*)")
 
 
 def parse_quantity(text: str | int | float) -> Decimal:
@@ -20,11 +22,7 @@ def parse_quantity(text: str | int | float) -> Decimal:
     Raises:
         PermanentError: It is no quantity.
     """
-    digits = str(text).rstrip("numkKMGTPEi")
-    suffix = str(text)[len(digits) :]
-    if suffix in _SUFFIXES:
-        try:
-            return Decimal(digits) * _SUFFIXES[suffix]
-        except InvalidOperation:
-            pass
+    parts = _QUANTITY.fullmatch(str(text))
+    if parts is not None and parts[2] in _SUFFIXES:
+        return Decimal(parts[1]) * _SUFFIXES[parts[2]]
     raise PermanentError(f"cannot read quantity {text!r}: write it like '100m', '1.5Gi' or '2e3'")
