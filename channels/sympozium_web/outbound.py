@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from sympozium.bus.ports import Bus, Delivery
+from sympozium.bus.ports import Bus, BusUnavailableError, Delivery
 from sympozium.bus.settle import settle
 from sympozium.contract.envelope import unwrap
 from sympozium.contract.messages import OutboundKind, OutboundMessage
@@ -38,7 +38,10 @@ class Outbound:
     async def _read(self) -> None:
         async with self._bus.consume(self._consumer) as deliveries:
             async for delivery in deliveries:
-                await settle(delivery, self.show)
+                try:
+                    await settle(delivery, self.show)
+                except BusUnavailableError as error:  # it comes again, and is shown once
+                    log.debug("delivery unsettled", extra={"action": "retry", "cause": str(error)})
 
     async def show(self, delivery: Delivery) -> None:
         """Hand one delivery to everybody who listens to its conversation.
