@@ -15,9 +15,6 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-SCALARS = frozenset({"string", "bool", "int32", "int64", "double", "bytes"})
-"""Types that are the same on the wire and in JSON. Others are messages, or special."""
-
 
 @dataclass(frozen=True, slots=True)
 class Field:
