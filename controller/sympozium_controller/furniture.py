@@ -1,5 +1,6 @@
 """What every namespace with an agent needs once: identities and limits of its run pods."""
 
+import asyncio
 import logging
 from collections.abc import Iterator
 
@@ -55,6 +56,7 @@ class Furniture:
         self._kube = kube
         self._settings = settings
         self._ready: set[str] = set()
+        self._busy = asyncio.Lock()
 
     async def ensure(self, namespace: str) -> None:
         """Make everything that runs in *namespace* need be there.
@@ -64,9 +66,12 @@ class Furniture:
         """
         if namespace in self._ready:
             return
-        for resource, obj in namespace_objects(namespace, self._settings):
-            await self._kube.apply(resource, obj, manager=FIELD_MANAGER)
-        self._ready.add(namespace)
+        async with self._busy:  # an Agent, a Channel and a run may come at once
+            if namespace in self._ready:
+                return
+            for resource, obj in namespace_objects(namespace, self._settings):
+                await self._kube.apply(resource, obj, manager=FIELD_MANAGER)
+            self._ready.add(namespace)
         log.info("namespace set up", extra={"action": "apply", "namespace": namespace})
 
     def forget(self, namespace: str) -> None:

@@ -20,6 +20,7 @@ from sympozium.contract.resources import (
 from sympozium.kube.client import Kube
 from sympozium.kube.informer import Informer, Key
 from sympozium_controller.runs.pod import MODEL_ANNOTATION
+from sympozium_controller.runs.slim import slim_job, slim_pod, slim_run
 from sympozium_controller.runs.view import (
     JobView,
     PodView,
@@ -41,10 +42,13 @@ class RunCache:
             kube,
             AGENT_RUNS,
             indexes={"unfinished-conversation": _conversation, "unfinished-uid": _uid},
+            keep=slim_run,
         )
         self.agents = Informer(kube, AGENTS)
-        self.jobs = Informer(kube, JOBS, labelSelector=_OURS)
-        self.pods = Informer(kube, PODS, indexes={"job-uid": _owner}, labelSelector=_OURS)
+        self.jobs = Informer(kube, JOBS, keep=slim_job, labelSelector=_OURS)
+        self.pods = Informer(
+            kube, PODS, indexes={"job-uid": _owner}, keep=slim_pod, labelSelector=_OURS
+        )
         self._started: dict[RunUid, datetime] = {}
         self.runs.listen(self._forget_finished)
 

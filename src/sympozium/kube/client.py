@@ -43,6 +43,8 @@ class ObjectList:
 
     items: list[Object]
     resource_version: str
+    next_page: str = ""
+    """What to ask for with `continue=...` to get the rest; empty at the end."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ class Kube:
     ) -> ObjectList:
         """Return all objects of a kind, of one namespace or (None) of all.
 
+        With `limit="500"` they come in pages; see `ObjectList.next_page`.
+
         *selectors* are query parameters: `labelSelector="a=b"`, `fieldSelector=...`.
         """
         answer = await self.request("GET", object_path(resource, namespace), query=selectors)
@@ -81,7 +85,8 @@ class Kube:
         for item in items:  # the server leaves these out inside lists
             item.setdefault("apiVersion", resource.api_version)
             item.setdefault("kind", resource.kind)
-        return ObjectList(items, answer["metadata"]["resourceVersion"])
+        metadata = answer["metadata"]
+        return ObjectList(items, metadata["resourceVersion"], metadata.get("continue", ""))
 
     async def create(self, resource: Resource, obj: Object) -> Object:
         """Create *obj* in the namespace that its metadata names.

@@ -27,7 +27,22 @@ Index = Callable[[Object], Iterable[str]]
 """Returns the values under which `by_index` shall find an object."""
 
 FIRST_BACKOFF_S = 0.1
+Keep = Callable[[Object], Object]
+"""Returns the part of an object that is held: ten thousand whole ones do not fit a small pod."""
+
 MAX_BACKOFF_S = 10.0
+
+PAGE_SIZE = 500
+"""Objects asked for at once, so that a long list is never in memory as a whole."""
+
+
+def without_managed_fields(obj: Object) -> Object:
+    """Return *obj* without the record of who owns which field, often half of it.
+
+    A server that is given an object without them keeps those that it has.
+    """
+    obj["metadata"].pop("managedFields", None)
+    return obj
 
 
 class Informer:
@@ -44,12 +59,14 @@ class Informer:
         namespace: str | None = None,
         *,
         indexes: dict[str, Index] | None = None,
+        keep: Keep = without_managed_fields,
         **selectors: str,
     ) -> None:
         self._kube = kube
         self._resource = resource
         self._namespace = namespace
         self._selectors = selectors
+        self._keep = keep
         self._objects: dict[Key, Object] = {}
         self._indexes = indexes or {}
         self._indexed: dict[tuple[str, str], set[Key]] = {}
@@ -75,7 +92,7 @@ class Informer:
         return [self._objects[key] for key in self._indexed.get((index, value), ())]
 
     def remember(self, obj: Object) -> None:
-        """Take in what a write of ours returned, before the watch brings it.
+        """Take in what a write of ours returned, before the watch brings it. It is ours now.
 
         An older version than the one held is ignored, and so is an object that the
         watch has passed by already: it is not held because it is gone again.
@@ -87,7 +104,7 @@ class Informer:
         key = _key(obj)
         held = self._objects.get(key)
         if held is None or _version(held) < _version(obj):
-            self._set(key, obj)
+            self._set(key, self._keep(obj))
 
     async def run(self, stop: asyncio.Event) -> None:
         """List, then watch, over and over, until *stop* is set.
@@ -125,8 +142,14 @@ class Informer:
             backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)
 
     async def _relist(self) -> str:
-        listed = await self._kube.list(self._resource, self._namespace, **self._selectors)
-        fresh = {_key(obj): obj for obj in listed.items}
+        fresh: dict[Key, Object] = {}
+        query = {"limit": str(PAGE_SIZE), **self._selectors}
+        while True:
+            listed = await self._kube.list(self._resource, self._namespace, **query)
+            fresh |= {_key(obj): self._keep(obj) for obj in listed.items}
+            if not listed.next_page:
+                break
+            query["continue"] = listed.next_page
         for key in [key for key in self._objects if key not in fresh]:
             self._set(key, None)
         for key, obj in fresh.items():
