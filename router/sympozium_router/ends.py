@@ -101,7 +101,7 @@ def outbound_end(message: Message) -> tuple[str, OutboundMessage]:
         text=end.text,
         error=end.error,
     )
-    return outbound_id(message.inbound.message_id, kind), shown
+    return _bus_id(message, kind), shown
 
 
 def outbound_accepted(message: Message) -> tuple[str, OutboundMessage]:
@@ -114,7 +114,16 @@ def outbound_accepted(message: Message) -> tuple[str, OutboundMessage]:
         run_uid=message.run_uid,
         agent=message.agent,
     )
-    return outbound_id(message.inbound.message_id, shown.kind), shown
+    return _bus_id(message, shown.kind), shown
+
+
+def _bus_id(message: Message, kind: OutboundKind) -> str:
+    """Return the id by which the bus recognises a repetition.
+
+    The stream is everybody's, and a message's id is what its channel says it is:
+    one channel must not be able to use up the ids of another's replies.
+    """
+    return f"{message.namespace}/{message.channel}/{outbound_id(message.inbound.message_id, kind)}"
 
 
 def _run_name(message: Message) -> RunName:

@@ -97,21 +97,24 @@ class Intake:
             other = _letter(stored)
             self._others.setdefault(other.conversation, []).append(other)
         letter = read_letter(delivery.subject, sequence, delivery.data)
-        for other in self._earlier_of_others(letter):
+        for other in self._take_over(letter):
             if other.sequence not in self._items:
                 self._add(other)
         self._add(letter, delivery)
 
-    def _earlier_of_others(self, letter: Letter) -> list[Letter]:
-        """Return what lies before *letter* in its conversation and was not delivered here."""
+    def _take_over(self, letter: Letter) -> list[Letter]:
+        """Return, once, what lies before *letter* in its conversation and others may hold."""
         floor = self._backlog.acknowledged
+        taken = []
         for conversation, letters in list(self._others.items()):
-            unsettled = [other for other in letters if other.sequence > floor]
-            self._others[conversation] = unsettled
-            if not unsettled:
+            open_ = [other for other in letters if other.sequence > floor]
+            if conversation == letter.conversation:
+                taken = [other for other in open_ if other.sequence < letter.sequence]
+                open_ = [other for other in open_ if other.sequence > letter.sequence]
+            self._others[conversation] = open_
+            if not open_:
                 del self._others[conversation]
-        here = self._others.get(letter.conversation, [])
-        return sorted((o for o in here if o.sequence < letter.sequence), key=lambda o: o.sequence)
+        return sorted(taken, key=lambda other: other.sequence)
 
     def _add(self, letter: Letter, delivery: Delivery | None = None) -> None:
         item = self._items[letter.sequence] = Item(letter, delivery)

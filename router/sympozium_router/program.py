@@ -1,6 +1,7 @@
 """The router's parts, put together over the connections they share."""
 
 import asyncio
+import logging
 from datetime import timedelta
 
 from sympozium.bus.nats import NatsBus
@@ -18,6 +19,8 @@ from sympozium_router.outbox import Outbox
 from sympozium_router.replies import Replies
 from sympozium_router.runs import Runs
 from sympozium_router.upkeep import Pruning
+
+log = logging.getLogger(__name__)
 
 DRAIN_S = 4.0
 """What is not finished by then is found again by the next router."""
@@ -61,6 +64,7 @@ class Router:
         """Route once the copies of the cluster's objects are complete."""
         if not await self._synced_before(stop):
             return
+        log.info("router started", extra={"action": "start"})
         async with self._contexts.responding(), asyncio.TaskGroup() as group:
             group.create_task(self._intake.run(stop))
             group.create_task(self._outbox.run(stop))

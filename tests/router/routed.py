@@ -12,6 +12,7 @@ from tests.fixtures.nats_server import free_port
 
 from sympozium.bus.admin import ensure_consumer
 from sympozium.bus.nats import NatsBus
+from sympozium.bus.ports import Bus
 from sympozium.contract.crds import definition_objects
 from sympozium.contract.envelope import decode, encode, unwrap, wrap
 from sympozium.contract.messages import (
@@ -39,9 +40,15 @@ from sympozium.kube.endpoint import Endpoint
 from sympozium.kube.errors import NotFoundError
 from sympozium.store.sql import SqlStore, open_store
 from sympozium_local.apiserver.server import serve
+from sympozium_router.backlog import Backlog
 from sympozium_router.clock import utc_now
+from sympozium_router.cluster import Cluster
 from sympozium_router.health import Health
+from sympozium_router.intake import Intake
+from sympozium_router.outbox import Outbox
 from sympozium_router.program import Router
+from sympozium_router.replies import Replies
+from sympozium_router.runs import Runs
 
 NAMESPACE = "default"
 CHANNEL = "web"
@@ -208,6 +215,31 @@ class World:
             await until(lambda: _is_ready(health))
             yield health
             stop.set()
+
+
+@asynccontextmanager
+async def routing(
+    world: World, *, bus: Bus | None = None, runs_type: type[Runs] = Runs
+) -> AsyncIterator[None]:
+    """Run a router's intake and outbox, one of their parts replaced."""
+    stop = asyncio.Event()
+    through = bus or world.bus
+    cluster = Cluster(world.kube)
+    outbox = Outbox(through, world.store, cluster, Replies(through), utc_now)
+    runs = runs_type(through, world.store, cluster, utc_now)
+    intake = Intake(through, Backlog(through, world.store), runs, outbox.look_at)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(cluster.follow(stop))
+        await cluster.wait_until_synced()
+        group.create_task(outbox.run(stop))
+        group.create_task(intake.run(stop))
+
+        async def is_receiving() -> bool:
+            return intake.is_receiving
+
+        await until(is_receiving)
+        yield
+        stop.set()
 
 
 async def _is_ready(health: Health) -> bool:

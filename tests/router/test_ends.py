@@ -108,6 +108,12 @@ def test_both_ends_of_a_message_have_one_id_and_its_acceptance_another() -> None
     assert kinds == [OutboundKind.FINAL, OutboundKind.ERROR, OutboundKind.ACCEPTED]
 
 
+def test_equal_ids_in_two_channels_do_not_share_a_place_on_the_bus() -> None:
+    ended = message(end=End(NOW, "hi"))
+    assert outbound_end(ended)[0] != outbound_end(replace(ended, namespace="tenant-b"))[0]
+    assert outbound_end(ended)[0] != outbound_end(replace(ended, channel="other"))[0]
+
+
 def test_a_refused_message_does_not_name_a_run_that_never_was() -> None:
     refused = replace(message(), run_uid=RunUid(""))
     end = failed_end(refused, Reason.QUOTA, now=NOW)

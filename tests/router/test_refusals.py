@@ -1,9 +1,8 @@
-import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 import pytest
-from tests.router.routed import ADA, CHANNEL, NAMESPACE, World, agent, channel, until
+from tests.router.routed import ADA, CHANNEL, NAMESPACE, World, agent, channel, routing, until
 from typing_extensions import override
 
 from sympozium.bus.nats import NatsBus
@@ -12,13 +11,7 @@ from sympozium.contract.names import MessageId, RunName, run_name
 from sympozium.contract.new_run import build_run
 from sympozium.contract.resources import AGENT_RUNS, AGENTS, CHANNELS
 from sympozium.contract.subjects import DEAD, INBOX, dead, inbox
-from sympozium_router.backlog import Backlog
-from sympozium_router.clock import utc_now
-from sympozium_router.cluster import Cluster
-from sympozium_router.intake import Intake
 from sympozium_router.letters import Letter
-from sympozium_router.outbox import Outbox
-from sympozium_router.replies import Replies
 from sympozium_router.runs import Runs
 
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
@@ -144,23 +137,13 @@ class RunsWithABug(Runs):
 async def test_a_message_that_meets_a_bug_is_told_so_kept_and_holds_nobody_else_up(
     open_world: OpenWorld, bus: NatsBus
 ) -> None:
-    stop = asyncio.Event()
-    async with open_world() as world, asyncio.TaskGroup() as group:
-        cluster = Cluster(world.kube)
-        outbox = Outbox(bus, world.store, cluster, Replies(bus), utc_now)
-        runs = RunsWithABug(bus, world.store, cluster, utc_now)
-        intake = Intake(bus, Backlog(bus, world.store), runs, outbox.look_at)
-        group.create_task(cluster.follow(stop))
-        await cluster.wait_until_synced()
-        group.create_task(outbox.run(stop))
-        group.create_task(intake.run(stop))
+    async with open_world() as world, routing(world, runs_type=RunsWithABug):
         bad, behind = await world.say("1", "stumble"), await world.say("2")
         other = await world.say("1", conversation="other")
         await world.answer(other, "hi")
         await world.shown.end_of(other)
         await world.answer(behind, "hi")
         await world.shown.end_of(behind)
-        stop.set()
         kept = await bus.last(DEAD, dead(INBOX, NAMESPACE, CHANNEL))
     ends = [shown.message_id for shown in world.shown.messages if shown.kind != "accepted"]
     assert sorted(ends) == sorted([other, bad, behind])

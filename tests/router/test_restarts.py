@@ -7,16 +7,18 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any, cast
 
 import aiohttp
 from tests.fixtures.nats_server import NatsServer, free_port
-from tests.router.routed import NAMESPACE, World, until
+from tests.router.routed import NAMESPACE, World, routing, until
 
 from sympozium.bus.nats import NatsBus
+from sympozium.bus.ports import Bus, Delivery
 from sympozium.contract.messages import OutboundKind
 from sympozium.contract.names import ConversationId
 from sympozium.contract.resources import AGENT_RUNS
-from sympozium.contract.subjects import INBOX_CONSUMER
+from sympozium.contract.subjects import INBOX_CONSUMER, Consumer
 from sympozium.store.ports import Conversation, End, Message
 from sympozium_router.backlog import Backlog
 from sympozium_router.clock import utc_now
@@ -67,6 +69,37 @@ async def test_a_router_does_not_read_again_what_the_store_knows_to_be_handled(
                 await world.shown.accepted(await world.say(str(n)))
         backlog = Backlog(bus, world.store)
         assert await backlog.before(5) == []
+
+
+class HalfABus:
+    """A bus of which another router, who will die, gets every odd message."""
+
+    def __init__(self, bus: NatsBus) -> None:
+        self._bus = bus
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bus, name)
+
+    @asynccontextmanager
+    async def consume(self, consumer: Consumer) -> AsyncIterator[AsyncIterator[Delivery]]:
+        async with self._bus.consume(consumer) as deliveries:
+            yield (delivery async for delivery in deliveries if delivery.sequence % 2 == 0)
+
+
+async def test_a_message_that_another_router_holds_is_handled_before_what_follows_it(
+    open_world: OpenWorld, bus: NatsBus
+) -> None:
+    half = cast(Bus, HalfABus(bus))
+    async with open_world() as world, routing(world, bus=half), asyncio.TaskGroup() as group:
+        agents = group.create_task(world.answer_every_run())
+        ids = [await world.say(str(n)) for n in range(1, 5)]
+        held = await world.say("5", conversation="held by the other alone")
+        behind = [await world.say(str(n)) for n in range(6, 9)]
+        await world.shown.end_of(behind[-1])
+        agents.cancel()
+    shown = [one.message_id for one in world.shown.messages if one.kind is OutboundKind.FINAL]
+    assert shown == [*ids, *behind]
+    assert world.shown.of(held) == []
 
 
 async def test_replies_that_came_while_no_router_was_there_are_published(

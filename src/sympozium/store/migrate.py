@@ -4,12 +4,15 @@ Alembic costs a third of a second to import, and nearly every start finds nothin
 to do, so the version is compared first and Alembic is loaded only for a change.
 """
 
+import logging
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from sympozium.store.engine import READING, WRITING
 from sympozium.store.ports import StoreRefusedError
+
+log = logging.getLogger(__name__)
 
 REVISIONS = ("0001",)
 """Every revision under `migrations/versions`, oldest first. The last is this program's."""
@@ -45,8 +48,10 @@ def _upgrade(engine: sa.Engine) -> None:
     from alembic import command  # slow, and rarely needed
     from alembic.config import Config
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     with engine.execution_options(**WRITING).begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+    log.info("store migrated", extra={"action": "migrate", "revision": REVISIONS[-1]})
