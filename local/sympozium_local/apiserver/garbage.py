@@ -7,7 +7,6 @@ everything that was left half done is put there, afterwards only what changes.
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -25,6 +24,9 @@ log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 5.0
 """After a webhook refused a deletion, or did not answer."""
+
+WORKERS = 8
+"""Deletions at once; those of one turn of the loop share one write to the disk."""
 
 EVENT_LIFETIME = timedelta(hours=1)
 """Source: kube-apiserver's --event-ttl."""
@@ -45,9 +47,8 @@ class Collector:
         self._store = store
         self._registry = registry
         self._objects = objects
-        self._waiting: deque[str] = deque()
+        self._queue: asyncio.Queue[str] = asyncio.Queue()
         self._is_waiting: set[str] = set()
-        self._work = asyncio.Event()
         self._swept = datetime.min.replace(tzinfo=UTC)
         store.listen(self._follow)
 
@@ -73,22 +74,23 @@ class Collector:
     def _add(self, uid: str) -> None:
         if uid not in self._is_waiting:
             self._is_waiting.add(uid)
-            self._waiting.append(uid)
-            self._work.set()
+            self._queue.put_nowait(uid)
 
     async def run(self) -> None:
         """Work until cancelled."""
         spaces = self._store.select("namespaces")
         for row in (*self._store.orphans(), *self._store.deleting(), *spaces):
             self._add(row.uid)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(WORKERS):
+                group.create_task(self._work())
+
+    async def _work(self) -> None:
         while True:
-            await self._work.wait()
-            while self._waiting:
-                uid = self._waiting.popleft()
-                self._is_waiting.discard(uid)
-                await self._try(uid)
-                await asyncio.sleep(0)  # requests come first
-            self._work.clear()
+            uid = await self._queue.get()
+            self._is_waiting.discard(uid)
+            await self._try(uid)
+            await asyncio.sleep(0)  # requests come first
 
     async def _try(self, uid: str) -> None:
         try:
@@ -109,7 +111,7 @@ class Collector:
         row = self._store.find(uid)
         if row is None:
             for dependent in self._store.dependents(uid):
-                await self._settle_dependent(dependent)
+                self._add(dependent.uid)
             return
         obj = row.object()
         if "deletionTimestamp" in obj["metadata"]:
@@ -145,6 +147,8 @@ class Collector:
             return
         if living:
             self._objects.adjust(row, lambda one: one["metadata"].update(ownerReferences=living))
+            for owner in owners:
+                self._add(owner["uid"])  # one may have waited for this object
             await self._store.durable()
             return
         if "deletionTimestamp" in obj["metadata"]:
@@ -181,16 +185,16 @@ class Collector:
                 self._objects.adjust(dependent, lambda one: _disown(one, row.uid))
             self._drop_finalizer(row, ORPHAN)
         elif FOREGROUND in finalizers:
-            await self._end_dependents(row)
+            self._end_dependents(row)
         elif row.key == "namespaces":
             await self._empty_namespace(row)
         elif row.key == crds.KEY and crds.CLEANUP in finalizers:
             await self._empty_kind(row)
         await self._store.durable()
 
-    async def _end_dependents(self, row: Row) -> None:
+    def _end_dependents(self, row: Row) -> None:
         for dependent in self._store.dependents(row.uid):
-            await self._settle_dependent(dependent)
+            self._add(dependent.uid)
         blocking = [
             owner
             for dependent in self._store.dependents(row.uid)

@@ -72,7 +72,7 @@ class WatchStream:
         await self._send(response, self._initial)
         self._initial = []
         marked = self._known
-        while not self._log.is_closed:
+        while True:
             news = self._log.news()
             changes = self._log.read(self._place)
             if changes is None:
@@ -83,6 +83,8 @@ class WatchStream:
             await self._send(response, self._lines(changes))
             if changes:
                 continue
+            if self._log.is_closed:
+                return
             try:
                 async with asyncio.timeout(BOOKMARK_EVERY_S if self._wants_bookmarks else None):
                     await news.wait()

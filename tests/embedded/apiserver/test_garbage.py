@@ -82,6 +82,20 @@ async def test_an_object_with_one_living_owner_stays(api: Any, configmap: Any) -
     assert [one["name"] for one in child["metadata"]["ownerReferences"]] == ["two"]
 
 
+async def test_an_owner_does_not_wait_for_a_dependent_that_another_owner_keeps(
+    api: Any, configmap: Any
+) -> None:
+    one = await api.create(CONFIGMAPS, configmap("one"))
+    two = await api.create(CONFIGMAPS, configmap("two"))
+    references = [owner(one, blockOwnerDeletion=True), owner(two)]
+    await api.create(CONFIGMAPS, configmap("child", ownerReferences=references))
+    async with api.watch(CONFIGMAPS) as watch:
+        await api.delete(f"{CONFIGMAPS}/one", {"propagationPolicy": "Foreground"})
+        await watch.until("DELETED", "one")
+    child = await api.get(f"{CONFIGMAPS}/child")
+    assert [one["name"] for one in child["metadata"]["ownerReferences"]] == ["two"]
+
+
 async def test_a_namespace_is_emptied_and_then_gone(api: Any, configmap: Any) -> None:
     path = "/api/v1/namespaces/team/configmaps"
     await api.create("/api/v1/namespaces", {"metadata": {"name": "team"}})
