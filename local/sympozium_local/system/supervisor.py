@@ -153,23 +153,14 @@ class Supervisor:
         await runner.ready()
         self._say(runner.program.name, "ready")
         if runner.program.name == "node":
-            self._warn_of_weak_sandbox()
+            warning = sandbox_warning(str(read_json(self._home.node_ready).get("sandbox")))
+            if warning:
+                self._say("node", warning, is_warning=True)
 
     async def _pod_ready(self, name: str, port: int) -> None:
         while not await answers_ready(port):  # noqa: ASYNC110 - another process
             await asyncio.sleep(POLL_S)
         self._say(name, f"ready at {web_url(port)}" if name == "web chat" else "ready")
-
-    def _warn_of_weak_sandbox(self) -> None:
-        kind = read_json(self._home.node_ready).get("sandbox")
-        if kind != "namespaces":
-            self._say(
-                "node",
-                "this machine does not allow user namespaces, so runs are NOT walled off from it "
-                f"(sandbox: {kind}); allow them (sysctl kernel.unprivileged_userns_clone=1 or "
-                "kernel.apparmor_restrict_unprivileged_userns=0), or run as root",
-                is_warning=True,
-            )
 
     def _too_slow(self) -> StartError:
         return StartError(
@@ -209,6 +200,17 @@ class Supervisor:
             ],
         }
         write_private(self._home.status, json.dumps(status))
+
+
+def sandbox_warning(kind: str) -> str:
+    """Return what people must know of a node whose sandbox is of this *kind*; "" if nothing."""
+    if kind == "namespaces":
+        return ""
+    return (
+        "this machine does not allow user namespaces, so runs are NOT walled off from it as they "
+        f"should be (sandbox: {kind}); allow them (sysctl kernel.unprivileged_userns_clone=1, or "
+        "kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu), or run as root"
+    )
 
 
 def _first(errors: BaseExceptionGroup[StartError]) -> StartError:

@@ -1,0 +1,109 @@
+"""What a start brings into the cluster, and what it leaves as its user made it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from sympozium.bus.server import new_issuer
+from sympozium.contract.resources import AGENTS, CHANNELS, DEPLOYMENTS, Object
+from sympozium.kube.client import Kube, connect
+from sympozium.kube.endpoint import Endpoint
+from sympozium_local.apiserver.server import serve
+from sympozium_local.system.addons import apply_addons
+from sympozium_local.system.bus_access import BusAccess
+from sympozium_local.system.home import Home
+from sympozium_local.system.manifests import SYSTEM_NAMESPACE, Deployment, addons
+from sympozium_local.system.model import read_model
+from sympozium_local.system.ports import Ports
+from sympozium_local.system.supervisor import sandbox_warning
+
+ACCESS = BusAccess(new_issuer().seed, "controller-password", "system-password")
+KEY = {"OPENAI_API_KEY": "sk-any", "SYMPOZIUM_MODEL": "real"}
+
+
+@pytest.fixture
+async def kube(tmp_path: Path) -> AsyncIterator[Kube]:
+    """A client of an empty embedded API server."""
+    async with (
+        serve(tmp_path) as served,
+        connect(Endpoint(served.url, served.ca_file, served.token_file)) as connected,
+    ):
+        yield connected
+
+
+async def start(kube: Kube, *, web: int = 8400, environ: dict[str, str] | None = None) -> None:
+    """Do what a node does at its start."""
+    ports = Ports(web, 1001, 1002, 1003, 1004, 1005)
+    model = read_model(ports.model, environ or {})
+    await apply_addons(kube, addons(Deployment(Home(Path("/somewhere")), ports, ACCESS, model)))
+
+
+async def agent(kube: Kube) -> Object:
+    spec: Object = (await kube.get(AGENTS, "default", "assistant"))["spec"]
+    return spec
+
+
+async def test_a_start_installs_the_system_and_the_first_agent(kube: Kube) -> None:
+    await start(kube)
+    names = {one["metadata"]["name"] for one in (await kube.list(DEPLOYMENTS)).items}
+    assert names == {"sympozium-controller", "sympozium-router"}
+    assert (await agent(kube))["agents"]["default"]["model"] == "demo"
+    channel = await kube.get(CHANNELS, "default", "web")
+    assert channel["spec"]["access"] == {"users": ["owner"]}
+
+
+async def test_a_second_start_changes_nothing(kube: Kube) -> None:
+    await start(kube)
+    before = await kube.get(AGENTS, "default", "assistant")
+    deployment = await kube.get(DEPLOYMENTS, SYSTEM_NAMESPACE, "sympozium-router")
+    await start(kube)
+    after = await kube.get(AGENTS, "default", "assistant")
+    assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+    again = await kube.get(DEPLOYMENTS, SYSTEM_NAMESPACE, "sympozium-router")
+    assert again["metadata"]["generation"] == deployment["metadata"]["generation"]
+
+
+async def test_what_a_user_changed_in_the_agent_stays(kube: Kube) -> None:
+    await start(kube)
+    mine = {"agents": {"default": {"systemPrompt": "Be brief.", "model": "mine"}}}
+    await kube.patch(AGENTS, "default", "assistant", {"spec": mine})
+    await start(kube)
+    settings = (await agent(kube))["agents"]["default"]
+    assert (settings["systemPrompt"], settings["model"]) == ("Be brief.", "mine")
+
+
+async def test_another_model_in_the_environment_is_taken_over_and_nothing_else(kube: Kube) -> None:
+    await start(kube)
+    prompt = {"agents": {"default": {"systemPrompt": "Be brief."}}}
+    await kube.patch(AGENTS, "default", "assistant", {"spec": prompt})
+    await start(kube, environ=KEY)
+    spec = await agent(kube)
+    assert spec["agents"]["default"]["model"] == "real"
+    assert spec["agents"]["default"]["systemPrompt"] == "Be brief."
+    assert spec["authRefs"] == [{"provider": "openai", "secret": "assistant-model"}]
+
+
+async def test_another_port_in_the_environment_is_taken_over(kube: Kube) -> None:
+    await start(kube)
+    await start(kube, web=9000)
+    channel = await kube.get(CHANNELS, "default", "web")
+    assert channel["spec"]["web"]["port"] == 9000
+
+
+async def test_a_system_object_that_was_changed_is_put_right(kube: Kube) -> None:
+    await start(kube)
+    patch = {"spec": {"replicas": 0}}
+    await kube.patch(DEPLOYMENTS, SYSTEM_NAMESPACE, "sympozium-router", patch)
+    await start(kube)
+    router = await kube.get(DEPLOYMENTS, SYSTEM_NAMESPACE, "sympozium-router")
+    assert router["spec"]["replicas"] == 1
+
+
+def test_a_machine_without_user_namespaces_is_warned_of_and_told_what_to_do() -> None:
+    assert sandbox_warning("namespaces") == ""
+    for kind in ("landlock", "none"):
+        warning = sandbox_warning(kind)
+        assert "NOT walled off" in warning
+        assert f"sandbox: {kind}" in warning
+        assert "sysctl" in warning
