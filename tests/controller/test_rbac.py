@@ -1,0 +1,166 @@
+"""The rights in the manifest are those that the controller uses: no fewer, and no more."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import yaml
+from tests.controller.cluster import NAMESPACE, RBAC, SYSTEM_NAMESPACE, Cluster, say
+from typing_extensions import override
+
+from sympozium.bus.nats import NatsBus
+from sympozium.contract.resources import (
+    AGENT_RUNS,
+    AGENTS,
+    CHANNELS,
+    EVENTS,
+    JOBS,
+    Object,
+    Resource,
+)
+from sympozium.contract.run_events import Result
+from sympozium.kube.client import APPLY_PATCH, Kube, WatchEvent, connect, object_path
+from sympozium_controller.furniture import SKILL_RULES
+from sympozium_controller.identity.reviews import Reviews
+from sympozium_controller.program import run_controller
+from sympozium_controller.settings import Settings
+
+Right = tuple[str, str, str]
+"""(API group, resource, verb)."""
+
+VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
+class WatchedKube(Kube):
+    """A client that takes note of the rights that its requests need."""
+
+    used: set[Right]
+
+    @override
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        content_type: str = "application/json",
+        query: Mapping[str, str] | None = None,
+    ) -> Object:
+        group, resource, name = parts(path)
+        verb = VERBS.get(method) or ("get" if name else "list")
+        self.used.add((group, resource, verb))
+        if content_type == APPLY_PATCH:
+            self.used.add((group, resource, "create"))
+        return await super().request(
+            method, path, body=body, content_type=content_type, query=query
+        )
+
+    @override
+    async def watch(
+        self, resource: Resource, namespace: str | None, *, since: str, **selectors: str
+    ) -> AsyncIterator[WatchEvent]:
+        group, plural, _ = parts(object_path(resource, namespace))
+        self.used.add((group, plural, "watch"))
+        async for event in super().watch(resource, namespace, since=since, **selectors):
+            yield event
+
+
+def parts(path: str) -> tuple[str, str, str]:
+    """Return (group, resource with subresource, name) of a request's path."""
+    tokens = path.strip("/").split("/")
+    group, rest = ("", tokens[2:]) if tokens[0] == "api" else (tokens[1], tokens[3:])
+    if rest[0] == "namespaces" and len(rest) > 2:
+        rest = rest[2:]
+    resource = "/".join([rest[0], *rest[2:3]])
+    return group, resource, rest[1] if len(rest) > 1 else ""
+
+
+def rights(rules: list[Object]) -> set[Right]:
+    """Return every right that *rules* give."""
+    return {
+        (group, resource, verb)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def declared(name: str) -> set[Right]:
+    """Return the rights that a program's manifest gives it."""
+    documents = yaml.safe_load_all((RBAC / f"{name}.yaml").read_text())
+    return rights(next(one for one in documents if one["kind"] == "ClusterRole")["rules"])
+
+
+async def live_a_full_life(cluster: Cluster, bus: NatsBus) -> None:
+    """Have the controller do everything that it ever does."""
+    await cluster.create_agent(
+        channels=[{"type": "web"}], authRefs=[{"provider": "openai", "secret": "nowhere"}]
+    )
+    await cluster.until(CHANNELS, "helper-web", lambda one: "status" in one)
+    await cluster.until(AGENTS, "helper", lambda one: "status" in one)
+    await cluster.kube.patch(AGENTS, NAMESPACE, "helper", {"spec": {"channels": []}})
+    await cluster.until_gone(CHANNELS, "helper-web")
+    run = await cluster.create_run("answered")
+    await cluster.job("answered")
+    await say(bus, run, Result(text="hi"))
+    await cluster.ended("answered")
+    await cluster.create_run("refused")
+    job = await cluster.job("refused")
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": "refused.1", "namespace": NAMESPACE},
+        "involvedObject": {"kind": "Job", "name": "refused", "uid": job["metadata"]["uid"]},
+        "reason": "FailedCreate",
+        "message": "forbidden: exceeded quota",
+    }
+    await cluster.kube.create(EVENTS, event)
+    await cluster.ended("refused")
+    await cluster.until_gone(JOBS, "refused")
+
+
+async def test_the_controllers_rights_are_those_that_it_uses(
+    cluster: Cluster, bus: NatsBus, settings: Settings
+) -> None:
+    token = await cluster.token("sympozium-controller", namespace=SYSTEM_NAMESPACE)
+    stop = asyncio.Event()
+    async with connect(cluster.endpoint_of(token)) as plain:
+        kube = WatchedKube(plain._endpoint, plain._session)
+        kube.used = set()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(run_controller(kube, settings, stop))
+            await live_a_full_life(cluster, bus)
+            await Reviews(kube).bearer(await cluster.token("default", audience="nats"))
+            stop.set()
+    passed_on = {right for rules in SKILL_RULES.values() for right in rights(rules)}
+    on_rare_occasions = {
+        (AGENT_RUNS.group, "agentruns", "get"),  # a status that somebody else changed
+        ("", "pods", "get"),  # a bridge that is faster than our copy of its pod
+        ("batch", "jobs", "get"),  # the same, and a Job of a life before
+        (CHANNELS.group, "channels", "get"),  # a channel that is faster than our copy
+        (AGENTS.group, "agents", "get"),  # a run applied together with its Agent
+    }
+    assert kube.used <= declared("controller")
+    assert declared("controller") - kube.used <= passed_on | on_rare_occasions
+
+
+def test_the_router_can_start_runs_and_neither_change_nor_end_them() -> None:
+    group = AGENT_RUNS.group
+    writes = {right for right in declared("router") if right[2] not in {"get", "list", "watch"}}
+    assert writes == {(group, "agentruns", "create")}
+    assert {resource for _, resource, _ in declared("router")} == {
+        "agents",
+        "agentruns",
+        "channels",
+    }
+
+
+def test_both_programs_have_an_account_that_is_bound_to_their_role() -> None:
+    for name in ("controller", "router"):
+        documents = list(yaml.safe_load_all((RBAC / f"{name}.yaml").read_text()))
+        account, role, binding = documents
+        assert account["metadata"] == {**account["metadata"], "name": f"sympozium-{name}"}
+        assert binding["roleRef"]["name"] == role["metadata"]["name"]
+        assert binding["subjects"][0]["name"] == account["metadata"]["name"]
+        assert binding["subjects"][0]["namespace"] == account["metadata"]["namespace"]
