@@ -4,6 +4,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import pytest
 from tests.router.routed import NAMESPACE, World
 
 from sympozium.contract.agentrun import AgentRunSpec
@@ -53,6 +54,7 @@ async def test_the_same_message_five_times_gives_one_run_and_one_reply(
     ]
 
 
+@pytest.mark.timeout(60)
 async def test_messages_of_fifty_conversations_are_answered_in_order_and_in_their_place(
     open_world: OpenWorld,
 ) -> None:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 import aiohttp
+import pytest
 from tests.fixtures.nats_server import NatsServer, free_port
 from tests.router.routed import NAMESPACE, World, routing, until
 
@@ -204,6 +205,7 @@ async def process(world: World, nats: NatsServer) -> AsyncIterator[asyncio.subpr
         await started.wait()
 
 
+@pytest.mark.timeout(60)
 async def test_killed_again_and_again_it_loses_nothing_and_keeps_the_order(
     open_world: OpenWorld, nats_server: NatsServer
 ) -> None:
