@@ -16,6 +16,9 @@ from sympozium_web.resume import Resumption, ended_ids, running_entries
 from sympozium_web.transcript import Transcript, TranscriptUnavailableError
 
 HEARTBEAT_S = 15.0
+LOOK_S = 1.0
+"""How often we look whether a silent stream's client is still there: it has a place of few."""
+
 WRITE_TIMEOUT_S = 20.0
 TRANSCRIPT_RETRY_S = 1.0
 MAX_SEQUENCE_DIGITS = 18
@@ -60,11 +63,15 @@ class EventStream:
         await reader.write(events.PREAMBLE)
         entries = await self._entries(conversation, reader)
         await reader.write(self._catch_up(conversation, listener, resumption, entries))
-        while not listener.is_over:
-            waiting = await listener.wait(timeout_s=HEARTBEAT_S)
+        silent_s = 0.0
+        while not listener.is_over and not reader.is_gone:
+            waiting = await listener.wait(timeout_s=LOOK_S)
             passed = [resumption.pass_on(event) for event in waiting]
             data = b"".join(wire for wire in passed if wire is not None)
-            await reader.write(data or events.HEARTBEAT)
+            silent_s = 0.0 if data else silent_s + LOOK_S
+            if data or silent_s >= HEARTBEAT_S:
+                await reader.write(data or events.HEARTBEAT)
+                silent_s = 0.0
 
     async def _entries(self, conversation: ConversationId, reader: "_Reader") -> list[Entry]:
         """Return the transcript, as soon as it can be had; events wait meanwhile."""
@@ -112,6 +119,11 @@ class _Reader:
     request: web.Request
     response: web.StreamResponse
     listener: Listener
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the connection is lost."""
+        return self.request.transport is None
 
     async def write(self, data: bytes) -> None:
         """Send *data*.

@@ -218,6 +218,14 @@ async def test_too_many_streams_are_refused_and_the_rest_goes_on(
             assert alive.status == 200
         for answer in answers:
             answer.close()
+    async with asyncio.timeout(10):
+        while not await _is_served(http, url):  # noqa: ASYNC110 - the server has no event
+            await asyncio.sleep(0.1)
+
+
+async def _is_served(http: aiohttp.ClientSession, url: str) -> bool:
+    async with http.get(url) as answer:
+        return answer.status == 200
 
 
 async def test_the_program_stays_small(web: WebProgram) -> None:
