@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from tests.controller.cluster import Cluster, controller, settings_for
 from tests.fixtures.nats_server import NatsServer
@@ -12,6 +13,10 @@ from sympozium.kube.client import connect
 from sympozium.kube.endpoint import Endpoint
 from sympozium_controller.settings import BusSettings, Settings
 from sympozium_local.apiserver.server import serve
+
+# How long an example takes depends on who else uses the machine.
+hypothesis.settings.register_profile("shared-machine", deadline=None)
+hypothesis.settings.load_profile("shared-machine")
 
 
 @pytest.fixture

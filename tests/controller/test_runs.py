@@ -1,9 +1,10 @@
 """Runs from AgentRun to status, through a real API server and a real bus."""
 
 import asyncio
+from collections import Counter
 
 import pytest
-from tests.controller.cluster import NAMESPACE, Cluster, controller, say
+from tests.controller.cluster import NAMESPACE, Cluster, controller, say, settings_for
 from tests.fixtures.nats_server import NatsServer
 
 from sympozium.bus.nats import NatsBus
@@ -233,3 +234,29 @@ async def test_an_image_that_nobody_has_fails_the_run_with_its_name(controlled: 
     status = await controlled.ended("r1")
     assert status["error"]["reason"] == "DeadlineExceeded"  # the deadline comes before the grace
     await controlled.until_gone(JOBS, "r1")
+
+
+async def test_two_controllers_end_every_run_once_and_with_its_result(
+    cluster: Cluster, bus: NatsBus, settings: Settings
+) -> None:
+    await cluster.create_agent()
+    names = [f"r{number}" for number in range(8)]
+    other = settings_for(settings.bus)
+    async with controller(cluster, settings), controller(cluster, other):
+        since = (await cluster.kube.list(AGENT_RUNS, NAMESPACE)).resource_version
+        for name in names:
+            run = await cluster.create_run(name)
+            pod = await cluster.create_pod(await cluster.job(name))
+            await say(bus, run, Result(text=name))
+            await cluster.agent_ended(pod, exit_code=1)
+        for name in names:
+            assert (await cluster.ended(name))["result"] == name
+        barrier = await cluster.create_run("barrier", agentRef="nobody")
+        await cluster.ended(barrier["metadata"]["name"])
+        writes: Counter[str] = Counter()
+        async for event in cluster.kube.watch(AGENT_RUNS, NAMESPACE, since=since):
+            name = event.object["metadata"].get("name", "")
+            writes[name] += event.type == "MODIFIED"
+            if name == "barrier" and event.type == "MODIFIED":
+                break
+    assert [writes[name] for name in names] == [1] * len(names)
