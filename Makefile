@@ -46,7 +46,7 @@ crds: installed ## write helm/sympozium-crds from the types in src/sympozium/con
 	@$(RUN)/python -m sympozium_local.crd_files
 
 bench: installed ## print the numbers, each beside a peer measured in the same run
-	@$(RUN)/python -m tests.bench
+	@$(RUN)/python -m tests.bench.main_job
 
 lock: ## write requirements.lock from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo 'cannot write the lock file: uv is not on PATH; install it (pip install uv)' >&2; exit 1; }

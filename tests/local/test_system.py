@@ -100,6 +100,10 @@ def test_a_killed_system_leaves_nothing_and_starts_again(sympozium: CommandLine)
     answer = sympozium.run("chat", "--json", "hello")
     assert answer.returncode == 0
     assert json.loads(answer.stdout)["error"] is None
+    talk = sympozium.run("chat", "-c", "talk", stdin="hello\n/nothing\n/new\nhello\n/quit\nmore\n")
+    assert talk.returncode == 0
+    assert talk.stdout.count("Hello.") == 2
+    assert "there are /new and /quit" in talk.stderr
 
 
 def test_programs_that_die_are_back_and_questions_are_answered(sympozium: CommandLine) -> None:
