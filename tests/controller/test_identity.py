@@ -252,6 +252,25 @@ async def test_a_channel_reaches_no_other_channel(secured: Secured) -> None:
             assert await violations(bus, partial(bus.client.subscribe, subject)), subject
 
 
+async def test_nobody_is_made_to_say_what_a_run_may_not_say(secured: Secured) -> None:
+    run, token = await secured.run("first")
+    uid = RunUid(run["metadata"]["uid"])
+    async with (
+        secured.connect(await secured.router(), "router") as router,
+        secured.connect(token, "run", NAMESPACE, uid) as bus,
+    ):
+
+        async def answer(_: str, data: bytes) -> bytes:
+            return data
+
+        async with router.respond("context.*.*", answer, group="router"):
+            await seen_by_server(router)
+            question = context(NAMESPACE, uid)
+            await bus.client.publish(question, b"forged", reply=outbox(NAMESPACE, "web"))
+            assert await bus.request(question, b"own", timeout_s=2) == b"own"
+        assert await router.last(OUTBOX, outbox(NAMESPACE, "web")) is None
+
+
 async def test_the_acknowledgement_of_a_runs_message_is_no_order_to_the_bus(
     secured: Secured,
 ) -> None:

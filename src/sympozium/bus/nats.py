@@ -53,6 +53,9 @@ _MAX_BYTES_EXCEEDED = 10077
 """JetStream error code. Source: server/errors.json of nats-server (JSStreamStoreFailedF)."""
 
 
+_INBOXES = "_INBOX."
+"""Begins every subject on which answers are waited for. An asker may name any other."""
+
 _CREDENTIAL_EXPIRED = "authentication expired"
 """Ends a connection whose time is over. Source: server/errors.go of nats-server."""
 
@@ -288,6 +291,9 @@ class NatsBus:
 
 
 async def _answer(message: Msg, respond: Responder) -> None:
+    if not message.reply.startswith(_INBOXES):  # or we would say what the asker may not say
+        log.warning("answer refused", extra={"action": "deny", "subject": message.subject})
+        return
     try:
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
             await message.respond(await respond(message.subject, message.data))
