@@ -12,8 +12,9 @@ from sympozium.kube.endpoint import Endpoint
 from sympozium_local.apiserver.server import serve
 from sympozium_local.system.addons import apply_addons
 from sympozium_local.system.bus_access import BusAccess
+from sympozium_local.system.errors import StartError
 from sympozium_local.system.home import Home
-from sympozium_local.system.manifests import SYSTEM_NAMESPACE, Deployment, addons
+from sympozium_local.system.manifests import SYSTEM_NAMESPACE, Deployment, addons, web_token
 from sympozium_local.system.model import read_model
 from sympozium_local.system.ports import Ports
 from sympozium_local.system.supervisor import sandbox_warning
@@ -35,8 +36,10 @@ async def kube(tmp_path: Path) -> AsyncIterator[Kube]:
 async def start(kube: Kube, *, web: int = 8400, environ: dict[str, str] | None = None) -> None:
     """Do what a node does at its start."""
     ports = Ports(web, 1001, 1002, 1003, 1004, 1005)
-    model = read_model(ports.model, environ or {})
-    await apply_addons(kube, addons(Deployment(Home(Path("/somewhere")), ports, ACCESS, model)))
+    environ = environ or {}
+    model, token = read_model(ports.model, environ), web_token(environ)
+    home = Home(Path("/somewhere"))
+    await apply_addons(kube, addons(Deployment(home, ports, ACCESS, model, token)))
 
 
 async def agent(kube: Kube) -> Object:
@@ -89,6 +92,22 @@ async def test_another_port_in_the_environment_is_taken_over(kube: Kube) -> None
     await start(kube, web=9000)
     channel = await kube.get(CHANNELS, "default", "web")
     assert channel["spec"]["web"]["port"] == 9000
+
+
+async def test_a_web_token_in_the_environment_is_asked_for_and_no_longer_without(
+    kube: Kube,
+) -> None:
+    await start(kube, environ={"SYMPOZIUM_WEB_TOKEN": "0123456789abcdef"})
+    channel = await kube.get(CHANNELS, "default", "web")
+    assert channel["spec"]["web"]["tokenSecretRef"] == "web-token"
+    await start(kube)
+    channel = await kube.get(CHANNELS, "default", "web")
+    assert not channel["spec"]["web"].get("tokenSecretRef")
+
+
+def test_a_token_that_keeps_nobody_out_is_refused() -> None:
+    with pytest.raises(StartError, match="SYMPOZIUM_WEB_TOKEN has 5 characters"):
+        web_token({"SYMPOZIUM_WEB_TOKEN": "short"})
 
 
 async def test_a_system_object_that_was_changed_is_put_right(kube: Kube) -> None:

@@ -27,8 +27,13 @@ def test_a_home_is_for_its_user_alone(tmp_path: Path) -> None:
 def test_a_home_that_cannot_be_written_is_told_with_the_way_out(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").touch()
     home = Home(Path(place.format(file=tmp_path / "file")))
-    with pytest.raises(StartError, match="set SYMPOZIUM_HOME to a folder that you can write to"):
+    with pytest.raises(StartError, match="set SYMPOZIUM_HOME to another folder"):
         home.prepare()
+
+
+def test_a_name_that_is_too_long_for_a_socket_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match="its name is too long"):
+        Home(tmp_path / ("x" * 100)).prepare()
 
 
 def test_a_second_instance_is_told_where_the_first_is(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ Start the system, ask it something, look at what it did:
 
 State is kept in `$SYMPOZIUM_HOME` (default `~/.local/state/sympozium`), the web chat listens on
 `$SYMPOZIUM_PORT` (default 8400). With `OPENAI_API_KEY`, and if need be `OPENAI_BASE_URL` and
-`SYMPOZIUM_MODEL`, a real model answers; without, a demonstration model.""",
+`SYMPOZIUM_MODEL`, a real model answers; without, a demonstration model. With
+`SYMPOZIUM_WEB_TOKEN` the web chat asks for it, also when this command line talks to it.""",
 )
 
 app.command("up")(lifecycle.up)

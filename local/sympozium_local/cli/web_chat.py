@@ -65,14 +65,9 @@ class WebChat:
 
     def _post_once(self, body: str) -> str:
         status, raw = self._request("POST", "/messages", body)
-        answer = _json(raw)
         if status == 202:
-            return str(answer["message_id"])
-        error = answer.get("error") or {}
-        text = f"{error.get('message', status)} {error.get('hint', '')}".strip()
-        if status in {502, 503}:
-            raise ChatUnavailableError(f"cannot send the message: {text}")
-        raise ChatRefusedError(f"cannot send the message: {text}")
+            return str(_json(raw)["message_id"])
+        raise _refusal("send the message", status, raw)
 
     def reply_to(self, message_id: str) -> dict[str, Any] | None:
         """Return the entry that answers a message, from the transcript, or None so far."""
@@ -102,6 +97,7 @@ class WebChat:
 
         Raises:
             ChatUnavailableError: The channel does not answer.
+            ChatRefusedError: It does, with no.
         """
         connection = http.client.HTTPConnection(self._host, self._port, timeout=CONNECT_TIMEOUT_S)
         headers = {"Last-Event-ID": self._last_id} if self._last_id else {}
@@ -116,8 +112,9 @@ class WebChat:
                 f"cannot follow the conversation: {type(error).__name__}"
             ) from error
         if response.status != 200:
+            raw = response.read()
             connection.close()
-            raise ChatUnavailableError(f"cannot follow the conversation: HTTP {response.status}")
+            raise _refusal("follow the conversation", response.status, raw)
         return Stream(connection, response, self)
 
     def remember(self, event_id: str) -> None:
@@ -167,6 +164,16 @@ class Stream:
 def _authorization() -> dict[str, str]:
     token = os.environ.get("SYMPOZIUM_WEB_TOKEN", "")
     return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _refusal(verb: str, status: int, raw: bytes) -> ChatRefusedError | ChatUnavailableError:
+    error = _json(raw).get("error") or {}
+    text = (
+        f"cannot {verb}: {error.get('message', f'HTTP {status}')} {error.get('hint', '')}".strip()
+    )
+    if status == 401:
+        text += " For this command line, set SYMPOZIUM_WEB_TOKEN to the token of `sympozium up`."
+    return ChatUnavailableError(text) if status >= 500 else ChatRefusedError(text)
 
 
 def _json(raw: bytes) -> dict[str, Any]:

@@ -11,6 +11,9 @@ from typing import Any
 
 from sympozium_local.system.errors import AlreadyRunningError, StartError
 
+MAX_SOCKET_PATH_BYTES = 107
+"""Source: unix(7), sun_path."""
+
 
 @dataclass(frozen=True)
 class Home:
@@ -87,8 +90,10 @@ class Home:
         """Make the folders, for this user alone.
 
         Raises:
-            StartError: The place cannot be written.
+            StartError: The place cannot be written, or its name is too long.
         """
+        if len(os.fsencode(self.log_socket)) > MAX_SOCKET_PATH_BYTES:
+            raise _unusable(self.path, "its name is too long for the sockets that lie in it")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self.path.chmod(0o700)
@@ -121,7 +126,7 @@ def find_home(environ: Mapping[str, str] | None = None) -> Home:
 def _unusable(path: Path, cause: str) -> StartError:
     return StartError(
         f"cannot keep state in '{path}': {cause}; "
-        "set SYMPOZIUM_HOME to a folder that you can write to"
+        "set SYMPOZIUM_HOME to another folder that you can write to"
     )
 
 

@@ -1,5 +1,6 @@
 """A program's output in a file that does not grow for ever."""
 
+import contextlib
 from pathlib import Path
 
 MAX_BYTES = 10 * 1024 * 1024
@@ -15,7 +16,11 @@ class LogFile:
         self._file = path.open("ab", buffering=0)
 
     def write(self, data: bytes) -> None:
-        """Append *data*."""
+        """Append *data*. What a full disk does not take is lost: what is logged goes on."""
+        with contextlib.suppress(OSError):
+            self._write(data)
+
+    def _write(self, data: bytes) -> None:
         if self._file.tell() + len(data) > self._max_bytes:
             self._file.close()
             self._path.replace(self._path.with_name(self._path.name + ".1"))

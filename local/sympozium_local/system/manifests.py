@@ -1,7 +1,10 @@
 """The objects that make an empty cluster a running system."""
 
+import hashlib
 import json
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -20,8 +23,10 @@ SYSTEM_NAMESPACE = "sympozium-system"
 MODEL_SECRET = "assistant-model"  # noqa: S105 - the name of a Secret
 MODEL_ANNOTATION = "sympozium.ai/model-settings"
 """On the Agent: of which settings its model was set at a start, to see when they change."""
-PORT_ANNOTATION = "sympozium.ai/port"
-"""On the Channel: the port of the last start."""
+WEB_ANNOTATION = "sympozium.ai/web-settings"
+"""On the Channel: of which settings its port and token were set at a start."""
+WEB_SECRET = "web-token"  # noqa: S105 - the name of a Secret
+MIN_TOKEN_CHARS = 16
 
 _HERE = Path(__file__).parent.parent / "manifests"
 _RIGHTS = Path(__file__).parents[3] / "helm" / "sympozium" / "rbac"
@@ -35,6 +40,23 @@ class Deployment:
     ports: Ports
     access: BusAccess
     model: ModelSettings
+    web_token: str = field(default="", repr=False)
+    """What callers of the web chat must present; empty: none is asked for."""
+
+
+def web_token(environ: Mapping[str, str] | None = None) -> str:
+    """Return what `SYMPOZIUM_WEB_TOKEN` says.
+
+    Raises:
+        StartError: It is too short to keep anybody out.
+    """
+    token = (os.environ if environ is None else environ).get("SYMPOZIUM_WEB_TOKEN", "")
+    if token and len(token) < MIN_TOKEN_CHARS:
+        raise StartError(
+            f"cannot start: SYMPOZIUM_WEB_TOKEN has {len(token)} characters; use "
+            f"{MIN_TOKEN_CHARS} or more, for example those that `openssl rand -hex 16` prints"
+        )
+    return token
 
 
 def addons(deployment: Deployment) -> Object:
@@ -52,7 +74,9 @@ def addons(deployment: Deployment) -> Object:
     }
     system = [namespace, *_rights(), *_documents("system.yaml", values)]
     if deployment.model.key:
-        system.append(_model_secret(deployment.model))
+        system.append(_secret(MODEL_SECRET, "OPENAI_API_KEY", deployment.model.key))
+    if deployment.web_token:
+        system.append(_secret(WEB_SECRET, "token", deployment.web_token))
     return {
         "apply": system,
         "create": _user_objects(deployment, values),
@@ -105,18 +129,18 @@ def _load(text: str) -> list[Object]:
     return list(yaml.load_all(text, Loader=loader))
 
 
-def _model_secret(model: ModelSettings) -> Object:
+def _secret(name: str, key: str, value: str) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": MODEL_SECRET, "namespace": "default"},
+        "metadata": {"name": name, "namespace": "default"},
         "type": "Opaque",
-        "stringData": {"OPENAI_API_KEY": model.key},
+        "stringData": {key: value},
     }
 
 
 def _user_objects(deployment: Deployment, values: dict[str, str]) -> list[Object]:
-    settings = {"Agent": _model_settings(deployment.model), "Channel": _port(deployment.ports)}
+    settings = {"Agent": _model_settings(deployment.model), "Channel": _web_settings(deployment)}
     return [
         {"object": _merged(obj, settings[obj["kind"]]), "set": settings[obj["kind"]]}
         for obj in _documents("assistant.yaml", values)
@@ -134,10 +158,12 @@ def _model_settings(model: ModelSettings) -> Object:
     }
 
 
-def _port(ports: Ports) -> Object:
+def _web_settings(deployment: Deployment) -> Object:
+    port, token = deployment.ports.web, deployment.web_token
+    fingerprint = hashlib.sha256(f"{port} {token}".encode()).hexdigest()[:16]
     return {
-        "metadata": {"annotations": {PORT_ANNOTATION: str(ports.web)}},
-        "spec": {"web": {"port": ports.web}},
+        "metadata": {"annotations": {WEB_ANNOTATION: fingerprint}},
+        "spec": {"web": {"port": port, "tokenSecretRef": WEB_SECRET if token else ""}},
     }
 
 

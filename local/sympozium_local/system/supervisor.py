@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sympozium_local.system.bus_access import bus_access, write_server_config
 from sympozium_local.system.errors import StartError
 from sympozium_local.system.home import Home, locked, read_json, write_private
-from sympozium_local.system.manifests import Deployment, addons
+from sympozium_local.system.manifests import Deployment, addons, web_token
 from sympozium_local.system.model import ModelSettings, read_model
 from sympozium_local.system.ports import Ports, choose_ports, web_port
 from sympozium_local.system.programs import programs
@@ -62,14 +62,22 @@ async def supervise(
     with locked(home, url=web_url(port)):
         ports = choose_ports(home, web=port)
         model = read_model(ports.model)
-        _write_files(home, ports, model)
+        try:
+            _write_files(home, ports, model)
+        except OSError as error:
+            raise StartError(
+                f"cannot write in '{home.path}': {error.strerror or error}; make room there, or "
+                "set SYMPOZIUM_HOME to another folder"
+            ) from error
         await Supervisor(home, ports, model, report, sink).run(stop)
 
 
 def _write_files(home: Home, ports: Ports, model: ModelSettings) -> None:
     access = bus_access(home)
     write_server_config(home, access, ports.nats)
-    write_private(home.addons, json.dumps(addons(Deployment(home, ports, access, model))))
+    write_private(
+        home.addons, json.dumps(addons(Deployment(home, ports, access, model, web_token())))
+    )
     home.node_ready.unlink(missing_ok=True)
 
 
@@ -199,7 +207,10 @@ class Supervisor:
                 for runner in self._runners
             ],
         }
-        write_private(self._home.status, json.dumps(status))
+        try:
+            write_private(self._home.status, json.dumps(status))
+        except OSError as error:  # a full disk must not end what runs
+            log.warning("status not written", extra={"action": "drop", "cause": str(error)})
 
 
 def sandbox_warning(kind: str) -> str:
