@@ -2,7 +2,7 @@
 
 import asyncio
 
-pytest_plugins = ["tests.fixtures.nats_server"]
+pytest_plugins = ["tests.fixtures.nats_server", "tests.fixtures.system"]
 
 # Without this, asking for "the current loop" before the first test makes one that nobody closes.
 asyncio.set_event_loop(None)

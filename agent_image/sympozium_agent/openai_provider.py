@@ -26,6 +26,7 @@ from sympozium_agent.provider import (
 )
 
 with unused_hidden():
+    import anyio
     import httpcore2  # noqa: F401 - loaded with the first client otherwise, in every container
     import httpx2
     import openai
@@ -235,6 +236,7 @@ async def warm_up() -> None:
         "http://127.0.0.1/v1", "none", idle_timeout_s=1, transport=transport
     ) as provider:
         await provider.ask([Said(Role.USER, "x")], [], lambda _: None)
+    anyio.Event()  # loads anyio's back end, which the first real connection would
 
 
 def _message(turn: Turn) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from sympozium.kube.client import Kube
 from sympozium.kube.errors import AlreadyExistsError
 from sympozium_local.kubelet.limits import Limits
 from sympozium_local.kubelet.logs import LogWriter
+from sympozium_local.kubelet.room import MAX_PODS, Room, machine_room
 from sympozium_local.kubelet.sandbox import syscalls
 from sympozium_local.kubelet.sandbox.client import Sandbox
 
@@ -43,6 +44,7 @@ class Node:
     api_address: tuple[str, int]
     allowed_host_paths: tuple[Path, ...] = ()
     log_writers: dict[Path, LogWriter] = field(default_factory=dict)
+    room: Room = field(default_factory=machine_room)
     _uids: "count[int]" = field(default_factory=count)
 
     def next_host_uid(self) -> int:
@@ -92,7 +94,7 @@ async def register_node(kube: Kube, *, sandbox_kind: str) -> None:
     """Say to the API that this node is there and ready."""
     now = kube_time(datetime.now(UTC))
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 1024
-    capacity = {"cpu": str(os.cpu_count() or 1), "memory": f"{memory}Ki", "pods": "1000"}
+    capacity = {"cpu": str(os.cpu_count() or 1), "memory": f"{memory}Ki", "pods": str(MAX_PODS)}
     machine = os.uname()
     node: Object = {
         "apiVersion": "v1",

@@ -5,7 +5,7 @@ import logging
 import shutil
 import time
 from collections.abc import Coroutine
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from sympozium_local.kubelet.container import ContainerRunner, grace_period_s
 from sympozium_local.kubelet.network import PodNetwork
 from sympozium_local.kubelet.node import Node
 from sympozium_local.kubelet.policy import Egress, find_egress
+from sympozium_local.kubelet.room import StartSlot, need_of
 from sympozium_local.kubelet.sources import Sources
 from sympozium_local.kubelet.status import (
     ContainerState,
@@ -131,7 +132,8 @@ class PodWorker:
     async def run(self) -> None:
         """Run the pod to its end."""
         try:
-            await self._run()
+            async with AsyncExitStack() as self._room:
+                await self._run()
         finally:
             self.over.set()
 
@@ -170,14 +172,17 @@ class PodWorker:
         """Start everything in order; return when the main containers have ended for good."""
         if self._stop.is_set():
             return
+        await self._room.enter_async_context(self._node.room.held(need_of(self.pod)))
         parts = await self._prepare()
+        slot = await self._node.room.start_slot()
+        self._room.callback(slot.release)
         self._in_background(background, self._keep_deadline())
         self._in_background(background, self._keep_sizes(parts.volumes))
         sources = Sources(self._node.kube, self.pod["metadata"]["namespace"])
         self._in_background(background, parts.volumes.keep_tokens_fresh(sources))
         if await self._start_inits(parts):
             self.state.is_initialized = True
-            await self._run_mains(parts)
+            await self._run_mains(parts, slot)
 
     async def _start_inits(self, parts: PodParts) -> bool:
         """Run init containers and start sidecars, in order; return whether all went well.
@@ -196,11 +201,14 @@ class PodWorker:
                 return False
         return True
 
-    async def _run_mains(self, parts: PodParts) -> None:
+    async def _run_mains(self, parts: PodParts, slot: StartSlot) -> None:
         states = [s for s in self.state.containers if not s.is_init and s.ended is None]
         runners = [self._build(state, parts) for state in states]
         for runner in runners:
             runner.turn.set()
+        for runner in runners:
+            await runner.started.wait()
+        slot.release()
         for runner in runners:
             await runner.over.wait()
 

@@ -35,6 +35,7 @@ PUBLISH_TIMEOUT_S = 2.0
 
 RECONNECT_WAIT_S = 0.25
 CONNECT_TIMEOUT_S = 2.0
+CLOSE_TIMEOUT_S = 1.0
 FIRST_ATTEMPT_S = 0.5
 """How long the first attempt to connect may take; each later one takes twice as long.
 
@@ -314,11 +315,7 @@ async def connect(address: Address, *, patience_s: float = 60.0) -> AsyncIterato
     try:
         yield bus
     finally:
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await bus.client.close()
-        except TimeoutError:
-            log.warning("bus connection did not close in time", extra={"action": "drop"})
+        await _close(bus.client)
 
 
 async def _connected(address: Address, patience_s: float) -> NatsBus:
@@ -334,7 +331,7 @@ async def _connected(address: Address, patience_s: float) -> NatsBus:
             async with asyncio.timeout_at(attempt_ends):  # the client would try for ever
                 await _open(client, bus, address)
         except (nats.errors.Error, TimeoutError, OSError) as error:
-            await client.close()
+            await _close(client)
             if loop.time() > deadline:
                 raise BusUnavailableError(
                     f"cannot connect to the bus at {address.url!r} as {address.name!r}: "
@@ -344,6 +341,15 @@ async def _connected(address: Address, patience_s: float) -> NatsBus:
             await asyncio.sleep(RECONNECT_WAIT_S)
         else:
             return bus
+
+
+async def _close(client: Client) -> None:
+    """Close a connection, and let go of one that does not: the other side may not read."""
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await client.close()
+    except TimeoutError:
+        log.warning("bus connection did not close in time", extra={"action": "drop"})
 
 
 async def _open(client: Client, bus: NatsBus, address: Address) -> None:

@@ -16,6 +16,7 @@ import socket
 import sys
 import threading
 from contextlib import suppress
+from types import ModuleType
 
 import msgspec
 
@@ -80,23 +81,23 @@ def preload(modules: list[str]) -> None:
     """
     for name in _NOT_IN_THE_IMAGE:
         sys.modules[name] = None  # type: ignore[assignment]  # "absent" for the import system
+    loaded = []
     for name in modules:
         with suppress(ModuleNotFoundError):  # a container that needs it says so in its own log
-            importlib.import_module(name)
+            loaded.append(importlib.import_module(name))
+    asyncio.run(_warm_up(loaded))
     for name in _NOT_IN_THE_IMAGE:
         del sys.modules[name]
-    asyncio.run(_warm_up())
     gc.collect()
     gc.freeze()
 
 
-async def _warm_up() -> None:
-    """Do once what is slow the first time in any process that talks to a model."""
+async def _warm_up(loaded: list[ModuleType]) -> None:
+    """Do once what is slow the first time: a module that knows such a thing has a `warm_up`."""
     _plans.decode(_encode(ContainerPlan(hostname="", argv=[], env={})))
-    with suppress(ModuleNotFoundError):
-        openai = importlib.import_module("openai")
-        async with openai.AsyncOpenAI(api_key="none", base_url="http://127.0.0.1:9/v1") as client:
-            client.chat.completions.with_streaming_response  # noqa: B018 - builds the resource tree
+    for module in loaded:
+        if hasattr(module, "warm_up"):
+            await module.warm_up()
 
 
 def main() -> None:

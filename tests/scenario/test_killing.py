@@ -1,0 +1,57 @@
+"""Every program is killed in the middle of a run; the message still has exactly one end."""
+
+import pytest
+from tests.fixtures.chat import Person, replies_to
+from tests.fixtures.system import ScriptedModel, System
+
+ANSWER = "one two three four five six seven eight nine ten"
+
+
+async def ask_and_kill(
+    person: Person, model: ScriptedModel, system: System, program: str
+) -> list[dict[str, object]]:
+    """Kill *program* while the answer is streaming; return every end of the message."""
+    await model.script({"match": "count", "answer": ANSWER, "delay_s": 0.15})
+    conversation = f"kill-{program}"
+    async with person.events(conversation) as events:
+        message_id = await person.say(conversation, "count to ten")
+        async for event in events:
+            if event.type == "delta":
+                break
+        system.kill(program)
+    await person.end_of(conversation, message_id)
+    await model.script()
+    barrier = await person.ask(conversation, "hello again")
+    assert barrier["error"] is None
+    return replies_to(await person.transcript(conversation), message_id)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    "program", ["router", "controller", "channel", "ipc-bridge", "nats-server"]
+)
+async def test_a_killed_program_costs_nobody_an_answer(
+    person: Person, model: ScriptedModel, system: System, program: str
+) -> None:
+    (reply,) = await ask_and_kill(person, model, system, program)
+    assert reply["error"] is None
+    assert reply["text"] == ANSWER
+
+
+@pytest.mark.timeout(120)
+async def test_a_killed_api_server_costs_nobody_an_answer(
+    person: Person, model: ScriptedModel, system: System
+) -> None:
+    (reply,) = await ask_and_kill(person, model, system, "apiserver")
+    assert reply["error"] is None
+    assert reply["text"] == ANSWER
+
+
+@pytest.mark.timeout(120)
+async def test_a_killed_agent_is_told_in_one_sentence(
+    person: Person, model: ScriptedModel, system: System
+) -> None:
+    (reply,) = await ask_and_kill(person, model, system, "agent")
+    error = reply["error"]
+    assert isinstance(error, dict)
+    assert error["code"] == "AgentCrashed"
