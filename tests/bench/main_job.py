@@ -7,11 +7,13 @@ Python process that imports `openai` and asks the same model the same question.
 import asyncio
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,20 +21,22 @@ from pathlib import Path
 import aiohttp
 from tests.fixtures.chat import Person
 from tests.fixtures.nats_server import free_port
-from tests.fixtures.system import ScriptedModel, System
+from tests.fixtures.system import ScriptedModel, System, scriptable_model
 
-from sympozium.contract.resources import AGENT_RUNS
-from sympozium.kube.client import connect
-from sympozium.kube.endpoint import Endpoint
+from sympozium.contract.envelope import encode
+from sympozium.contract.names import RunName, RunUid
+from sympozium.contract.run_events import ModelAccess, RunContext
 
 IDLE_MESSAGES = 40
 BURST = 200
 BURST_CONVERSATIONS = 200
 PEERS = 10
+COUNTED_RUNS = 20
+OURS = ("sympozium-router", "sympozium-controller")
+COUNTED = re.compile(r'\w+{user="(?P<user>[^"]*)",verb="(?P<verb>[^"]*)",.*} (?P<count>[0-9]+)')
 
 PLAIN_CLIENT = """
-import sys, time
-began = time.perf_counter()
+import sys
 import openai
 client = openai.OpenAI(base_url=sys.argv[1], api_key="none", max_retries=0)
 stream = client.chat.completions.create(
@@ -41,7 +45,6 @@ stream = client.chat.completions.create(
 for chunk in stream:
     if chunk.choices and chunk.choices[0].delta.content:
         break
-print(time.perf_counter() - began)
 """
 
 
@@ -89,20 +92,18 @@ async def reply_time(person: Person, conversation: str, text: str) -> float:
         return time.perf_counter() - began
 
 
-def peer_time(model_url: str) -> tuple[float, float]:
-    """Return (whole process, start of its code to first byte) of a plain client, in seconds."""
+def peer_time(model_url: str) -> float:
+    """Return the seconds that a process with a plain client takes to its first byte and end."""
     began = time.perf_counter()
-    answer = subprocess.run(
-        [sys.executable, "-c", PLAIN_CLIENT, model_url], capture_output=True, text=True, check=True
-    )
-    return time.perf_counter() - began, float(answer.stdout)
+    subprocess.run([sys.executable, "-c", PLAIN_CLIENT, model_url], check=True)
+    return time.perf_counter() - began
 
 
 async def idle(person: Person, model_url: str) -> None:
     """Message to reply with nothing else going on: a cold pod for each."""
     await reply_time(person, "warm-up", "hello")
     ours = [await reply_time(person, f"idle-{n}", "hello") for n in range(IDLE_MESSAGES)]
-    peers = [peer_time(model_url)[0] for _ in range(PEERS)]
+    peers = [peer_time(model_url) for _ in range(PEERS)]
     ratio = statistics.median(ours) / statistics.median(peers)
     print(f"message to reply, cold pod, idle: {milliseconds(ours)} (goal: p50 <= 120 ms)")
     print(f"  peer, a process with a plain client: {milliseconds(peers)}; ratio {ratio:.2f}")
@@ -132,52 +133,98 @@ def plain_clients_at_once(count: int, model_url: str) -> int:
     return count
 
 
-async def start_to_first_byte(system: System, model_url: str) -> None:
-    """From a container's start to the first byte of the model, by the runs' own records."""
-    samples = [peer_time(model_url)[1] for _ in range(PEERS)]
-    print(f"process start to first model byte, plain client: {milliseconds(samples)}")
+def agent_first_byte(model_url: str) -> float:
+    """Return the seconds from the start of an agent's process to the model's first token.
 
-
-def memory(system: System) -> None:
-    """Resident memory of each program at rest."""
-    for program in json.loads(system.sympozium("status", "--json").stdout)["programs"]:
-        print(f"memory of {program['name']}: {program['memory_bytes'] / 1e6:.0f} MB")
-
-
-async def writes(system: System) -> None:
-    """API writes of ours per run, as the API server counted them."""
-    config = json.loads(system.kubectl("config", "view", "--raw", "-o", "json").stdout)
-    data = system.home / "cluster"
-    url = config["clusters"][0]["cluster"]["server"]
-    async with connect(Endpoint(url, data / "pki" / "ca.crt", data / "tokens" / "admin")) as kube:
-        runs = len((await kube.list(AGENT_RUNS)).items)
-    print(f"runs: {runs}")
-
-
-async def main() -> None:
-    """Print every number."""
-    port = free_port()
-    model = subprocess.Popen(  # noqa: ASYNC220 - starting takes a millisecond
-        [sys.executable, "-m", "sympozium_local.demo_model", "--port", str(port), "--scriptable"]
+    A cold process, as on a node without a warm parent to fork from.
+    """
+    task = RunContext(
+        run_name=RunName("bench"),
+        run_uid=RunUid("bench"),
+        task="hello",
+        model=ModelAccess(provider="openai", model="demo"),
     )
-    model_url = f"http://127.0.0.1:{port}/v1"
-    try:
-        with running(model_url) as system:
-            timeout = aiohttp.ClientTimeout(total=60)
-            connector = aiohttp.TCPConnector(limit=0)
-            async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
-                person = Person(session, system.url)
-                await ScriptedModel(f"http://127.0.0.1:{port}", session).script()
-                await idle(person, model_url)
-                memory(system)
-                await burst(person, model_url)
-                await start_to_first_byte(system, model_url)
-                await writes(system)
-                memory(system)
-    finally:
-        model.kill()
-        model.wait()
+    with tempfile.TemporaryDirectory() as ipc:
+        Path(ipc, "in.jsonl").write_bytes(encode(task) + b"\n")
+        spoken = Path(ipc, "out.jsonl")
+        environ = {
+            **os.environ,
+            "SYMPOZIUM_IPC_DIR": ipc,
+            "SYMPOZIUM_MODEL_URL": model_url,
+            "SYMPOZIUM_RUN_UID": "bench",
+            "SYMPOZIUM_RUN_NAME": "bench",
+            "SYMPOZIUM_NAMESPACE": "default",
+        }
+        began = time.perf_counter()
+        command = [sys.executable, "-m", "sympozium_agent.agent"]
+        with subprocess.Popen(command, env=environ) as agent:
+            while not (spoken.exists() and b'"delta"' in spoken.read_bytes()):
+                time.sleep(0.002)
+            took_s = time.perf_counter() - began
+            agent.wait()
+    return took_s
+
+
+def start_to_first_byte(model_url: str) -> None:
+    """From the start of a process to the first token of the model."""
+    ours = [agent_first_byte(model_url) for _ in range(PEERS)]
+    peers = [peer_time(model_url) for _ in range(PEERS)]
+    ratio = statistics.median(ours) / statistics.median(peers)
+    print(f"process start to first model byte, agent started cold: {milliseconds(ours)}")
+    print(f"  peer, a plain client: {milliseconds(peers)}; ratio {ratio:.2f}")
+
+
+def memory(system: System, when: str) -> None:
+    """Memory of each program, shared pages counted once."""
+    for program in json.loads(system.sympozium("status", "--json").stdout)["programs"]:
+        print(f"memory {when}: {program['memory_bytes'] / 1e6:.0f} MB {program['name']}")
+
+
+def requests_by_user(system: System, verbs: set[str]) -> Counter[str]:
+    """Return how many requests with one of *verbs* each identity made, as the server counted."""
+    counts: Counter[str] = Counter()
+    for line in system.kubectl("get", "--raw", "/metrics").stdout.splitlines():
+        if (found := COUNTED.match(line)) and found["verb"] in verbs:
+            counts[found["user"].rsplit(":", 1)[-1]] += int(found["count"])
+    return counts
+
+
+async def writes(system: System, person: Person) -> None:
+    """API writes per run, ours and those of the cluster's own parts."""
+    verbs = {"create", "update", "patch", "delete"}
+    before = requests_by_user(system, verbs)
+    for number in range(COUNTED_RUNS):
+        await reply_time(person, f"counted-{number}", "hello")
+    spent = requests_by_user(system, verbs)
+    spent.subtract(before)
+    per_run = {user: count / COUNTED_RUNS for user, count in spent.items() if count > 0}
+    ours = sum(per_run.get(user, 0) for user in OURS)
+    print(f"API writes of ours per run: {ours:.1f} (goal: <= 3)")
+    reviews = "token reviews and tokens are among the others' creates"
+    print(f"  by identity: {per_run}; {reviews}")
+
+
+async def measure(model_url: str, model_port: int) -> None:
+    """Print every number."""
+    timeout = aiohttp.ClientTimeout(total=60)
+    connector = aiohttp.TCPConnector(limit=0)
+    with running(model_url) as system:
+        async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+            person = Person(session, system.url)
+            await ScriptedModel(f"http://127.0.0.1:{model_port}", session).script()
+            await idle(person, model_url)
+            memory(system, "at rest")
+            await writes(system, person)
+            await burst(person, model_url)
+            memory(system, f"after {BURST} runs at once")
+            start_to_first_byte(model_url)
+
+
+def main() -> None:
+    """Start a model, then the system that uses it, and measure."""
+    with tempfile.TemporaryDirectory() as directory, scriptable_model(Path(directory)) as port:
+        asyncio.run(measure(f"http://127.0.0.1:{port}/v1", port))
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -22,6 +22,7 @@ from sympozium_local.apiserver.request import (
     parse_path,
     verb_of,
 )
+from sympozium_local.apiserver.request_counts import RequestCounts
 from sympozium_local.apiserver.rest import Rest, json_answer
 from sympozium_local.apiserver.reviews import Reviews
 from sympozium_local.apiserver.store import encode
@@ -53,6 +54,7 @@ class Gateway:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._counts = RequestCounts()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, whatever happens."""
@@ -103,6 +105,7 @@ class Gateway:
         if served.key == "namespaces" and target.name:
             ask = replace(ask, namespace=target.name)  # a namespace lies in itself, for RBAC
         parts.authorizer.require(user, ask)
+        self._counts.add(call)
         if request.method in _WITH_BODY:
             try:
                 async with asyncio.timeout(BODY_TIMEOUT_S):
@@ -155,8 +158,18 @@ class Gateway:
             raise method_not_allowed()
         if path in _HEALTH:
             return web.Response(text="ok")
+        if path == "/metrics":
+            return web.Response(text=self._counts.text())
         if path == "/":
-            paths = ["/api", "/api/v1", "/apis", *sorted(_HEALTH), "/openapi/v3", "/version"]
+            paths = [
+                "/api",
+                "/api/v1",
+                "/apis",
+                *sorted(_HEALTH),
+                "/metrics",
+                "/openapi/v3",
+                "/version",
+            ]
             return json_answer(encode({"paths": paths}))
         document = self._parts.discovery.answer(path)
         if document is None:
