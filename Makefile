@@ -51,4 +51,4 @@ bench: installed ## print the numbers, each beside a peer measured in the same r
 lock: ## write requirements.lock from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo 'cannot write the lock file: uv is not on PATH; install it (pip install uv)' >&2; exit 1; }
 	@uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-header --no-annotate \
-		--no-emit-index-url --no-emit-find-links --python-version 3.11 --output-file requirements.lock
+		--quiet --no-emit-index-url --no-emit-find-links --python-version 3.11 --output-file requirements.lock

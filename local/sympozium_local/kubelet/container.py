@@ -188,6 +188,7 @@ class ContainerRunner:
             servers += await parts.network.attach(state.name, self._container)
             state.running_since, state.pid = datetime.now(UTC), self._container.pid
             state.waiting = state.message = ""
+            parts.changed()
             code = await self._watch(self._container)
             return self._describe_end(code, group)
         finally:
