@@ -27,9 +27,17 @@ def processes(sympozium: CommandLine) -> list[int]:
     return [supervisor, *descendants(supervisor)]
 
 
+def is_running(pid: int) -> bool:
+    """Return whether a process runs; one that has ended and is not reaped yet does not."""
+    try:
+        return Path(f"/proc/{pid}/exe").exists()
+    except PermissionError:  # it is there, and not for us to look into
+        return True
+
+
 def have_ended(pids: list[int], *, within_s: float = 5.0) -> bool:
     deadline = time.monotonic() + within_s
-    while any(Path(f"/proc/{pid}/exe").exists() for pid in pids):
+    while any(is_running(pid) for pid in pids):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.01)

@@ -55,6 +55,8 @@ class ContainerRunner:
         """Set when the container's code may run; its sandbox is built without waiting for that."""
         self._container: Container | None = None
         self._stopping = asyncio.Event()
+        self.released = asyncio.Event()
+        """Set when its code was told to run for the first time, or never will be."""
         self.started = asyncio.Event()
         """Set when it has started for the first time, or never will."""
         self.over = asyncio.Event()
@@ -76,9 +78,17 @@ class ContainerRunner:
                     return
                 await self._back_off(ended, backoff.after(time.monotonic() - began))
         finally:
+            self.released.set()
             self.started.set()
             self.over.set()
             self._parts.changed()
+
+    @property
+    def may_be_followed(self) -> asyncio.Event:
+        """What the next container waits for: that this sidecar runs, or has passed its probe."""
+        hooks = self._spec.get("lifecycle") or {}
+        is_watched = "startupProbe" in self._spec or "postStart" in hooks
+        return self.started if is_watched else self.released
 
     async def stop(self, grace_s: float) -> None:
         """End the container: politely for *grace_s* seconds, then at once."""
@@ -184,6 +194,7 @@ class ContainerRunner:
             if self._stopping.is_set():
                 return None
             self._container.go()
+            self.released.set()
             await self._container.started()
             servers += await parts.network.attach(state.name, self._container)
             state.running_since, state.pid = datetime.now(UTC), self._container.pid

@@ -196,7 +196,7 @@ class PodWorker:
         for state in states:
             runner = self._build(state, parts)
             runner.turn.set()
-            await (runner.started if state.is_sidecar else runner.over).wait()
+            await (runner.may_be_followed if state.is_sidecar else runner.over).wait()
             if not state.is_sidecar and not state.is_ready:
                 return False
         return True

@@ -9,6 +9,7 @@ namespace with it.
 
 import importlib
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -207,11 +208,6 @@ class _FirstProcess:
         null = os.open("/dev/null", os.O_RDONLY)
         for source, target in ((null, 0), (output_fd, 1), (output_fd, 2)):
             os.dup2(source, target)
-        if self._plan.memory_rlimit_bytes:
-            import resource
-
-            limit = self._plan.memory_rlimit_bytes
-            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
         if self._is_root:
             syscalls.unshare(syscalls.CLONE_NEWUSER)
             os.write(ready_w, b"1")
@@ -224,6 +220,8 @@ class _FirstProcess:
     def _run_code(self, argv: list[str], module: str, problem_w: int) -> None:
         os.umask(0o022)
         os.chdir(self._plan.cwd)
+        if limit := self._plan.memory_rlimit_bytes:  # last: this fork may be larger than it
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
         if not module:
             os.execvpe(argv[0], argv, self._plan.env)  # noqa: S606 - a container's own command
         os.closerange(3, problem_w)
