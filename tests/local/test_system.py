@@ -27,7 +27,7 @@ def processes(sympozium: CommandLine) -> list[int]:
     return [supervisor, *descendants(supervisor)]
 
 
-def is_running(pid: int) -> bool:
+def still_there(pid: int) -> bool:
     """Return whether a process runs; one that has ended and is not reaped yet does not."""
     try:
         return Path(f"/proc/{pid}/exe").exists()
@@ -37,7 +37,7 @@ def is_running(pid: int) -> bool:
 
 def have_ended(pids: list[int], *, within_s: float = 5.0) -> bool:
     deadline = time.monotonic() + within_s
-    while any(is_running(pid) for pid in pids):
+    while any(still_there(pid) for pid in pids):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.01)
