@@ -55,3 +55,32 @@ async def test_a_killed_agent_is_told_in_one_sentence(
     error = reply["error"]
     assert isinstance(error, dict)
     assert error["code"] == "AgentCrashed"
+
+
+@pytest.mark.timeout(120)
+async def test_a_killed_node_takes_its_pods_along_and_the_message_is_run_again(
+    person: Person, model: ScriptedModel, system: System
+) -> None:
+    (reply,) = await ask_and_kill(person, model, system, "node")
+    assert reply["error"] is None
+    assert reply["text"] == ANSWER
+
+
+@pytest.mark.timeout(120)
+async def test_what_was_asked_before_the_system_stopped_is_answered_when_it_is_back(
+    person: Person, model: ScriptedModel, system: System
+) -> None:
+    await model.script({"match": "count", "answer": ANSWER, "delay_s": 0.3})
+    first = await person.say("stopped", "count to ten")
+    second = await person.say("stopped", "count again")
+    down = system.sympozium("down")
+    assert down.returncode == 0, down.stderr
+    await model.script({"match": "count", "answer": ANSWER})
+    up = system.sympozium("up", "--background")
+    assert up.returncode == 0, up.stdout + up.stderr
+    for message_id in (first, second):
+        answer = await person.end_of("stopped", message_id)
+        assert (answer["error"], answer["text"]) == (None, ANSWER)
+    transcript = await person.transcript("stopped")
+    answered = [entry["in_reply_to"] for entry in transcript if entry["role"] == "assistant"]
+    assert answered == [first, second]
