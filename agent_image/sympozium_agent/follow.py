@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
@@ -90,4 +91,5 @@ def _watched(folder: Path, changed: asyncio.Event) -> Iterator[bool]:
         yield True
     finally:
         loop.remove_reader(inotify.fd)
-        inotify.close()
+        # The kernel takes some 10 ms for it; the model is to be asked meanwhile.
+        threading.Thread(target=inotify.close, name="unwatch").start()
