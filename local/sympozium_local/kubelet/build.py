@@ -104,10 +104,12 @@ def _hostname(pod: Object) -> str:
 
 def _check_security(spec: Object, pod: Object) -> None:
     """Refuse what would need more than this node's sandbox ever gives."""
-    context = spec.get("securityContext") or {}
+    context = {**(pod["spec"].get("securityContext") or {}), **(spec.get("securityContext") or {})}
+    seccomp = context.get("seccompProfile") or {}
     asked = {
         "securityContext.privileged": context.get("privileged"),
         "securityContext.capabilities.add": (context.get("capabilities") or {}).get("add"),
+        "securityContext.seccompProfile.localhostProfile": seccomp.get("localhostProfile"),
         "volumeDevices": spec.get("volumeDevices"),
         "hostPID": pod["spec"].get("hostPID"),
         "hostIPC": pod["spec"].get("hostIPC"),

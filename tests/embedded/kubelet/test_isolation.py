@@ -29,6 +29,12 @@ def attempt(f):
     except OSError as error:
         return type(error).__name__
 
+def new_user_namespace():
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(0x10000000):
+        raise OSError(ctypes.get_errno(), "unshare")
+
 def dial(host, port):
     with socket.create_connection((host, port), timeout=2) as s:
         return s.recv(100)
@@ -65,6 +71,7 @@ print(json.dumps({
     "uid": os.getuid(),
     "status": pathlib.Path("/proc/self/status").read_text(),
     "first": attempt(lambda: os.kill(1, 9)),
+    "namespaces": attempt(lambda: new_user_namespace()),
     "mount": attempt(lambda: os.listdir("/sys")),
 }))
 """
@@ -169,6 +176,8 @@ async def test_a_container_reaches_nothing_but_what_it_was_given(
     fields = dict(line.split(":\t", 1) for line in found["status"].splitlines() if ":\t" in line)
     assert {fields[name] for name in ("CapEff", "CapPrm", "CapBnd", "CapInh")} == {"0" * 16}
     assert fields["NoNewPrivs"] == "1"
+    assert fields["Seccomp"] == "2", "system calls are filtered"
+    assert found["namespaces"] == "PermissionError"
     assert len(found["fds"]) == 4  # the standard three, and the listing's own
 
 

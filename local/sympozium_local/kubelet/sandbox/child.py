@@ -39,6 +39,7 @@ from sympozium_local.kubelet.sandbox.plan import (
     Started,
 )
 from sympozium_local.kubelet.sandbox.rootfs import build_root
+from sympozium_local.kubelet.sandbox.seccomp import forbid_system_calls
 
 _COMMAND_BYTES = 128 * 1024
 _START_ERROR = 128
@@ -215,6 +216,7 @@ class _FirstProcess:
             os.setresgid(self._plan.gid, self._plan.gid, self._plan.gid)
             os.setresuid(self._plan.uid, self._plan.uid, self._plan.uid)
         syscalls.drop_capabilities()
+        forbid_system_calls()
         syscalls.set_dumpable(True)
 
     def _run_code(self, argv: list[str], module: str, problem_w: int) -> None:
