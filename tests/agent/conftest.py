@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.agent.pod import Pod
-from tests.fixtures.nats_server import NatsServer
 
 from sympozium.bus.nats import NatsBus
 from sympozium_local.demo_model.server import DemoModel, serve
+from tests.agent.pod import Pod
+from tests.fixtures.nats_server import NatsServer
 
 
 @pytest.fixture

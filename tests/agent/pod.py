@@ -11,8 +11,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.fixtures.nats_server import NatsServer, free_port
-
 from sympozium.bus.nats import NatsBus
 from sympozium.contract.envelope import decode, encode, unwrap
 from sympozium.contract.names import RunName, RunUid
@@ -27,6 +25,7 @@ from sympozium.contract.run_events import (
 from sympozium.contract.subjects import RUNS, context, live, run_out
 from sympozium_agent.layout import IpcLayout
 from sympozium_local.demo_model.server import DemoModel
+from tests.fixtures.nats_server import NatsServer, free_port
 
 NAMESPACE = "default"
 RUN_UID = RunUid("0b6a7f0e-run")

@@ -11,7 +11,6 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.agent.cluster import READABLE, Cluster, running_cluster
 
 from sympozium.contract.envelope import encode
 from sympozium.contract.run_events import ToolAnswer, ToolCall
@@ -22,6 +21,7 @@ from sympozium_agent.skills.kube_api import ApiServer
 from sympozium_agent.skills.manifest import DENIED, ToolGate
 from sympozium_agent.skills.table import MAX_OUTPUT_BYTES, age, bounded, table
 from sympozium_agent.tool_runner import ToolRunner
+from tests.agent.cluster import READABLE, Cluster, running_cluster
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.fixtures.nats_server import free_port
 
 from sympozium.contract.limits import MAX_RESULT_BYTES
 from sympozium.contract.names import RunName, RunUid
@@ -29,6 +28,7 @@ from sympozium_agent.provider import ModelCallError, Trouble
 from sympozium_agent.tools import open_toolbox
 from sympozium_local.demo_model.script import Behaviour
 from sympozium_local.demo_model.server import DemoModel
+from tests.fixtures.nats_server import free_port
 
 CONTEXT = RunContext(
     run_name=RunName("web-run"),

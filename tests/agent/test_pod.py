@@ -3,7 +3,6 @@
 import signal
 
 import msgspec
-from tests.agent.pod import KEY, Pod, exited, killed, terminated
 
 from sympozium.contract.reasons import Reason
 from sympozium.contract.run_events import (
@@ -16,6 +15,7 @@ from sympozium.contract.run_events import (
 )
 from sympozium_agent.recorder import MAX_STEPS_RECORDED
 from sympozium_local.demo_model.script import Behaviour
+from tests.agent.pod import KEY, Pod, exited, killed, terminated
 
 
 async def test_a_task_becomes_a_result_on_the_bus_and_live_text_before_it(pod: Pod) -> None:

@@ -6,14 +6,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.agent.cluster import READABLE, Cluster, running_cluster
-from tests.agent.pod import RUN_UID, Pod, exited, killed, terminated
 
 from sympozium.contract.envelope import decode, encode
 from sympozium.contract.run_events import Progress, Result, ToolAnswer, ToolCall, call_id
 from sympozium_agent.follow import follow
 from sympozium_agent.journal import JournalWriter
 from sympozium_local.demo_model.script import Behaviour
+from tests.agent.cluster import READABLE, Cluster, running_cluster
+from tests.agent.pod import RUN_UID, Pod, exited, killed, terminated
 
 PACK = "cluster-reader"
 

@@ -19,13 +19,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
-from tests.fixtures.chat import Person
-from tests.fixtures.nats_server import free_port
-from tests.fixtures.system import ScriptedModel, System, scriptable_model
 
 from sympozium.contract.envelope import encode
 from sympozium.contract.names import RunName, RunUid
 from sympozium.contract.run_events import ModelAccess, RunContext
+from tests.fixtures.chat import Person
+from tests.fixtures.nats_server import free_port
+from tests.fixtures.system import ScriptedModel, System, scriptable_model
 
 IDLE_MESSAGES = 40
 BURST = 200

@@ -1,12 +1,12 @@
 import asyncio
 
 import pytest
-from tests.fixtures.nats_server import NatsServer
 
 from sympozium.bus.nats import Address, NatsBus, connect
 from sympozium.bus.ports import BusFullError
 from sympozium.bus.pull import HEARTBEAT_S
 from sympozium.contract.subjects import DEAD, INBOX, INBOX_CONSUMER, dead, inbox, reply_prefix
+from tests.fixtures.nats_server import NatsServer
 
 SUBJECT = inbox("default", "web")
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tests.fixtures.nats_server import free_port
 
 from sympozium.bus.ports import Bus
 from sympozium.contract.crds import definition_objects
@@ -34,6 +33,7 @@ from sympozium.kube.endpoint import Endpoint
 from sympozium.kube.errors import NotFoundError
 from sympozium_controller.program import run_controller
 from sympozium_controller.settings import BusSettings, PodSettings, Settings
+from tests.fixtures.nats_server import free_port
 
 NAMESPACE = "default"
 SYSTEM_NAMESPACE = "sympozium-system"

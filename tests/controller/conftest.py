@@ -5,14 +5,14 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from tests.controller.cluster import Cluster, controller, settings_for
-from tests.fixtures.nats_server import NatsServer
 
 from sympozium.bus.nats import NatsBus
 from sympozium.kube.client import connect
 from sympozium.kube.endpoint import Endpoint
 from sympozium_controller.settings import BusSettings, Settings
 from sympozium_local.apiserver.server import serve
+from tests.controller.cluster import Cluster, controller, settings_for
+from tests.fixtures.nats_server import NatsServer
 
 # How long an example takes depends on who else uses the machine.
 hypothesis.settings.register_profile("shared-machine", deadline=None)

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 from nats.js.errors import NotFoundError as ConsumerNotFoundError
-from tests.controller.cluster import NAMESPACE, Cluster, controller
 
 from sympozium.bus.nats import NatsBus
 from sympozium.contract.resources import (
@@ -19,6 +18,7 @@ from sympozium.contract.resources import (
 )
 from sympozium.contract.subjects import OUTBOX
 from sympozium_controller.settings import Settings
+from tests.controller.cluster import NAMESPACE, Cluster, controller
 
 CONSUMER = "channel_default_web"
 

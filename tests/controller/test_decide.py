@@ -6,17 +6,6 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.controller.worlds import (
-    START,
-    World,
-    a_job,
-    a_plan,
-    a_pod,
-    a_run,
-    an_ending,
-    endings,
-    situations,
-)
 
 from sympozium.contract.agentrun import AgentRunStatus, Phase
 from sympozium.contract.limits import MAX_STATUS_RESULT_BYTES
@@ -35,6 +24,17 @@ from sympozium_controller.runs.decide import (
 from sympozium_controller.runs.endings import Ending, Silence
 from sympozium_controller.runs.trouble import Trouble
 from sympozium_controller.runs.view import ContainerView, PodView
+from tests.controller.worlds import (
+    START,
+    World,
+    a_job,
+    a_plan,
+    a_pod,
+    a_run,
+    an_ending,
+    endings,
+    situations,
+)
 
 SECOND = timedelta(seconds=1)
 

@@ -9,15 +9,6 @@ from pathlib import Path
 
 import nats.errors
 import pytest
-from tests.controller.cluster import (
-    NAMESPACE,
-    SYSTEM_NAMESPACE,
-    Cluster,
-    controller,
-    say,
-    settings_for,
-)
-from tests.fixtures.nats_server import NatsServer
 
 from sympozium.bus.nats import Address, NatsBus, connect
 from sympozium.bus.ports import BusDeniedError, BusUnavailableError, Stored
@@ -40,6 +31,15 @@ from sympozium.contract.subjects import (
     run_out,
 )
 from sympozium_controller.settings import BusSettings
+from tests.controller.cluster import (
+    NAMESPACE,
+    SYSTEM_NAMESPACE,
+    Cluster,
+    controller,
+    say,
+    settings_for,
+)
+from tests.fixtures.nats_server import NatsServer
 
 PASSWORD = "a-password-for-the-controller"
 PATIENCE_S = 10.0

@@ -3,9 +3,6 @@
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from tests.controller.cluster import Cluster, controller, say
-from tests.fixtures.nats_server import free_port
-
 from sympozium.bus.nats import NatsBus
 from sympozium.contract.run_events import Result
 from sympozium.contract.subjects import DEAD
@@ -13,6 +10,8 @@ from sympozium.kube.client import connect
 from sympozium.kube.endpoint import Endpoint
 from sympozium_controller.settings import Settings
 from sympozium_local.apiserver.server import serve
+from tests.controller.cluster import Cluster, controller, say
+from tests.fixtures.nats_server import free_port
 
 
 async def test_a_result_that_comes_while_the_api_server_is_away_is_written_when_it_is_back(

@@ -5,12 +5,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.controller.worlds import a_plan, a_run
 
 from sympozium.contract.agentrun import ModelSpec, ToolPolicy
 from sympozium.contract.resources import EGRESS_CONTAINERS_ANNOTATION
 from sympozium_controller.runs.pod import build_job
 from sympozium_controller.settings import PodSettings
+from tests.controller.worlds import a_plan, a_run
 
 SETTINGS = PodSettings(nats_url="nats://bus:4222", api_host="10.0.0.1", api_port="443")
 READER = ("cluster-reader",)

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import yaml
-from tests.controller.cluster import NAMESPACE, RBAC, SYSTEM_NAMESPACE, Cluster, say
 from typing_extensions import override
 
 from sympozium.bus.nats import NatsBus
@@ -24,6 +23,7 @@ from sympozium_controller.furniture import SKILL_RULES
 from sympozium_controller.identity.reviews import Reviews
 from sympozium_controller.program import run_controller
 from sympozium_controller.settings import Settings
+from tests.controller.cluster import NAMESPACE, RBAC, SYSTEM_NAMESPACE, Cluster, say
 
 Right = tuple[str, str, str]
 """(API group, resource, verb)."""

@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from tests.controller.cluster import NAMESPACE, SYSTEM_NAMESPACE, Cluster
-from tests.fixtures.nats_server import NatsServer
 
 from sympozium.bus.admin import ensure_bus
 from sympozium.bus.nats import Address, connect
@@ -26,6 +24,8 @@ from sympozium_controller.identity.jwt import Signer, read_request
 from sympozium_controller.identity.reviews import MAX_AGE, Reviews, TokenRefusedError
 from sympozium_controller.identity.who import RunIdentity
 from sympozium_local.apiserver.server import serve
+from tests.controller.cluster import NAMESPACE, SYSTEM_NAMESPACE, Cluster
+from tests.fixtures.nats_server import NatsServer
 
 PASSWORD = "a-password-for-the-controller"
 

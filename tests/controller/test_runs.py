@@ -4,8 +4,6 @@ import asyncio
 from collections import Counter
 
 import pytest
-from tests.controller.cluster import NAMESPACE, Cluster, controller, say, settings_for
-from tests.fixtures.nats_server import NatsServer
 
 from sympozium.bus.nats import NatsBus
 from sympozium.contract.names import RunUid
@@ -13,6 +11,8 @@ from sympozium.contract.resources import AGENT_RUNS, EVENTS, JOBS, PODS
 from sympozium.contract.run_events import Failure, Result, Started, Usage
 from sympozium.contract.subjects import RUNS_CONSUMER, run_out
 from sympozium_controller.settings import Settings
+from tests.controller.cluster import NAMESPACE, Cluster, controller, say, settings_for
+from tests.fixtures.nats_server import NatsServer
 
 
 async def test_a_run_becomes_a_job_and_its_result_its_status(

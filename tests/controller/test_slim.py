@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.controller.worlds import START, a_plan, a_run
 
 from sympozium.contract.agentrun import Phase
 from sympozium.contract.resources import Object
@@ -15,6 +14,7 @@ from sympozium_controller.runs.pod import MODEL_ANNOTATION, build_job
 from sympozium_controller.runs.slim import slim_job, slim_pod, slim_run
 from sympozium_controller.runs.view import read_job, read_pod, read_run
 from sympozium_controller.settings import PodSettings
+from tests.controller.worlds import START, a_plan, a_run
 
 FACTS = {"uid": "u", "resourceVersion": "7", "creationTimestamp": kube_time(START)}
 MANAGED = {"managedFields": [{"manager": "x", "fieldsV1": {"f:spec": {}}}]}

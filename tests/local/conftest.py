@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.fixtures.nats_server import free_port
 from tests.local.command_line import CommandLine
 

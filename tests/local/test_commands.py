@@ -1,6 +1,7 @@
 """What commands say and return where there is no system."""
 
 import pytest
+
 from tests.local.command_line import CommandLine
 
 EVERYTHING = ("up", "down", "chat", "runs", "status", "kubeconfig", "crds", "version", "clean")

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.local.command_line import CommandLine
 
 from sympozium_local.system.home import is_running, read_holder
 from sympozium_local.system.process import descendants
+from tests.local.command_line import CommandLine
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -5,9 +5,9 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
-from tests.router.routed import World, a_world
 
 from sympozium.bus.nats import NatsBus
+from tests.router.routed import World, a_world
 
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
 

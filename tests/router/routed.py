@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from tests.fixtures.nats_server import free_port
-
 from sympozium.bus.admin import ensure_consumer
 from sympozium.bus.nats import NatsBus
 from sympozium.bus.ports import Bus
@@ -49,6 +47,7 @@ from sympozium_router.outbox import Outbox
 from sympozium_router.program import Router
 from sympozium_router.replies import Replies
 from sympozium_router.runs import Runs
+from tests.fixtures.nats_server import free_port
 
 NAMESPACE = "default"
 CHANNEL = "web"

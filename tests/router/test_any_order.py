@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.router.routed import ADA, CHANNEL, NAMESPACE, World, a_world
 
 from sympozium.bus.nats import NatsBus
 from sympozium.contract.messages import InboundMessage, OutboundKind
@@ -24,6 +23,7 @@ from sympozium_router.letters import Letter
 from sympozium_router.outbox import Outbox
 from sympozium_router.replies import Replies
 from sympozium_router.runs import Runs
+from tests.router.routed import ADA, CHANNEL, NAMESPACE, World, a_world
 
 MESSAGES = (0, 1, 2)
 STEPS = ("give", "publish", "answer", "prune")

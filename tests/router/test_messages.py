@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
-from tests.router.routed import NAMESPACE, World
 
 from sympozium.contract.agentrun import AgentRunSpec
 from sympozium.contract.messages import EntryState, OutboundKind
@@ -14,6 +13,7 @@ from sympozium.contract.resources import AGENT_RUNS
 from sympozium.contract.run_events import Result, record
 from sympozium.contract.subjects import run_out
 from sympozium_router.clock import utc_now
+from tests.router.routed import NAMESPACE, World
 
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
 

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from tests.fixtures.nats_server import NatsServer
-from tests.router.routed import World, until
 
 from sympozium.kube.endpoint import Endpoint
 from sympozium.runtime.settings import SettingsError
@@ -15,6 +13,8 @@ from sympozium_router.clock import utc_now
 from sympozium_router.health import Health
 from sympozium_router.settings import read_settings
 from sympozium_router.upkeep import Pruning
+from tests.fixtures.nats_server import NatsServer
+from tests.router.routed import World, until
 
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
 

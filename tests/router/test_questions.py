@@ -4,8 +4,6 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 
-from tests.router.routed import CHANNEL, NAMESPACE, World, agent, until
-
 from sympozium.contract.envelope import decode, encode
 from sympozium.contract.messages import (
     EntryState,
@@ -22,6 +20,7 @@ from sympozium.contract.subjects import context, history, run_out
 from sympozium_router.cluster import Cluster
 from sympozium_router.context import Contexts
 from sympozium_router.replies import Replies
+from tests.router.routed import CHANNEL, NAMESPACE, World, agent, until
 
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
 

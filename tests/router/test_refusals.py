@@ -2,7 +2,6 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 import pytest
-from tests.router.routed import ADA, CHANNEL, NAMESPACE, World, agent, channel, routing, until
 from typing_extensions import override
 
 from sympozium.bus.nats import NatsBus
@@ -13,6 +12,7 @@ from sympozium.contract.resources import AGENT_RUNS, AGENTS, CHANNELS
 from sympozium.contract.subjects import DEAD, INBOX, dead, inbox
 from sympozium_router.letters import Letter
 from sympozium_router.runs import Runs
+from tests.router.routed import ADA, CHANNEL, NAMESPACE, World, agent, channel, routing, until
 
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
 

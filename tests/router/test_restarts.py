@@ -11,8 +11,6 @@ from typing import Any, cast
 
 import aiohttp
 import pytest
-from tests.fixtures.nats_server import NatsServer, free_port
-from tests.router.routed import NAMESPACE, World, routing, until
 
 from sympozium.bus.nats import NatsBus
 from sympozium.bus.ports import Bus, Delivery
@@ -25,6 +23,8 @@ from sympozium_router.backlog import Backlog
 from sympozium_router.clock import utc_now
 from sympozium_router.letters import read_letter
 from sympozium_router.published import Published
+from tests.fixtures.nats_server import NatsServer, free_port
+from tests.router.routed import NAMESPACE, World, routing, until
 
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
 

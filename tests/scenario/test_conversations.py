@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from tests.fixtures.chat import Person, replies_to
-from tests.fixtures.system import ScriptedModel
 
 from sympozium.contract.resources import AGENT_RUNS
 from sympozium.kube.client import Kube
+from tests.fixtures.chat import Person, replies_to
+from tests.fixtures.system import ScriptedModel
 
 
 async def test_a_question_about_pods_is_answered_with_the_pods(person: Person) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from tests.fixtures.chat import Person
 from tests.fixtures.system import ScriptedModel
 

@@ -5,11 +5,11 @@ import json
 import secrets
 
 import pytest
-from tests.fixtures.chat import Person
-from tests.fixtures.system import PLANTED_KEY, ScriptedModel, System
 
 from sympozium.contract.resources import JOBS, PODS, Object
 from sympozium.kube.client import Kube
+from tests.fixtures.chat import Person
+from tests.fixtures.system import PLANTED_KEY, ScriptedModel, System
 
 PROBE = """
 import json, os, pathlib, socket, sys

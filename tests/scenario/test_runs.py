@@ -3,12 +3,12 @@
 import asyncio
 
 import pytest
-from tests.fixtures.chat import Person
-from tests.fixtures.system import ScriptedModel, System
 
 from sympozium.contract.resources import AGENT_RUNS, API_VERSION, JOBS, PODS, Object
 from sympozium.kube.client import Kube
 from sympozium.kube.errors import NotFoundError
+from tests.fixtures.chat import Person
+from tests.fixtures.system import ScriptedModel, System
 
 TERMINAL = {"Succeeded", "Failed", "Cancelled"}
 

@@ -8,10 +8,6 @@ from pathlib import Path
 import aiohttp
 import pytest
 from selenium.webdriver.chrome.webdriver import WebDriver
-from tests.fixtures.chat import Person
-from tests.fixtures.nats_server import NatsServer
-from tests.web.browser import Page, is_installed, start_browser
-from tests.web.parts import CHANNEL, NAMESPACE, MemoryRouter, WebProgram
 
 from sympozium.bus.admin import ensure_bus, ensure_consumer
 from sympozium.bus.nats import Address, NatsBus, connect
@@ -22,6 +18,10 @@ from sympozium.contract.subjects import (
     outbox_consumer,
     reply_prefix,
 )
+from tests.fixtures.chat import Person
+from tests.fixtures.nats_server import NatsServer
+from tests.web.browser import Page, is_installed, start_browser
+from tests.web.parts import CHANNEL, NAMESPACE, MemoryRouter, WebProgram
 
 
 async def _prepare(server: NatsServer) -> None:

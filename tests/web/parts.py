@@ -14,7 +14,6 @@ from pathlib import Path
 
 import msgspec
 import nats.errors
-from tests.fixtures.nats_server import free_port
 
 from sympozium.bus.nats import NatsBus
 from sympozium.bus.ports import Delivery
@@ -34,6 +33,7 @@ from sympozium.contract.messages import (
 from sympozium.contract.names import ConversationId, MessageId, RunName, RunUid
 from sympozium.contract.run_events import Delta, Progress, RunEvent, Started
 from sympozium.contract.subjects import live, outbox
+from tests.fixtures.nats_server import free_port
 
 NAMESPACE = "default"
 CHANNEL = "web"

@@ -6,10 +6,10 @@ from contextlib import AsyncExitStack
 
 import aiohttp
 import pytest
-from tests.fixtures.chat import Person, ServerSentEvent
-from tests.web.parts import STARTED, MemoryRouter, WebProgram, message_id, tool
 
 from sympozium.contract.run_events import Delta
+from tests.fixtures.chat import Person, ServerSentEvent
+from tests.web.parts import STARTED, MemoryRouter, WebProgram, message_id, tool
 
 Events = AsyncIterator[ServerSentEvent]
 

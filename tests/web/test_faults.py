@@ -7,9 +7,6 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
-from tests.fixtures.chat import Person, ServerSentEvent
-from tests.fixtures.nats_server import NatsServer
-from tests.web.parts import CHANNEL, NAMESPACE, MemoryRouter, WebProgram
 
 from sympozium.bus.admin import ensure_bus, ensure_consumer
 from sympozium.bus.nats import Address, connect
@@ -25,6 +22,9 @@ from sympozium.contract.subjects import (
 )
 from sympozium_web import events
 from sympozium_web.audience import MAX_WAITING_BYTES, MAX_WAITING_EVENTS, Audience
+from tests.fixtures.chat import Person, ServerSentEvent
+from tests.fixtures.nats_server import NatsServer
+from tests.web.parts import CHANNEL, NAMESPACE, MemoryRouter, WebProgram
 
 
 @asynccontextmanager

@@ -6,11 +6,11 @@ import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.fixtures.nats_server import NatsServer
-from tests.web.parts import WebProgram
 
 from sympozium_web.gate import gate_for
 from sympozium_web.refusals import RequestRefusedError
+from tests.fixtures.nats_server import NatsServer
+from tests.web.parts import WebProgram
 
 GATE = gate_for(8400, ("chat.example.com", "box.lan:9000"), "")
 API = "/api/conversations/c/messages"

@@ -8,10 +8,10 @@ import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.web.parts import WebProgram, error_of
 
 from sympozium_web.inbound import read_posted
 from sympozium_web.refusals import RequestRefusedError
+from tests.web.parts import WebProgram, error_of
 
 JSON = {"Content-Type": "application/json"}
 

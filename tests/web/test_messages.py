@@ -1,10 +1,10 @@
 """From a POST to the transcript, over real HTTP and a real bus."""
 
 import aiohttp
-from tests.fixtures.chat import Person
-from tests.web.parts import MemoryRouter, WebProgram, message_id
 
 from sympozium.bus.nats import NatsBus
+from tests.fixtures.chat import Person
+from tests.web.parts import MemoryRouter, WebProgram, message_id
 
 
 async def test_a_posted_message_is_in_the_inbox_with_the_owner_as_sender(

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.keys import Keys
+
+from sympozium.contract.run_events import Delta
 from tests.fixtures.nats_server import NatsServer
 from tests.web.browser import Page
 from tests.web.parts import MemoryRouter, WebProgram, tool
-
-from sympozium.contract.run_events import Delta
 
 ANSWER = "document.querySelector('.exchange:last-child .prose')?.innerText"
 STATE = "document.querySelector('.exchange:last-child .state')?.className"

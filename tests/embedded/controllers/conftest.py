@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.embedded.controllers.cluster import Controllers
 
 from sympozium.kube.client import Kube, connect
 from sympozium.kube.endpoint import Endpoint
 from sympozium_local.apiserver.server import serve
+from tests.embedded.controllers.cluster import Controllers
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sympozium.contract.resources import DEPLOYMENTS, PODS, REPLICA_SETS, Object
+from sympozium.kube.client import Kube
 from tests.embedded.controllers.cluster import (
     NAMESPACE,
     Controllers,
@@ -16,9 +18,6 @@ from tests.embedded.controllers.cluster import (
     some_pods,
     until,
 )
-
-from sympozium.contract.resources import DEPLOYMENTS, PODS, REPLICA_SETS, Object
-from sympozium.kube.client import Kube
 
 
 def images(some: list[Object]) -> list[str]:

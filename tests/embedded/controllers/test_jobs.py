@@ -1,6 +1,10 @@
 """The Job controller on a real API server."""
 
 import pytest
+
+from sympozium.contract.resources import EVENTS, JOBS, PODS
+from sympozium.kube.client import Kube
+from sympozium.kube.errors import NotFoundError
 from tests.embedded.controllers.cluster import (
     NAMESPACE,
     Controllers,
@@ -11,10 +15,6 @@ from tests.embedded.controllers.cluster import (
     some_pods,
     until,
 )
-
-from sympozium.contract.resources import EVENTS, JOBS, PODS
-from sympozium.kube.client import Kube
-from sympozium.kube.errors import NotFoundError
 
 
 async def test_a_job_gets_a_pod_of_its_own_and_completes_with_it(kube: Kube) -> None:
