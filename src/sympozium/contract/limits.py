@@ -35,8 +35,14 @@ DUPLICATE_WINDOW = timedelta(minutes=15)
 STREAM_MAX_AGE = timedelta(days=14)
 """How long the streams keep their record."""
 
-INBOX_MAX_BYTES = 1024 * 1024 * 1024
-"""Size of the INBOX stream. When it is full, publishing is refused; nothing is dropped."""
+STREAM_MAX_BYTES = 512 * 1024 * 1024
+"""Size of each stream; the server reserves it on its disk. A full INBOX refuses, and drops nothing.
+
+About 800,000 messages of the usual length within `STREAM_MAX_AGE`.
+"""
+
+DEAD_MAX_BYTES = 64 * 1024 * 1024
+"""Size of the dead letters."""
 
 DEFAULT_RUN_TIMEOUT = timedelta(minutes=10)
 """Deadline of a run whose Agent and spec name none."""

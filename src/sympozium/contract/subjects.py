@@ -7,7 +7,7 @@ grants in the bus identity and the traffic cannot drift apart.
 from dataclasses import dataclass, field
 
 from sympozium.contract.errors import PermanentError
-from sympozium.contract.limits import INBOX_MAX_BYTES
+from sympozium.contract.limits import DEAD_MAX_BYTES, STREAM_MAX_BYTES
 from sympozium.contract.names import RunUid, is_subject_token
 
 INBOX = "INBOX"
@@ -58,10 +58,10 @@ class Consumer:
 
 
 STREAMS = (
-    Stream(INBOX, ("inbox.>",), INBOX_MAX_BYTES, refuses_when_full=True),
-    Stream(OUTBOX, ("outbox.>",), INBOX_MAX_BYTES),
-    Stream(RUNS, ("runs.>",), 2 * INBOX_MAX_BYTES),
-    Stream(DEAD, ("dead.>",), INBOX_MAX_BYTES // 4),
+    Stream(INBOX, ("inbox.>",), STREAM_MAX_BYTES, refuses_when_full=True),
+    Stream(OUTBOX, ("outbox.>",), STREAM_MAX_BYTES),
+    Stream(RUNS, ("runs.>",), STREAM_MAX_BYTES),
+    Stream(DEAD, ("dead.>",), DEAD_MAX_BYTES),
 )
 
 
