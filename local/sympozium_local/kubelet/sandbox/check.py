@@ -33,12 +33,16 @@ def sandbox_problem() -> str:
 
 
 def _try_mounts(write_end: int) -> None:
+    problem = "mounts in a namespace"
     try:
         syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
         os.close(syscalls.clone_tree("/usr", is_writable=False))
         syscalls.mount("proc", "/proc", "proc", syscalls.MS_NODEV | syscalls.MS_NOSUID)
         syscalls.bring_up_loopback()
+        problem = "user namespaces"
+        if syscalls.is_privileged():  # else this is in one already
+            syscalls.unshare(syscalls.CLONE_NEWUSER)
     except OSError as error:
-        os.write(write_end, f"it forbids mounts in a namespace ({error})".encode())
+        os.write(write_end, f"it forbids {problem} ({error})".encode())
     finally:
         os._exit(0)
