@@ -20,9 +20,19 @@ def run_program(name: str, main: Callable[[], Awaitable[None]], *, log_level: st
     log_to_stderr(name, level=log_level)
     try:
         asyncio.run(_await(main))
-    except PermanentError as error:
-        sys.stderr.write(redacted(f"{name}: {error}\n"))
+    except (PermanentError, ExceptionGroup) as error:
+        cause = _only_cause(error)
+        if cause is None:
+            raise
+        sys.stderr.write(redacted(f"{name}: {cause}\n"))
         raise SystemExit(EXIT_CONFIGURATION) from None
+
+
+def _only_cause(error: Exception) -> PermanentError | None:
+    """Return the permanent error that *error* is, or is a task group's wrapping of."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        (error,) = error.exceptions
+    return error if isinstance(error, PermanentError) else None
 
 
 async def _await(main: Callable[[], Awaitable[None]]) -> None:
