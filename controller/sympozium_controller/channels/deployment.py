@@ -16,9 +16,9 @@ from sympozium.contract.resources import (
 )
 from sympozium_controller.runs.pod import (
     BUS_TOKEN_DIR,
-    NONROOT_UID,
     TOKEN_LIFE_S,
     container_security,
+    pod_security,
 )
 from sympozium_controller.settings import PodSettings
 
@@ -110,13 +110,7 @@ def _pod_spec(channel: Object, spec: ChannelSpec, settings: PodSettings) -> Obje
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 10,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": NONROOT_UID,
-            "runAsGroup": NONROOT_UID,
-            "fsGroup": NONROOT_UID,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": pod_security(),
         "containers": [_web_container(channel, spec, settings)],
         "volumes": [
             {"name": "bus-token", "projected": {"sources": [{"serviceAccountToken": token}]}}

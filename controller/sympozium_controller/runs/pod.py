@@ -133,13 +133,7 @@ def _pod_spec(run: Run, plan: Plan, settings: PodSettings) -> Object:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": TERMINATION_GRACE_S,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": NONROOT_UID,
-            "runAsGroup": NONROOT_UID,
-            "fsGroup": NONROOT_UID,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": pod_security(),
         "initContainers": sidecars,
         "containers": [_agent(run, plan, settings)],
         "volumes": volumes,
@@ -227,6 +221,17 @@ def _container(name: str, module: str, settings: PodSettings) -> Object:
         "imagePullPolicy": "IfNotPresent",
         "command": ["python", "-m", module],
         "securityContext": container_security(),
+    }
+
+
+def pod_security() -> Object:
+    """Return what the Pod Security Standard `restricted` asks of a pod, and its one user."""
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": NONROOT_UID,
+        "runAsGroup": NONROOT_UID,
+        "fsGroup": NONROOT_UID,
+        "seccompProfile": {"type": "RuntimeDefault"},
     }
 
 
