@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sympozium.contract.agent import AgentSpec
+from sympozium.contract.agent import AgentSpec, ChannelShorthand
 from sympozium.contract.resources import AGENT_LABEL, AGENTS, CHANNELS, MANAGED_BY_LABEL, Object
 
 
@@ -14,7 +14,8 @@ def shorthand_name(agent: str, platform: str) -> str:
 def shorthand_channels(agent: Object, spec: AgentSpec) -> Iterator[Object]:
     """Yield the Channels that an Agent's `channels` stand for."""
     metadata = agent["metadata"]
-    for platform in dict.fromkeys(channel.type for channel in spec.channels):
+    for platform, channel in {channel.type: channel for channel in spec.channels}.items():
+        wanted = {"type": platform, "agentRef": metadata["name"]}
         yield {
             "apiVersion": CHANNELS.api_version,
             "kind": CHANNELS.kind,
@@ -33,5 +34,9 @@ def shorthand_channels(agent: Object, spec: AgentSpec) -> Iterator[Object]:
                     }
                 ],
             },
-            "spec": {"type": platform, "agentRef": metadata["name"]},
+            "spec": wanted | _tokens(channel),
         }
+
+
+def _tokens(channel: ChannelShorthand) -> Object:
+    return {"configRef": {"secret": channel.config_ref.secret}} if channel.config_ref else {}

@@ -1,11 +1,13 @@
 """`Agent`: an identity with a model, skills, channels and limits."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
+from sympozium.contract.channel import ConfigRef
 from sympozium.contract.conditions import Condition
 from sympozium.contract.schema import (
+    UP_TO_A_DAY,
     Duration,
     KubeModel,
     Quantities,
@@ -59,11 +61,9 @@ class ChannelShorthand(KubeModel, frozen=True, kw_only=True):
     """A channel of which the controller makes a Channel object owned by the Agent."""
 
     type: Annotated[
-        str,
-        described("Platform of the channel."),
-        ruled("self == 'web'", "only 'web' is supported yet"),
+        Literal["web", "slack", "telegram", "discord"], described("Platform of the channel.")
     ]
-    config_ref: UnsupportedObject = None
+    config_ref: ConfigRef | None = None
     access_control: UnsupportedObject = None
     container: UnsupportedObject = None
     max_messages_per_minute: UnsupportedInteger = None
@@ -88,7 +88,9 @@ class AgentConfig(KubeModel, frozen=True, kw_only=True):
         ),
     ] = msgspec.field(default="", name="baseURL")
     system_prompt: Annotated[str, described("What the model is told first.")] = ""
-    timeout: Annotated[Duration, described("Deadline of a run, `10m` or `1h30m`.")] = "10m"
+    timeout: Annotated[
+        Duration, described("Deadline of a run, `10m` or `1h30m`, up to `24h`."), UP_TO_A_DAY
+    ] = "10m"
     resources: Annotated[Resources, described("Of the container `agent`.")] = Resources()
     sandbox: UnsupportedObject = None
     agent_sandbox: UnsupportedObject = None

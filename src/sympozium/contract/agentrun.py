@@ -7,9 +7,10 @@ import msgspec
 
 from sympozium.contract.agent import SkillRef
 from sympozium.contract.conditions import Condition
-from sympozium.contract.messages import Sender
+from sympozium.contract.messages import FileRef, Sender
 from sympozium.contract.names import ConversationId, MessageId
 from sympozium.contract.schema import (
+    UP_TO_A_DAY,
     Duration,
     KubeModel,
     UnsupportedBoolean,
@@ -103,7 +104,8 @@ class AgentRunSpec(KubeModel, frozen=True, kw_only=True):
     tool_policy: ToolPolicy | None = None
     timeout: Annotated[
         Duration | None,
-        described("Deadline from the start of the run, `10m`; absent: the Agent's."),
+        described("Deadline from the start of the run, `10m`, up to `24h`; absent: the Agent's."),
+        UP_TO_A_DAY,
     ] = None
     cleanup: Annotated[
         Literal["delete", "keep"],
@@ -155,5 +157,10 @@ class AgentRunStatus(KubeModel, frozen=True, kw_only=True):
     started_at: str = ""
     finished_at: str = ""
     job_name: str = ""
+    files: Annotated[list[FileRef], described("Files that belong to the answer.")] = []
+    absorbed: Annotated[
+        list[MessageId],
+        described("Messages that came while the run worked, and that its answer answers too."),
+    ] = []
     observed_generation: int = 0
     conditions: list[Condition] = []

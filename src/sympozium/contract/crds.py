@@ -35,6 +35,7 @@ class Definition:
     short_names: tuple[str, ...] = ()
     description: str = ""
     status_default: Object | None = None
+    spec_rules: tuple[Object, ...] = ()
 
 
 _AGE = ("Age", "date", ".metadata.creationTimestamp")
@@ -77,6 +78,14 @@ DEFINITIONS = (
             _AGE,
         ),
         description="One bot account on one platform, and the agent that answers there.",
+        spec_rules=(
+            {
+                "rule": "self.type == 'web' || has(self.configRef)",
+                "message": "a bot needs its tokens: set configRef.secret to a Secret's name",
+                "fieldPath": ".configRef",
+                "reason": "FieldValueRequired",
+            },
+        ),
     ),
 )
 
@@ -126,6 +135,9 @@ def _definition_object(definition: Definition) -> Object:
 
 def _object_schema(definition: Definition) -> Object:
     status = structural_schema(definition.status)
+    spec = structural_schema(definition.spec)
+    if definition.spec_rules:
+        spec[RULES_KEY] = [*spec.get(RULES_KEY, []), *definition.spec_rules]
     if definition.status_default is not None:
         status["default"] = definition.status_default
     return {
@@ -136,7 +148,7 @@ def _object_schema(definition: Definition) -> Object:
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
-            "spec": structural_schema(definition.spec),
+            "spec": spec,
             "status": status,
         },
     }

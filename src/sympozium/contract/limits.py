@@ -44,6 +44,21 @@ About 800,000 messages of the usual length within `STREAM_MAX_AGE`.
 DEAD_MAX_BYTES = 64 * 1024 * 1024
 """Size of the dead letters."""
 
+FILES_MAX_BYTES = 512 * 1024 * 1024
+"""Size of the files that wait to be read; the oldest go first."""
+
+FILE_PART_BYTES = 256 * 1024
+"""How much of a file one message of the bus holds; in base64 it fits an answer of 1 MiB."""
+
+MAX_FILE_BYTES = 20 * 1024 * 1024
+"""Longest file that is taken in or sent. Source: what a Telegram bot may download."""
+
+MAX_FILES = 10
+"""How many files one message or answer may have."""
+
+MAX_NOTE_BYTES = 16 * 1024
+"""Longest note that a channel may keep."""
+
 DEFAULT_RUN_TIMEOUT = timedelta(minutes=10)
 """Deadline of a run whose Agent and spec name none."""
 

@@ -10,8 +10,8 @@ from datetime import datetime
 import msgspec
 
 from sympozium.contract.envelope import unwrap, wrap
-from sympozium.contract.messages import Entry
-from sympozium.contract.names import RunName, RunUid
+from sympozium.contract.messages import Entry, FileRef
+from sympozium.contract.names import MessageId, RunName, RunUid
 
 
 class _Line(
@@ -61,11 +61,18 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     output_tokens: int = 0
 
 
+class Absorbed(_Line, frozen=True, kw_only=True, tag="absorbed"):
+    """The agent took in a message that came while it worked; its answer answers that too."""
+
+    message_id: MessageId
+
+
 class Result(_Line, frozen=True, kw_only=True, tag="result"):
     """The answer, whole. The first Result or Failure ends the run."""
 
     text: str
     usage: Usage = Usage()
+    files: list[FileRef] = []
 
 
 class Failure(_Line, frozen=True, kw_only=True, tag="failure"):
@@ -81,7 +88,7 @@ class Failure(_Line, frozen=True, kw_only=True, tag="failure"):
     usage: Usage = Usage()
 
 
-RunEvent = Started | Delta | Progress | Result | Failure
+RunEvent = Started | Delta | Progress | Absorbed | Result | Failure
 """Any line an agent may write."""
 
 
@@ -126,11 +133,25 @@ class ModelAccess(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
     model: str
 
 
+class Steering(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A message of `runs.<ns>.<uid>.in`, and a later line of `/ipc/in.jsonl`.
+
+    It is handed to the agent at work. Only what the agent confirms with `Absorbed`
+    counts as answered by its run; a message that comes too late gets a run of its own.
+    """
+
+    message_id: MessageId
+    text: str
+    files: list[FileRef] = []
+
+
 class RunContext(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """The answer to a `context` request, and the only line of `/ipc/in.jsonl` at its start.
 
     Attributes:
         history: Earlier entries of the conversation, oldest first.
+        files: What came with the task.
+        steered: What was handed to the run before it asked.
     """
 
     run_name: RunName
@@ -142,6 +163,8 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
     skills: list[str] = []
     allowed_tools: list[str] | None = None
     denied_tools: list[str] = []
+    files: list[FileRef] = []
+    steered: list[Steering] = []
 
 
 class ContextAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

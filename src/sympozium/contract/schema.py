@@ -49,3 +49,7 @@ def described(text: str, **constraints: Any) -> msgspec.Meta:
 def ruled(rule: str, message: str) -> msgspec.Meta:
     """Return a CEL rule on a field's value (`self`), with the sentence shown when it fails."""
     return msgspec.Meta(extra_json_schema={RULES_KEY: [{"rule": rule, "message": message}]})
+
+
+UP_TO_A_DAY = ruled("duration(self) <= duration('24h')", "at most '24h' is accepted")
+"""Bound of a deadline; see `limits.MAX_RUN_TIMEOUT`."""

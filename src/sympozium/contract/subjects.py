@@ -7,12 +7,13 @@ grants in the bus identity and the traffic cannot drift apart.
 from dataclasses import dataclass, field
 
 from sympozium.contract.errors import PermanentError
-from sympozium.contract.limits import DEAD_MAX_BYTES, STREAM_MAX_BYTES
+from sympozium.contract.limits import DEAD_MAX_BYTES, FILES_MAX_BYTES, STREAM_MAX_BYTES
 from sympozium.contract.names import RunUid, is_subject_token
 
 INBOX = "INBOX"
 OUTBOX = "OUTBOX"
 RUNS = "RUNS"
+FILES = "FILES"
 DEAD = "DEAD"
 
 ROUTER_INBOX = "router"
@@ -61,6 +62,7 @@ STREAMS = (
     Stream(INBOX, ("inbox.>",), STREAM_MAX_BYTES, refuses_when_full=True),
     Stream(OUTBOX, ("outbox.>",), STREAM_MAX_BYTES),
     Stream(RUNS, ("runs.>",), STREAM_MAX_BYTES),
+    Stream(FILES, ("files.>",), FILES_MAX_BYTES),
     Stream(DEAD, ("dead.>",), DEAD_MAX_BYTES),
 )
 
@@ -98,6 +100,26 @@ def context(namespace: str, uid: RunUid) -> str:
 def history(namespace: str, channel: str) -> str:
     """Subject on which one channel asks for the transcript of one of its conversations."""
     return _subject("history", namespace, channel)
+
+
+def notes(namespace: str, channel: str) -> str:
+    """Subject on which one channel keeps and reads its notes; see `contract.desk`."""
+    return _subject("notes", namespace, channel)
+
+
+def report(namespace: str, channel: str) -> str:
+    """Subject on which one channel says how it stands with its platform."""
+    return _subject("report", namespace, channel)
+
+
+def file_part(namespace: str, owner: str, file_id: str, part: int) -> str:
+    """Subject of one part of a file, from 0. *owner* is a channel's name or a run's uid."""
+    return _subject("files", namespace, owner, file_id, str(part))
+
+
+def fetch(namespace: str, reader: str) -> str:
+    """Subject on which a channel (by its name) or a run (by its uid) asks for a part of a file."""
+    return _subject("fetch", namespace, reader)
 
 
 def dead(stream: str, namespace: str, name: str) -> str:
