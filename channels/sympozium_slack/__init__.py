@@ -1,0 +1,1 @@
+"""The Slack channel: one bot account in Slack."""

@@ -1,0 +1,1 @@
+"""Suites that anyone can run against a part of their own; needs pytest."""
