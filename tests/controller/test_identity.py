@@ -17,16 +17,23 @@ from sympozium.contract.names import RunUid
 from sympozium.contract.resources import AGENT_RUNS, CHANNELS, DEPLOYMENTS, Object
 from sympozium.contract.run_events import Result
 from sympozium.contract.subjects import (
+    FILES,
+    INBOX,
     INBOX_CONSUMER,
     OUTBOX,
     RUNS,
     context,
+    dead,
+    fetch,
+    file_part,
     history,
     inbox,
     live,
+    notes,
     outbox,
     outbox_consumer,
     reply_prefix,
+    report,
     run_in,
     run_out,
 )
@@ -173,6 +180,14 @@ async def test_a_run_cannot_use_what_belongs_to_others(secured: Secured) -> None
             "$JS.API.DIRECT.GET.RUNS",
             live(NAMESPACE, RunUid("another")),
             context(NAMESPACE, RunUid("another")),
+            fetch(NAMESPACE, "another"),
+            fetch(NAMESPACE, "web"),
+            file_part(NAMESPACE, "another", "f", 0),
+            file_part(NAMESPACE, "web", "f", 0),
+            notes(NAMESPACE, "web"),
+            report(NAMESPACE, "web"),
+            "$JS.API.DIRECT.GET.FILES",
+            "$JS.API.DIRECT.GET.FILES.files.>",
             run_in(NAMESPACE, uid),
             "_INBOX.router.x",
             "$SYS.REQ.USER.AUTH",
@@ -235,6 +250,62 @@ async def test_a_channel_hands_in_reads_its_own_outbox_and_asks_for_its_history(
         assert asked == b"all!"
 
 
+async def test_a_channel_keeps_notes_reports_and_fetches_at_the_routers_desk(
+    secured: Secured,
+) -> None:
+    token, router_token = await secured.channel(), await secured.router()
+    async with (
+        secured.connect(router_token, "router") as router,
+        secured.connect(token, "channel", NAMESPACE, "web") as channel,
+    ):
+
+        async def answer(subject: str, data: bytes) -> bytes:
+            return f"{subject} {data.decode()}".encode()
+
+        for subject in (notes, report, fetch):
+            asked = subject(NAMESPACE, "web")
+            async with router.respond(f"{asked.split('.')[0]}.*.*", answer, group="router"):
+                await seen_by_server(router)
+                heard = await channel.request(asked, b"me", timeout_s=2)
+            assert heard == f"{asked} me".encode()
+
+
+async def test_files_are_put_by_their_owner_and_read_by_the_router_alone(
+    secured: Secured,
+) -> None:
+    run, token = await secured.run("first")
+    uid = RunUid(run["metadata"]["uid"])
+    channel_token, router_token = await secured.channel(), await secured.router()
+    async with (
+        secured.connect(router_token, "router") as router,
+        secured.connect(channel_token, "channel", NAMESPACE, "web") as channel,
+        secured.connect(token, "run", NAMESPACE, uid) as bridge,
+    ):
+        for owner, bus in (("web", channel), (uid, bridge)):
+            part = file_part(NAMESPACE, owner, "f", 0)
+            await bus.publish(part, owner.encode(), message_id=f"{owner}/f/0")
+            stored = await router.last(FILES, part)
+            assert stored is not None
+            assert stored.data == owner.encode()
+
+        async def answer(_: str, data: bytes) -> bytes:
+            return b"part of " + data
+
+        async with router.respond("fetch.*.*", answer, group="router"):
+            await seen_by_server(router)
+            heard = await bridge.request(fetch(NAMESPACE, uid), b"f", timeout_s=2)
+        assert heard == b"part of f"
+
+
+async def test_a_channel_sets_aside_an_event_that_it_cannot_read(secured: Secured) -> None:
+    token = await secured.channel()
+    async with secured.connect(token, "channel", NAMESPACE, "web") as channel:
+        letter = dead(INBOX, NAMESPACE, "web")
+        stored = await channel.publish(letter, b"{}", message_id="event-1")
+        again = await channel.publish(letter, b"{}", message_id="event-1")
+    assert (stored.duplicate, again.duplicate) == (False, True)
+
+
 async def test_a_channel_reaches_no_other_channel(secured: Secured) -> None:
     token = await secured.channel("web")
     await secured.channel("other")
@@ -243,6 +314,13 @@ async def test_a_channel_reaches_no_other_channel(secured: Secured) -> None:
             inbox(NAMESPACE, "other"),
             outbox(NAMESPACE, "web"),
             history(NAMESPACE, "other"),
+            notes(NAMESPACE, "other"),
+            report(NAMESPACE, "other"),
+            fetch(NAMESPACE, "other"),
+            file_part(NAMESPACE, "other", "f", 0),
+            dead(INBOX, NAMESPACE, "other"),
+            "$JS.API.DIRECT.GET.FILES",
+            f"$JS.API.DIRECT.GET.FILES.{file_part(NAMESPACE, 'web', 'f', 0)}",
             "$JS.API.CONSUMER.MSG.NEXT.OUTBOX.channel_default_other",
             "$JS.ACK.OUTBOX.channel_default_other.1.1.1.1.0",
             "$JS.API.DIRECT.GET.OUTBOX.outbox.default.other",

@@ -8,6 +8,7 @@ subject, which would put a message of one's own into another's mouth.
 from dataclasses import dataclass
 
 from sympozium.contract.subjects import (
+    FILES,
     INBOX,
     INBOX_CONSUMER,
     OUTBOX,
@@ -15,11 +16,14 @@ from sympozium.contract.subjects import (
     Consumer,
     context,
     dead,
+    fetch,
     history,
     inbox,
     live,
+    notes,
     outbox_consumer,
     reply_prefix,
+    report,
     run_in,
     run_out,
 )
@@ -29,6 +33,8 @@ from sympozium_controller.identity.who import (
     RouterIdentity,
     RunIdentity,
 )
+
+_READ_BY_ROUTER = (INBOX, OUTBOX, RUNS, FILES)
 
 
 @dataclass(frozen=True)
@@ -61,16 +67,15 @@ def _router() -> Grants:
                 for verb in ("MSG.NEXT", "INFO")
             ),
             f"$JS.ACK.{INBOX}.{INBOX_CONSUMER.name}.>",
-            *(f"$JS.API.DIRECT.GET.{stream}" for stream in (INBOX, OUTBOX, RUNS)),
-            *(f"$JS.API.DIRECT.GET.{stream}.>" for stream in (INBOX, OUTBOX, RUNS)),
+            *(f"$JS.API.DIRECT.GET.{stream}" for stream in _READ_BY_ROUTER),
+            *(f"$JS.API.DIRECT.GET.{stream}.>" for stream in _READ_BY_ROUTER),
             # Answers go to whoever may ask, and to no other subject.
             "_INBOX.channel.*.*.>",
             "_INBOX.run.*.*.>",
         ),
         subscribe=(
             f"{reply_prefix('router')}.>",
-            "context.*.*",
-            "history.*.*",
+            *(f"{asked}.*.*" for asked in ("context", "history", "notes", "report", "fetch")),
         ),
     )
 
@@ -82,6 +87,11 @@ def _channel(identity: ChannelIdentity) -> Grants:
         publish=(
             inbox(namespace, channel),
             history(namespace, channel),
+            notes(namespace, channel),
+            report(namespace, channel),
+            fetch(namespace, channel),
+            _parts_of(namespace, channel),
+            dead(INBOX, namespace, channel),
             dead(OUTBOX, namespace, channel),
             *_consuming(consumer),
         ),
@@ -99,12 +109,19 @@ def _run(identity: RunIdentity) -> Grants:
             run_out(namespace, uid),
             live(namespace, uid),
             context(namespace, uid),
+            fetch(namespace, uid),
+            _parts_of(namespace, uid),
         ),
         subscribe=(
             f"{reply_prefix('run', namespace, uid)}.>",
             run_in(namespace, uid),
         ),
     )
+
+
+def _parts_of(namespace: str, owner: str) -> str:
+    """Return every subject that `file_part` gives for the files of *owner*."""
+    return f"files.{namespace}.{owner}.*.*"
 
 
 def _consuming(consumer: Consumer) -> tuple[str, ...]:
