@@ -13,7 +13,7 @@ Until = Callable[[], Awaitable[None]]
 
 
 class Spot(StrEnum):
-    """A kind of place at the platform. There are two of each, A and B, with a person's name."""
+    """A kind of place at the platform."""
 
     DIRECT = "direct"
     """A private chat of the person with the bot."""
@@ -26,6 +26,9 @@ class Where:
     """A place that a person can write in.
 
     Attributes:
+        name: Any; a place of a name that nobody used before is made, with everybody in it.
+            A direct chat is between the person who writes and the bot, whatever its name,
+            where a platform has one for each person.
         thread: A message of the person that the thread hangs on, as `Driver.says` returned
             it; empty: not in a thread. Where a platform has no threads, its groups stand in.
     """
@@ -99,16 +102,37 @@ class Counts:
     """Identities of the events that the bot confirmed to have received, in order."""
 
 
+@dataclass(frozen=True)
+class Traits:
+    """What people can do at a platform.
+
+    Attributes:
+        spots: The kinds of places that there are.
+        has_threads: A conversation in a channel has a thread of its own.
+        can_edit: People can change what they wrote, and the platform says so.
+        can_delete: People can delete what they wrote, and the platform says so.
+        has_files: People can send files.
+        has_commands: There is a platform's own way to give a command.
+    """
+
+    spots: frozenset[Spot]
+    has_threads: bool
+    can_edit: bool
+    can_delete: bool
+    has_files: bool
+    has_commands: bool
+
+
 class Driver(Protocol):
-    """One bot account at a stand-in platform. People are called by first names."""
+    """One bot account at a stand-in platform. People are called by any names one likes."""
 
     @property
     def capabilities(self) -> Capabilities:
         """As the channel itself describes its platform."""
 
     @property
-    def has_threads(self) -> bool:
-        """Whether a conversation in a channel has a thread of its own."""
+    def traits(self) -> Traits:
+        """What people can do there."""
 
     @property
     def env(self) -> dict[str, str]:

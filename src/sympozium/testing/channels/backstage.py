@@ -1,0 +1,198 @@
+"""The bus behind a channel: what it hands in, and what it is told to show."""
+
+import asyncio
+import uuid
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from sympozium.bus.nats import NatsBus
+from sympozium.bus.ports import Delivery
+from sympozium.contract.envelope import encode, unwrap, wrap
+from sympozium.contract.limits import FILE_PART_BYTES
+from sympozium.contract.messages import (
+    FileRef,
+    InboundMessage,
+    OutboundKind,
+    OutboundMessage,
+    VisibleError,
+    outbound_id,
+)
+from sympozium.contract.names import MessageId, RunName, RunUid
+from sympozium.contract.run_events import Delta, Progress, RunEvent, Started
+from sympozium.contract.subjects import DEAD, INBOX, INBOX_CONSUMER, dead, file_part, live, outbox
+from sympozium.testing.channels.desk import MemoryDesk, memory_desk
+
+PATIENCE_S = 15.0
+"""How long something may take that is to happen; it happens in milliseconds."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that answers a message, as far as a channel can tell."""
+
+    name: RunName
+    uid: RunUid
+
+
+class Backstage:
+    """Plays router and agent for one channel. Made by `backstage`."""
+
+    def __init__(self, bus: NatsBus, desk: MemoryDesk, namespace: str, channel: str) -> None:
+        self._bus = bus
+        self._namespace = namespace
+        self._channel = channel
+        self._heard: deque[InboundMessage] = deque()
+        self._news = asyncio.Condition()
+        self.desk = desk
+
+    async def collect(self, deliveries: AsyncIterator[Delivery]) -> None:
+        """Take what the channel hands in, until cancelled."""
+        async for delivery in deliveries:
+            message = unwrap(delivery.data, InboundMessage)
+            await delivery.ack()
+            async with self._news:
+                self._heard.append(message)
+                self._news.notify_all()
+
+    async def heard(self, chat: str, *, patience_s: float = PATIENCE_S) -> InboundMessage:
+        """Return the next message from a chat; each is returned once.
+
+        Raises:
+            AssertionError: There is none in time.
+        """
+        try:
+            async with asyncio.timeout(patience_s), self._news:
+                while (found := self._next(chat)) is None:
+                    await self._news.wait()
+                return found
+        except TimeoutError:
+            others = [message.place.chat or message.conversation for message in self._heard]
+            raise AssertionError(
+                f"nothing was heard from {chat!r}; from others: {others}"
+            ) from None
+
+    async def accept(
+        self, message: InboundMessage, *, waiting_for: int = 0, agent: str = "helper"
+    ) -> Run:
+        """Say that a run exists for *message*."""
+        run = Run(RunName(f"stage-{uuid.uuid4().hex[:8]}"), RunUid(str(uuid.uuid4())))
+        await self._say(message, OutboundKind.ACCEPTED, run, waiting_for=waiting_for, agent=agent)
+        return run
+
+    async def finish(
+        self, message: InboundMessage, run: Run | None, text: str, **more: Any
+    ) -> OutboundMessage:
+        """Say the answer; *more* are fields of `OutboundMessage`."""
+        return await self._say(message, OutboundKind.FINAL, run, text=text, **more)
+
+    async def fail(self, message: InboundMessage, run: Run | None, sentence: str) -> None:
+        """Say why there is no answer."""
+        error = VisibleError(code="Internal", message=sentence)
+        await self._say(message, OutboundKind.ERROR, run, error=error)
+
+    async def join(self, message: InboundMessage, other: InboundMessage) -> None:
+        """Say that the answer to *other* answers *message*."""
+        await self._say(message, OutboundKind.JOINED, None, answered_with=other.message_id)
+
+    async def drop(self, message: InboundMessage) -> None:
+        """Say that *message* was withdrawn."""
+        await self._say(message, OutboundKind.DROPPED, None)
+
+    async def repeat(self, said: OutboundMessage, *, times: int) -> None:
+        """Say something again, as a router that forgot it may do."""
+        for number in range(times):
+            await self._publish(said, f"{said.message_id}/again/{number}")
+
+    async def starts(self, run: Run) -> None:
+        """Have the run say that it has started."""
+        await self._live(run, Started())
+
+    async def writes(self, run: Run, text: str, *, offset: int = 0) -> None:
+        """Have the run write a piece of its answer."""
+        await self._live(run, Delta(text=text, offset=offset))
+
+    async def uses(self, run: Run, tool: str, state: str = "started") -> None:
+        """Have the run use a tool."""
+        await self._live(run, Progress(call_id=f"{run.uid}/1", tool=tool, state=state))
+
+    async def file(self, run: Run, name: str, data: bytes) -> FileRef:
+        """Have the run make a file."""
+        id_ = uuid.uuid4().hex
+        parts = [data[at : at + FILE_PART_BYTES] for at in range(0, len(data), FILE_PART_BYTES)]
+        for number, part in enumerate(parts):
+            subject = file_part(self._namespace, run.uid, id_, number)
+            await self._bus.publish(subject, part, message_id=f"{id_}/{number}")
+        return FileRef(
+            id=id_,
+            owner=run.uid,
+            name=name,
+            media_type="text/plain",
+            size_bytes=len(data),
+            parts=len(parts),
+        )
+
+    async def read(self, ref: FileRef) -> bytes:
+        """Return the bytes of a file that the channel handed in."""
+        data = b""
+        for number in range(ref.parts):
+            part = file_part(self._namespace, ref.owner, ref.id, number)
+            stored = await self._bus.last("FILES", part)
+            assert stored is not None, f"part {number} of {ref.name!r} is not there"
+            data += stored.data
+        return data
+
+    async def dead_letters(self, stream: str = INBOX) -> int:
+        """Return how many messages of the channel were set aside so far."""
+        subject, since, count = dead(stream, self._namespace, self._channel), 1, 0
+        while stored := await self._bus.next(DEAD, subject, since=since):
+            since, count = stored.sequence + 1, count + 1
+        return count
+
+    def _next(self, chat: str) -> InboundMessage | None:
+        for message in self._heard:
+            if (message.place.chat or message.conversation) == chat:
+                self._heard.remove(message)
+                return message
+        return None
+
+    async def _say(
+        self, message: InboundMessage, kind: OutboundKind, run: Run | None, **more: Any
+    ) -> OutboundMessage:
+        shown = OutboundMessage(
+            kind=kind,
+            message_id=message.message_id,
+            conversation=message.conversation,
+            reply_to=message.reply_to,
+            run_name=run.name if run else RunName(""),
+            run_uid=run.uid if run else RunUid(""),
+        )
+        said = msgspec.structs.replace(shown, **more)
+        await self._publish(said, outbound_id(MessageId(message.message_id), kind))
+        return said
+
+    async def _publish(self, said: OutboundMessage, id_: str) -> None:
+        subject = outbox(self._namespace, self._channel)
+        await self._bus.publish(subject, wrap(said, id=id_, time=datetime.now(UTC)), message_id=id_)
+
+    async def _live(self, run: Run, event: RunEvent) -> None:
+        await self._bus.send(live(self._namespace, run.uid), encode(event))
+
+
+@asynccontextmanager
+async def backstage(bus: NatsBus, namespace: str, channel: str) -> AsyncIterator[Backstage]:
+    """Play router and agent on *bus* while the block lasts."""
+    async with (
+        memory_desk(bus, namespace, channel) as desk,
+        bus.consume(INBOX_CONSUMER) as deliveries,
+        asyncio.TaskGroup() as group,
+    ):
+        made = Backstage(bus, desk, namespace, channel)
+        collecting = group.create_task(made.collect(deliveries))
+        yield made
+        collecting.cancel()

@@ -1,0 +1,66 @@
+"""A real nats-server for a test, on a free port of 127.0.0.1."""
+
+import asyncio
+import shutil
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+START_TIMEOUT_S = 10.0
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def nats_server_binary() -> str:
+    """Return the nats-server of this environment, else the one on PATH."""
+    beside = Path(sys.executable).with_name("nats-server")
+    return str(beside) if beside.exists() else shutil.which("nats-server") or "nats-server"
+
+
+@dataclass
+class NatsServer:
+    """One server process over one data directory. It may be killed and started again."""
+
+    directory: Path
+    port: int = field(default_factory=free_port)
+    config: str = ""
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"nats://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        """Start it and return when it accepts connections."""
+        config = self.directory / "nats.conf"
+        jetstream = f'jetstream {{ store_dir: "{self.directory}", sync_interval: always }}'
+        config.write_text(self.config or f"listen: 127.0.0.1:{self.port}\n{jetstream}\n")
+        log = (self.directory / "nats.log").open("ab")
+        with log:
+            self._process = subprocess.Popen(  # noqa: ASYNC220 - starting takes a millisecond
+                [nats_server_binary(), "-c", str(config)], stdout=log, stderr=log
+            )
+        async with asyncio.timeout(START_TIMEOUT_S):
+            while not _accepts(self.port):  # noqa: ASYNC110 - the other side has no event
+                await asyncio.sleep(0.01)
+
+    def kill(self) -> None:
+        """End it by SIGKILL and wait until it is gone."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
