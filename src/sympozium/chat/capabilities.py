@@ -32,6 +32,9 @@ class Capabilities:
         preview_every_s: Shortest time between two states of a growing answer.
         per_chat: What the platform allows in one chat, for everything that is visible there.
         overall: What it allows the bot in all.
+        finds_posts: `post` with `again` finds what was posted before under the same key.
+            Where not, a placeholder is posted and noted before anything that must not be
+            seen twice, and is then edited.
     """
 
     platform: str
@@ -47,3 +50,4 @@ class Capabilities:
     preview_every_s: float
     per_chat: tuple[Rate, ...]
     overall: tuple[Rate, ...]
+    finds_posts: bool = True

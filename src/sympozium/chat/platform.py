@@ -35,11 +35,14 @@ class Target:
 
     Attributes:
         reply_to: What the channel said of the message in `InboundMessage.reply_to`.
+        in_chat: Its thread is gone: what is said of it is said in the chat that it was in.
+            Set after a `ThreadGoneError`.
     """
 
     conversation: ConversationId
     message_id: MessageId
     reply_to: str
+    in_chat: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,15 @@ class Shown:
         choices: To be shown as buttons or a menu; empty where the platform has none.
         author: The Agent in whose name it is said, where the platform can show it; or empty.
         is_private: For the sender alone; only where the platform can do that.
+        is_plain: `piece.plain` is to be sent, as literal text, and not `piece.text`. Set
+            after a `MarkupRefusedError`.
     """
 
     piece: Piece
     choices: tuple[Choice, ...] = ()
     author: str = ""
     is_private: bool = False
+    is_plain: bool = False
 
 
 @dataclass(frozen=True)

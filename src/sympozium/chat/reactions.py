@@ -1,0 +1,120 @@
+"""The reaction on a person's message: it follows the facts, in one direction, a call a change.
+
+A reaction is worth little while an answer waits for the same budget, so it is put
+on when there is room. Only the newest state is kept: who is late shows the last one.
+"""
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from sympozium.chat.platform import Mark, Target
+from sympozium.contract.names import MessageId
+
+MAX_REMEMBERED = 4096
+"""Messages whose reaction is known; of older ones the reaction stays as it is."""
+
+LOOK_AGAIN_S = 0.5
+"""How often is looked for room for what had none."""
+
+MAX_FAILURES = 5
+
+_RANK = {Mark.STORED: 1, Mark.RUNNING: 2, Mark.DONE: 3, Mark.FAILED: 3, Mark.NONE: 3}
+
+
+class Outcome(Enum):
+    """What came of showing a reaction."""
+
+    SHOWN = "shown"
+    SHED = "shed"
+    """There is no room now; nothing was called."""
+    LOST = "lost"
+    """It may be there or not."""
+    OFF = "off"
+    """Here it can never be shown."""
+
+
+ShowMark = Callable[[Target, Mark], Awaitable[Outcome]]
+
+
+def advanced(now: Mark | None, to: Mark) -> Mark:
+    """Return the state after the fact *to*: what is behind us, or a second end, changes nothing."""
+    return to if now is None or _RANK[to] > _RANK[now] else now
+
+
+@dataclass
+class _Reaction:
+    target: Target
+    wanted: Mark
+    shown: Mark | None = None
+    failures: int = 0
+    is_busy: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        return not self.is_busy and self.shown is not self.wanted
+
+
+class Marks:
+    """The reactions of one channel. What is wanted is shown by `show_loop`."""
+
+    def __init__(self) -> None:
+        self._reactions: OrderedDict[MessageId, _Reaction] = OrderedDict()
+        self._open: OrderedDict[MessageId, None] = OrderedDict()
+        self._wake = asyncio.Event()
+
+    def stored(self, target: Target) -> None:
+        """The message is on the bus' disk. Called by a channel after `Intake.store`."""
+        self.reach(target, Mark.STORED)
+
+    def reach(self, target: Target, mark: Mark) -> None:
+        """A fact: the message has come so far. Returns at once; shown when there is room."""
+        reaction = self._reactions.get(target.message_id)
+        if reaction is None:
+            reaction = self._reactions[target.message_id] = _Reaction(target, mark)
+            self._forget_oldest()
+        reaction.wanted = advanced(reaction.wanted, mark)
+        if reaction.is_open:
+            self._open[target.message_id] = None
+            self._wake.set()
+
+    async def show_loop(self, show: ShowMark, stop: asyncio.Event) -> None:
+        """Show what is wanted with *show*, until *stop* is set."""
+        async with asyncio.TaskGroup() as group:
+            looking = group.create_task(self._look(show, group))
+            await stop.wait()
+            looking.cancel()
+
+    async def _look(self, show: ShowMark, group: asyncio.TaskGroup) -> None:
+        while True:
+            self._wake.clear()
+            for message_id in list(self._open):
+                reaction = self._reactions[message_id]
+                reaction.is_busy = True
+                group.create_task(self._show(message_id, reaction, show))
+                del self._open[message_id]
+            await self._wake.wait()
+
+    async def _show(self, message_id: MessageId, reaction: _Reaction, show: ShowMark) -> None:
+        mark = reaction.wanted
+        outcome = await show(reaction.target, mark)
+        if outcome is Outcome.SHED:
+            await asyncio.sleep(LOOK_AGAIN_S)
+        elif outcome is Outcome.LOST and reaction.failures < MAX_FAILURES:
+            reaction.failures += 1
+            await asyncio.sleep(LOOK_AGAIN_S * 2.0**reaction.failures)
+        else:
+            reaction.shown = mark
+        reaction.is_busy = False
+        if reaction.is_open and message_id in self._reactions:
+            self._open[message_id] = None
+            self._wake.set()
+
+    def _forget_oldest(self) -> None:
+        while len(self._reactions) > MAX_REMEMBERED:
+            message_id, _ = self._reactions.popitem(last=False)
+            with contextlib.suppress(KeyError):
+                del self._open[message_id]
