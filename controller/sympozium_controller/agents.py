@@ -8,12 +8,13 @@ import msgspec
 from sympozium.contract.agent import AgentSpec
 from sympozium.contract.resources import AGENTS, CHANNELS, SECRETS, Object
 from sympozium.kube.client import Kube
-from sympozium.kube.errors import NotFoundError
+from sympozium.kube.errors import InvalidError, NotFoundError
 from sympozium.kube.informer import Informer, Key
 from sympozium.kube.queue import WorkQueue
 from sympozium_controller.channels.shorthand import shorthand_channels
 from sympozium_controller.conditions import Verdict, write_condition
 from sympozium_controller.furniture import FIELD_MANAGER, Furniture
+from sympozium_controller.reminders import Reminders
 from sympozium_controller.runs.view import controller_uid
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ class AgentReconciler:
         self._channels = channels
         self._furniture = furniture
         self._queue: WorkQueue[Key] = WorkQueue()
+        self._reminders = Reminders(self._queue)
         agents.listen(lambda key, _old, _new: self._queue.add(key))
         channels.listen(self._channel_changed)
 
@@ -47,10 +49,14 @@ class AgentReconciler:
             return  # the garbage collector takes its Channels
         await self._furniture.ensure(key[0])
         spec = msgspec.convert(agent["spec"], AgentSpec)
-        await self._apply_channels(agent, spec)
-        verdict = await self._verdict(key[0], spec)
+        try:
+            await self._apply_channels(agent, spec)
+        except InvalidError as error:
+            verdict = Verdict("Ready", False, "ChannelRefused", str(error))
+        else:
+            verdict = await self._verdict(key[0], spec)
         if not verdict.is_true:
-            self._queue.add_after(key, LOOK_AGAIN_S)
+            self._reminders.remind(key, LOOK_AGAIN_S)
         await write_condition(self._kube, AGENTS, self._agents, agent, verdict)
 
     async def _apply_channels(self, agent: Object, spec: AgentSpec) -> None:

@@ -9,7 +9,8 @@
 | `SYMPOZIUM_POD_NATS_URL` | the bus as pods reach it; default: `SYMPOZIUM_NATS_URL` |
 | `SYMPOZIUM_SYSTEM_NAMESPACE` | where router and controller run; default `sympozium-system` |
 | `SYMPOZIUM_IMAGE_AGENT` | image of run pods; default `sympozium/agent:local` |
-| `SYMPOZIUM_IMAGE_CHANNEL_WEB` | image of web channels; default `sympozium/channel-web:local` |
+| `SYMPOZIUM_IMAGE_CHANNEL_<PLATFORM>` | image of the channels of `WEB`, `SLACK`, `TELEGRAM` or |
+| | `DISCORD`; default `sympozium/channel-<platform>:local` |
 | `SYMPOZIUM_WEB_HOST` | address that web channels listen on in their pod; default `127.0.0.1` |
 | `SYMPOZIUM_RUN_EGRESS` | JSON list of NetworkPolicy egress rules of run pods; default: none |
 | `SYMPOZIUM_MODEL_IDLE_TIMEOUT_S` | silence after which a model has timed out; default 30 |
@@ -25,6 +26,13 @@ from dataclasses import dataclass, field
 from sympozium.contract.resources import Object
 from sympozium.runtime.settings import LOG_LEVELS, Reader
 
+PLATFORMS = ("web", "slack", "telegram", "discord")
+
+
+def default_channel_images() -> dict[str, str]:
+    """Return the image of each platform's channels, as one machine knows it."""
+    return {platform: f"sympozium/channel-{platform}:local" for platform in PLATFORMS}
+
 
 @dataclass(frozen=True)
 class PodSettings:
@@ -32,13 +40,14 @@ class PodSettings:
 
     Attributes:
         nats_url: The bus as a pod reaches it.
+        channel_images: By platform.
         api_host: The API server as a skill reaches it.
         run_egress: NetworkPolicy egress rules: what bridges and skills may reach.
     """
 
     nats_url: str
     agent_image: str = "sympozium/agent:local"
-    web_image: str = "sympozium/channel-web:local"
+    channel_images: Mapping[str, str] = field(default_factory=default_channel_images)
     web_host: str = "127.0.0.1"
     api_host: str = ""
     api_port: str = ""
@@ -85,7 +94,10 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     pods = PodSettings(
         nats_url=reader.text("SYMPOZIUM_POD_NATS_URL", bus.url),
         agent_image=reader.text("SYMPOZIUM_IMAGE_AGENT", "sympozium/agent:local"),
-        web_image=reader.text("SYMPOZIUM_IMAGE_CHANNEL_WEB", "sympozium/channel-web:local"),
+        channel_images={
+            platform: reader.text(f"SYMPOZIUM_IMAGE_CHANNEL_{platform.upper()}", image)
+            for platform, image in default_channel_images().items()
+        },
         web_host=reader.text("SYMPOZIUM_WEB_HOST", "127.0.0.1"),
         api_host=reader.text("KUBERNETES_SERVICE_HOST", ""),
         api_port=reader.text("KUBERNETES_SERVICE_PORT", ""),

@@ -14,16 +14,15 @@ from sympozium.contract.resources import (
     SERVICE_ACCOUNTS,
     Object,
 )
-from sympozium_controller.runs.pod import (
-    BUS_TOKEN_DIR,
-    TOKEN_LIFE_S,
-    container_security,
-    pod_security,
-)
+from sympozium_controller.channels.container import build_container
+from sympozium_controller.runs.pod import TOKEN_LIFE_S, pod_security
 from sympozium_controller.settings import PodSettings
 
 WANTED_ANNOTATION = f"{GROUP}/wanted"
 """Hash of what was applied, so that an unchanged Channel costs no write."""
+
+SECRET_ANNOTATION = f"{GROUP}/secret-version"
+"""On a channel's pods: which state of its Secret they were started with; see `tokens`."""
 
 _CHANNEL_ACCOUNT = "channel-"
 
@@ -49,8 +48,15 @@ def build_service_account(channel: Object) -> Object:
     }
 
 
-def build_deployment(channel: Object, spec: ChannelSpec, settings: PodSettings) -> Object:
-    """Describe the Deployment of a channel. The same Channel always gives the same one."""
+def build_deployment(
+    channel: Object, spec: ChannelSpec, settings: PodSettings, *, secret_version: str = ""
+) -> Object:
+    """Describe the Deployment of a channel. The same Channel and Secret always give the same one.
+
+    There is one pod, and the old one ends before the new one starts: a platform
+    that hands each event to whoever asks next knows one program a bot.
+    """
+    annotations = {"annotations": {SECRET_ANNOTATION: secret_version}} if secret_version else {}
     labels = {COMPONENT_LABEL: "channel", CHANNEL_LABEL: channel["metadata"]["name"]}
     deployment: Object = {
         "apiVersion": DEPLOYMENTS.api_version,
@@ -61,7 +67,7 @@ def build_deployment(channel: Object, spec: ChannelSpec, settings: PodSettings) 
             "strategy": {"type": "Recreate"},
             "selector": {"matchLabels": labels},
             "template": {
-                "metadata": {"labels": {MANAGED_BY_LABEL: "sympozium", **labels}},
+                "metadata": {"labels": {MANAGED_BY_LABEL: "sympozium", **labels}, **annotations},
                 "spec": _pod_spec(channel, spec, settings),
             },
         },
@@ -78,6 +84,14 @@ def is_as_wanted(held: Object | None, wanted: Object) -> bool:
     annotations = held["metadata"].get("annotations") or {}
     expected: str = wanted["metadata"]["annotations"][WANTED_ANNOTATION]
     return bool(annotations.get(WANTED_ANNOTATION) == expected)
+
+
+def secret_version_of(deployment: Object | None) -> str:
+    """Return the state of the Secret that a channel's *deployment* was made from, or ""."""
+    if deployment is None:
+        return ""
+    annotations = deployment["spec"]["template"]["metadata"].get("annotations") or {}
+    return str(annotations.get(SECRET_ANNOTATION, ""))
 
 
 def _metadata(channel: Object) -> Object:
@@ -111,50 +125,8 @@ def _pod_spec(channel: Object, spec: ChannelSpec, settings: PodSettings) -> Obje
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 10,
         "securityContext": pod_security(),
-        "containers": [_web_container(channel, spec, settings)],
+        "containers": [build_container(channel, spec, settings)],
         "volumes": [
             {"name": "bus-token", "projected": {"sources": [{"serviceAccountToken": token}]}}
         ],
-    }
-
-
-def _web_container(channel: Object, spec: ChannelSpec, settings: PodSettings) -> Object:
-    metadata = channel["metadata"]
-    values = {
-        "SYMPOZIUM_CHANNEL_NAMESPACE": metadata["namespace"],
-        "SYMPOZIUM_CHANNEL_NAME": metadata["name"],
-        "SYMPOZIUM_NATS_URL": settings.nats_url,
-        "SYMPOZIUM_NATS_TOKEN_FILE": f"{BUS_TOKEN_DIR}/token",
-        "SYMPOZIUM_WEB_HOST": settings.web_host,
-        "SYMPOZIUM_WEB_PORT": str(spec.web.port),
-    }
-    env: list[Object] = [{"name": name, "value": value} for name, value in values.items()]
-    if spec.web.token_secret_ref:
-        key = {"name": spec.web.token_secret_ref, "key": "token"}
-        env.append({"name": "SYMPOZIUM_WEB_TOKEN", "valueFrom": {"secretKeyRef": key}})
-    return {
-        "name": "channel",
-        "image": settings.web_image,
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["python", "-m", "sympozium_web"],
-        "env": env,
-        "ports": [{"name": "web", "containerPort": spec.web.port}],
-        "securityContext": container_security(),
-        "resources": {
-            "requests": {"cpu": "20m", "memory": "64Mi"},
-            "limits": {"memory": "256Mi"},
-        },
-        "volumeMounts": [{"name": "bus-token", "mountPath": BUS_TOKEN_DIR, "readOnly": True}],
-        "startupProbe": _probe("/livez", period_s=1, failures=60),
-        "livenessProbe": _probe("/livez", period_s=10, failures=3),
-        "readinessProbe": _probe("/readyz", period_s=5, failures=2),
-    }
-
-
-def _probe(path: str, *, period_s: int, failures: int) -> Object:
-    return {
-        "httpGet": {"path": path, "port": "web"},
-        "periodSeconds": period_s,
-        "timeoutSeconds": 2,
-        "failureThreshold": failures,
     }

@@ -26,14 +26,27 @@ from sympozium_controller.channels.deployment import (
     build_service_account,
     channel_object_name,
     is_as_wanted,
+    secret_version_of,
 )
+from sympozium_controller.channels.tokens import look_at_secret, tokens_of
 from sympozium_controller.conditions import Verdict, write_condition
 from sympozium_controller.furniture import FIELD_MANAGER, Furniture
+from sympozium_controller.reminders import Reminders
 from sympozium_controller.settings import PodSettings
 
 log = logging.getLogger(__name__)
 
 _OURS = f"{COMPONENT_LABEL}=channel"
+
+MISSING_SECRET_S = 10.0
+"""How often a Secret that a Channel names, and that is not usable, is looked at again."""
+
+CHANGED_SECRET_S = 60.0
+"""How soon a changed Secret is noticed.
+
+To be told of a change at once we would have to watch, and so to read, everybody's
+Secrets; we may read one by its name only.
+"""
 
 
 class ChannelCache:
@@ -66,6 +79,7 @@ class ChannelReconciler:
         self._furniture = furniture
         self._settings = settings
         self._queue: WorkQueue[Key] = WorkQueue()
+        self._reminders = Reminders(self._queue)
         self._with_consumer: set[Key] = set()
         cache.channels.listen(lambda key, _old, _new: self._queue.add(key))
         cache.deployments.listen(self._deployment_changed)
@@ -93,15 +107,21 @@ class ChannelReconciler:
         await self._furniture.ensure(namespace)
         await self._ensure_consumer(key)
         spec = msgspec.convert(channel["spec"], ChannelSpec)
-        wanted = build_deployment(channel, spec, self._settings)
+        secret = await look_at_secret(self._kube, namespace, spec)
+        if tokens_of(spec):
+            is_missing = secret.problem is not None
+            self._reminders.remind(key, MISSING_SECRET_S if is_missing else CHANGED_SECRET_S)
         held = self._cache.deployments.get(namespace, channel_object_name(name))
+        # A bot at work keeps the tokens that it has while there are none to replace them.
+        version = secret.version or secret_version_of(held)
+        wanted = build_deployment(channel, spec, self._settings, secret_version=version)
         if not is_as_wanted(held, wanted):
             account = build_service_account(channel)
             await self._kube.apply(SERVICE_ACCOUNTS, account, manager=FIELD_MANAGER)
             held = await self._kube.apply(DEPLOYMENTS, wanted, manager=FIELD_MANAGER)
             self._cache.deployments.remember(held)
             log.info("channel applied", extra={"action": "apply", "channel": name})
-        return availability(held or {})
+        return secret.problem or availability(held or {})
 
     async def _ensure_consumer(self, key: Key) -> None:
         if key not in self._with_consumer:
@@ -110,6 +130,7 @@ class ChannelReconciler:
 
     async def _remove(self, key: Key) -> None:
         self._with_consumer.discard(key)
+        self._reminders.forget(key)
         if is_subject_token(key[1]):
             await delete_consumer(self._bus.client, outbox_consumer(*key))
             log.info("channel removed", extra={"action": "delete", "channel": key[1]})

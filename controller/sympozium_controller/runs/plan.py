@@ -5,7 +5,6 @@ from datetime import timedelta
 
 from sympozium.contract.agent import AgentSpec, Resources
 from sympozium.contract.agentrun import AgentRunSpec, ModelSpec, ToolPolicy
-from sympozium.contract.limits import MAX_RUN_TIMEOUT
 from sympozium.contract.times import parse_duration
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
@@ -35,6 +34,6 @@ def plan_run(spec: AgentRunSpec, agent: AgentSpec) -> Plan:
         model=model,
         skills=tuple(dict.fromkeys(skill.skill_pack_ref for skill in skills)),
         tools=spec.tool_policy or ToolPolicy(),
-        timeout=min(parse_duration(spec.timeout or config.timeout), MAX_RUN_TIMEOUT),
+        timeout=parse_duration(spec.timeout or config.timeout),
         resources=config.resources,
     )
