@@ -2,7 +2,7 @@
 
 import typer
 
-from sympozium_local.cli import chat, lifecycle, runs, show, status
+from sympozium_local.cli import channels, chat, doctor, lifecycle, runs, show, status
 
 app = typer.Typer(
     name="sympozium",
@@ -20,6 +20,8 @@ Start the system, ask it something, look at what it did:
 
     sympozium runs list
 
+    sympozium channel add slack
+
     KUBECONFIG=$(sympozium kubeconfig) kubectl get agents,agentruns,channels,pods
 
 State is kept in `$SYMPOZIUM_HOME` (default `~/.local/state/sympozium`), the web chat listens on
@@ -32,6 +34,8 @@ app.command("up")(lifecycle.up)
 app.command("down")(lifecycle.down)
 app.command("chat")(chat.chat)
 app.add_typer(runs.app, name="runs")
+app.add_typer(channels.app, name="channel")
+app.command("doctor")(doctor.doctor)
 app.command("status")(status.status)
 app.command("kubeconfig")(show.kubeconfig)
 app.command("crds")(show.crds)

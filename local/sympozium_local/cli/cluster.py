@@ -16,6 +16,7 @@ from sympozium.contract.resources import Object
 from sympozium.kube.errors import from_status
 
 TIMEOUT_S = 15.0
+FIELD_MANAGER = "sympozium-cli"
 _CHUNK_BYTES = 16384
 
 
@@ -40,6 +41,24 @@ class Cluster:
         """Merge *patch* into an object."""
         headers = {"Content-Type": "application/merge-patch+json"}
         return self._json("PATCH", path, body=json.dumps(patch), headers=headers)
+
+    def apply(self, path: str, obj: Object) -> Object:
+        """Make an object's fields be as *obj* says, whoever set them before; create it if need be.
+
+        Raises:
+            InvalidError: A rule of its kind refuses it.
+        """
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        headers = {"Content-Type": "application/apply-patch+yaml"}
+        return self._json("PATCH", path, query=query, body=json.dumps(obj), headers=headers)
+
+    def delete(self, path: str) -> Object:
+        """Delete an object.
+
+        Raises:
+            NotFoundError: It is not there.
+        """
+        return self._json("DELETE", path)
 
     def stream(self, path: str, **query: str) -> Iterator[bytes]:
         """Yield the bytes that a path answers, as they come.

@@ -35,6 +35,7 @@ LOGS_GONE = "its pod is gone; a run's pod is kept for ten minutes after its end"
 def list_runs(namespace: Namespace = "default", output: Output = "text", limit: Limit = 30) -> None:
     """List runs, the newest first."""
     from sympozium_local.cli.screen import say
+    from sympozium_local.cli.table import print_table
 
     _check(output)
     runs = _cluster().get(_path(namespace))["items"]
@@ -44,7 +45,7 @@ def list_runs(namespace: Namespace = "default", output: Output = "text", limit: 
         _print_json(runs)
     elif runs:
         rows = [("NAME", "AGENT", "PHASE", "REASON", "AGE", "TASK"), *map(_row, runs)]
-        _print_table(rows)
+        print_table(rows)
     else:
         say(f"No runs in namespace '{namespace}'. Start one: sympozium chat \"hello\"")
 
@@ -165,13 +166,6 @@ def _row(run: "Object") -> tuple[str, ...]:
         age(now() - created),
         task if len(task) <= 50 else task[:49] + "…",
     )
-
-
-def _print_table(rows: list[tuple[str, ...]]) -> None:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        sys.stdout.write("   ".join(cells).rstrip() + "\n")
 
 
 def _print_json(value: Any) -> None:
