@@ -1,0 +1,98 @@
+"""How many calls a platform takes in a time, counted so that it counts no more than we do.
+
+A call arrives at the platform at some moment between its start and its answer. A
+window therefore holds a call from its start until its whole length after its answer:
+whatever the network does, the platform never sees more calls in any window than it
+allows. And a full window is used again the moment the platform would.
+"""
+
+from dataclasses import dataclass, field
+
+from sympozium.chat.capabilities import Rate
+
+MAX_TRANSIT_S = 3.0
+"""A request that was sent so long ago has arrived; a slow upload does not hold its chat longer."""
+
+SLOWER = 1.5
+SLOWEST = 8.0
+FASTER = 0.05
+"""What one call that was taken gives back of the slowness."""
+
+IDLE_AFTER_S = 120.0
+
+
+@dataclass(eq=False)
+class Call:
+    """One call, from its start on."""
+
+    started_at: float
+    ended_at: float | None = None
+
+    def arrived_by(self) -> float:
+        """Return when it has reached the platform at the latest."""
+        latest = self.started_at + MAX_TRANSIT_S
+        return latest if self.ended_at is None else min(self.ended_at, latest)
+
+
+@dataclass
+class Pace:
+    """What may be sent to one chat, or by the bot in all: rates, penalties, and what was learned.
+
+    Attributes:
+        closed_until: The end of a penalty, on the loop's clock.
+        slowness: By how much the windows are longer than the platform says; it grows
+            when the platform refuses although we kept to them.
+    """
+
+    rates: tuple[Rate, ...]
+    closed_until: float = 0.0
+    slowness: float = 1.0
+    used_at: float = 0.0
+    calls: list[Call] = field(default_factory=list)
+
+    def room_at(self, now: float, *, is_spare: bool = False) -> float:
+        """Return when the next call may start; *now* or earlier: at once.
+
+        Args:
+            now: On the loop's clock.
+            is_spare: Leave a quarter of every window for what is more important.
+        """
+        due = self.closed_until
+        for rate in self.rates:
+            allowed = rate.count - (rate.count // 4 if is_spare else 0)
+            length_s = rate.per_s * self.slowness
+            free_at = sorted(call.arrived_by() + length_s for call in self.calls)
+            if len(free_at) >= allowed:
+                due = max(due, free_at[-allowed])
+        return due
+
+    def start(self, now: float) -> Call:
+        """Count a call that starts now."""
+        longest_s = max((rate.per_s for rate in self.rates), default=0.0) * self.slowness
+        self.calls = [
+            call
+            for call in self.calls
+            if call.ended_at is None or call.arrived_by() + longest_s > now
+        ]
+        call = Call(now)
+        self.calls.append(call)
+        self.used_at = now
+        return call
+
+    def close(self, until: float) -> None:
+        """Note a penalty: nothing may start before *until*, and less often afterwards."""
+        self.closed_until = max(self.closed_until, until)
+        self.slowness = min(self.slowness * SLOWER, SLOWEST)
+
+    def taken(self) -> None:
+        """Note that the platform took a call."""
+        self.slowness = max(1.0, self.slowness - FASTER)
+
+    def is_idle(self, now: float) -> bool:
+        """Return whether nothing is lost by forgetting it."""
+        longest_s = max((rate.per_s for rate in self.rates), default=0.0) * self.slowness
+        return (
+            now > self.closed_until
+            and all(call.ended_at is not None for call in self.calls)
+            and now > self.used_at + max(IDLE_AFTER_S, longest_s)
+        )
