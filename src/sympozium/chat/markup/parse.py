@@ -1,0 +1,168 @@
+"""Reads a model's Markdown into a tree."""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock
+from markdown_it.token import Token
+
+from sympozium.chat.markup.bare_url import bare_url
+from sympozium.chat.markup.inline import inlines
+from sympozium.chat.markup.neutral import without_controls, without_surrogates
+from sympozium.chat.markup.tree import (
+    Block,
+    Cells,
+    Fence,
+    Heading,
+    Item,
+    Listing,
+    Paragraph,
+    Quote,
+    Rule,
+    Table,
+    Text,
+)
+
+MAX_LEVEL = 40
+"""Lists and quotes within each other, a list counting twice; deeper ones are shown as text."""
+
+Tokens = Iterator[Token]
+
+
+def parse(markdown: str) -> tuple[Block, ...]:
+    """Return the blocks of *markdown*: CommonMark with tables, strikethrough, tasks, addresses.
+
+    HTML is text. No text is lost, whatever is written.
+    """
+    tokens = _parser().parse(without_surrogates(markdown))
+    return _blocks(iter(tokens), until="")
+
+
+@cache
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": MAX_LEVEL + 20})
+    parser.enable(["table", "strikethrough"])
+    parser.inline.ruler.after("text", "bare_url", bare_url)
+    parser.block.ruler.before("table", "too_deep", _too_deep)
+    return parser
+
+
+def _too_deep(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Take what lies too deep as one paragraph, where the parser would leave it out."""
+    if silent or state.level < MAX_LEVEL:
+        return False
+    state.push("paragraph_open", "p", 1).map = [start, end]
+    inline = state.push("inline", "", 0)
+    inline.content = state.getLines(start, end, state.blkIndent, keepLastLF=False).strip()
+    inline.map = [start, end]
+    inline.children = []
+    state.push("paragraph_close", "p", -1)
+    state.line = end
+    return True
+
+
+def _blocks(tokens: Tokens, *, until: str) -> tuple[Block, ...]:
+    found: list[Block] = []
+    for token in tokens:
+        if token.type == until:
+            break
+        found.append(_BUILDERS[token.type](token, tokens))
+    return tuple(found)
+
+
+def _paragraph(token: Token, tokens: Tokens) -> Paragraph:
+    return Paragraph(_line(tokens, "paragraph_close"), is_tight=token.hidden)
+
+
+def _heading(token: Token, tokens: Tokens) -> Heading:
+    return Heading(int(token.tag[1:]), _line(tokens, "heading_close"))
+
+
+def _line(tokens: Tokens, until: str) -> tuple[Any, ...]:
+    children: tuple[Any, ...] = ()
+    for token in tokens:
+        if token.type == until:
+            break
+        children += inlines(token.children or [])
+    return children
+
+
+def _fence(token: Token, _: Tokens) -> Fence:
+    words = without_controls(token.info).split()
+    return Fence(words[0] if words else "", without_controls(token.content).rstrip("\n"))
+
+
+def _quote(_: Token, tokens: Tokens) -> Quote:
+    return Quote(_blocks(tokens, until="blockquote_close"))
+
+
+def _listing(token: Token, tokens: Tokens) -> Listing:
+    is_ordered = token.type == "ordered_list_open"
+    items: list[Item] = []
+    for inner in tokens:
+        if inner.type == token.type.replace("open", "close"):
+            break
+        items.append(_item(tokens))
+    return Listing(
+        items=tuple(items),
+        start=int(token.attrs.get("start", 1)) if is_ordered else None,
+        delimiter=token.markup,
+        is_tight=all(
+            block.is_tight
+            for item in items
+            for block in item.blocks
+            if isinstance(block, Paragraph)
+        ),
+    )
+
+
+def _item(tokens: Tokens) -> Item:
+    blocks = _blocks(tokens, until="list_item_close")
+    match blocks:
+        case (Paragraph(children=(Text(text), *rest)) as first, *others):
+            box, space, words = text[:3], text[3:4], text[4:]
+            if box in _BOXES and (space == " " or (not space and not rest)):
+                children = (Text(words), *rest) if words else tuple(rest)
+                return Item((Paragraph(children, first.is_tight), *others), _BOXES[box])
+    return Item(blocks)
+
+
+_BOXES = {"[ ]": False, "[x]": True, "[X]": True}
+
+
+def _rule(_: Token, __: Tokens) -> Rule:
+    return Rule()
+
+
+def _table(_: Token, tokens: Tokens) -> Table:
+    aligns: list[str] = []
+    rows: list[Cells] = []
+    cells: list[Any] = []
+    for token in tokens:
+        match token.type:
+            case "table_close":
+                break
+            case "th_open":
+                aligns.append(str(token.attrs.get("style", "")).removeprefix("text-align:"))
+            case "tr_open":
+                cells = []
+            case "inline":
+                cells.append(inlines(token.children or []))
+            case "tr_close":
+                rows.append(tuple(cells))
+    return Table(tuple(aligns), rows[0], tuple(rows[1:]))
+
+
+_BUILDERS: dict[str, Callable[[Token, Tokens], Block]] = {
+    "paragraph_open": _paragraph,
+    "heading_open": _heading,
+    "fence": _fence,
+    "code_block": _fence,
+    "blockquote_open": _quote,
+    "bullet_list_open": _listing,
+    "ordered_list_open": _listing,
+    "hr": _rule,
+    "table_open": _table,
+}
