@@ -8,11 +8,13 @@ import asyncio
 from collections.abc import Iterable
 
 from sympozium.contract.agentrun import TERMINAL_PHASES
+from sympozium.contract.conditions import Condition
 from sympozium.contract.names import RunName, RunUid
 from sympozium.contract.resources import AGENT_RUNS, AGENTS, CHANNELS, Object, Resource
 from sympozium.kube.client import Kube
 from sympozium.kube.errors import AlreadyExistsError, NotFoundError
 from sympozium.kube.informer import Informer, Listener
+from sympozium_router.channel_status import change_status, with_condition
 
 _UID = "uid"
 
@@ -82,9 +84,13 @@ class Cluster:
             self._runs.remember(found)
         return _of_uid(found, uid)
 
+    def known_run_by_uid(self, namespace: str, uid: RunUid) -> Object | None:
+        """Return the copy of the run of a uid, if there is one in *namespace*."""
+        return _first_in(namespace, self._runs.by_index(_UID, uid))
+
     async def run_by_uid(self, namespace: str, uid: RunUid) -> Object | None:
         """Return the run of a uid, or None where there is none in *namespace*; raises as `run`."""
-        found = _first_in(namespace, self._runs.by_index(_UID, uid))
+        found = self.known_run_by_uid(namespace, uid)
         if found is None:
             listed = (await self._kube.list(AGENT_RUNS, namespace)).items
             found = _first_in(namespace, (run for run in listed if uid in _uid_of(run)))
@@ -105,6 +111,18 @@ class Cluster:
             created = await self._kube.get(AGENT_RUNS, metadata["namespace"], metadata["name"])
         self._runs.remember(created)
         return created
+
+    async def set_condition(self, namespace: str, channel: str, condition: Condition) -> None:
+        """Write a condition of a Channel, unless it says what it said; raises as `channel`.
+
+        Raises:
+            NotFoundError: There is no such Channel.
+        """
+
+        def change(status: Object) -> Object | None:
+            return with_condition(status, condition)
+
+        await change_status(self._kube, namespace, channel, change)
 
     @property
     def _informers(self) -> tuple[Informer, ...]:

@@ -12,11 +12,14 @@ from sympozium_router.backlog import Backlog
 from sympozium_router.clock import Clock, utc_now
 from sympozium_router.cluster import Cluster
 from sympozium_router.context import Contexts
+from sympozium_router.fetches import Fetches
 from sympozium_router.health import Health
 from sympozium_router.history import History
 from sympozium_router.intake import Intake
+from sympozium_router.notes import Desk
 from sympozium_router.outbox import Outbox
 from sympozium_router.replies import Replies
+from sympozium_router.reports import Reports
 from sympozium_router.runs import Runs
 from sympozium_router.upkeep import Pruning
 
@@ -42,6 +45,9 @@ class Router:
         self._intake = Intake(bus, Backlog(bus, store), runs, self._outbox.look_at)
         self._contexts = Contexts(bus, store, self._cluster, replies)
         self._history = History(bus, store)
+        self._desk = Desk(bus, store, clock)
+        self._reports = Reports(bus, self._cluster, clock)
+        self._fetches = Fetches(bus, store, self._cluster)
 
     async def run(self, stop: asyncio.Event, health: Health, *, keep: timedelta) -> None:
         """Route until *stop* is set, then finish what is begun.
@@ -50,7 +56,11 @@ class Router:
             ExceptionGroup: A part cannot go on: a role is missing, the bus is gone for good.
         """
         health.watch(self._missing, self._store_missing)
-        async with self._history.responding():
+        async with (
+            self._history.responding(),
+            self._desk.responding(),
+            self._reports.responding(),
+        ):
             await run_until_stopped(
                 self._bus.stay_connected,
                 self._cluster.follow,
@@ -65,7 +75,11 @@ class Router:
         if not await self._synced_before(stop):
             return
         log.info("router started", extra={"action": "start"})
-        async with self._contexts.responding(), asyncio.TaskGroup() as group:
+        async with (
+            self._contexts.responding(),
+            self._fetches.responding(),
+            asyncio.TaskGroup() as group,
+        ):
             group.create_task(self._intake.run(stop))
             group.create_task(self._outbox.run(stop))
 

@@ -3,9 +3,10 @@
 import asyncio
 import logging
 from datetime import timedelta
+from typing import Protocol
 
 from sympozium.contract.errors import TransientError
-from sympozium.store.ports import Upkeep
+from sympozium.store.ports import Notes, Upkeep
 from sympozium_router.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -16,11 +17,18 @@ PRUNE_AT_ONCE = 500
 
 PAUSE_S = 0.05
 
+KEEP_NOTES = timedelta(days=14)
+"""Longer than a channel's messages can wait in the streams."""
+
+
+class Store(Upkeep, Notes, Protocol):
+    """What pruning needs of the session store."""
+
 
 class Pruning:
     """Keeps the store from growing for ever."""
 
-    def __init__(self, store: Upkeep, keep: timedelta, clock: Clock) -> None:
+    def __init__(self, store: Store, keep: timedelta, clock: Clock) -> None:
         self._store = store
         self._keep = keep
         self._clock = clock
@@ -49,9 +57,20 @@ class Pruning:
             if deleted < PRUNE_AT_ONCE:
                 break
             await _pause(stop, PAUSE_S)
+        await self._prune_notes(stop)
         if total:
             log.info("old messages deleted", extra={"action": "prune", "count": total})
         return total
+
+    async def _prune_notes(self, stop: asyncio.Event) -> None:
+        now = self._clock()
+        while not stop.is_set():
+            deleted = await self._store.prune_notes(
+                written_before=now - KEEP_NOTES, now=now, limit=PRUNE_AT_ONCE
+            )
+            if deleted < PRUNE_AT_ONCE:
+                return
+            await _pause(stop, PAUSE_S)
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

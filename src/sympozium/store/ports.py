@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from sympozium.contract.desk import NotesAnswer, NotesRequest
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.messages import InboundMessage, VisibleError
 from sympozium.contract.names import ConversationId, MessageId, RunName, RunUid
@@ -23,6 +24,13 @@ class StoreUnavailableError(TransientError):
 
 class StoreRefusedError(PermanentError):
     """The store cannot hold this value, or its schema is not one that this program knows."""
+
+
+class ChannelKey(NamedTuple):
+    """A channel, for the whole system."""
+
+    namespace: str
+    channel: str
 
 
 class Conversation(NamedTuple):
@@ -125,6 +133,9 @@ class Transcripts(Protocol):
     ) -> Sequence[Message]:
         """Return the newest *limit* messages, oldest first, of sequences below *before*."""
 
+    async def is_run_of(self, channel: ChannelKey, uid: RunUid) -> bool:
+        """Return whether the run of *uid*, deleted or not, answered a message of *channel*."""
+
 
 class Upkeep(Protocol):
     """Keeping the store small and knowing that it is there."""
@@ -140,5 +151,18 @@ class Upkeep(Protocol):
         """
 
 
-class SessionStore(Messages, Unfinished, Transcripts, Upkeep, Protocol):
+class Notes(Protocol):
+    """What channels keep with us: notes by key, and claims that expire."""
+
+    async def note(self, owner: ChannelKey, request: NotesRequest, *, now: datetime) -> NotesAnswer:
+        """Keep, read and claim as *request* says, in one transaction."""
+
+    async def trim_notes(self, owner: ChannelKey, *, most: int) -> int:
+        """Delete the oldest notes of *owner* beyond *most*; return how many."""
+
+    async def prune_notes(self, *, written_before: datetime, now: datetime, limit: int) -> int:
+        """Delete up to *limit* notes written before then, and claims that have expired."""
+
+
+class SessionStore(Messages, Unfinished, Transcripts, Upkeep, Notes, Protocol):
     """All of it."""

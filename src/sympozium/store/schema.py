@@ -59,6 +59,7 @@ sa.Index(
     messages.c.sequence,
 )
 sa.Index("messages_by_sequence", messages.c.sequence)
+sa.Index("messages_by_run", messages.c.run_uid)
 
 UNFINISHED = messages.c.outbox_sequence == sa.literal_column("0")
 """Written out, not bound: only so does a database see that the index is for this condition."""
@@ -72,3 +73,26 @@ sa.Index(
     postgresql_where=UNFINISHED,
 )
 sa.Index("messages_by_end", messages.c.ended_at)
+
+notes = sa.Table(
+    "notes",
+    metadata,
+    sa.Column("namespace", sa.Text, primary_key=True),
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("written_at", UtcTime, nullable=False),
+)
+sa.Index("notes_by_age", notes.c.written_at)
+sa.Index("notes_by_channel", notes.c.namespace, notes.c.channel, notes.c.written_at)
+
+claims = sa.Table(
+    "claims",
+    metadata,
+    sa.Column("namespace", sa.Text, primary_key=True),
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("expires_at", UtcTime, nullable=False),
+)
+sa.Index("claims_by_age", claims.c.expires_at)

@@ -8,14 +8,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sympozium.contract.desk import NotesAnswer, NotesRequest
 from sympozium.contract.limits import TOMBSTONE_AGE
 from sympozium.contract.messages import InboundMessage, Sender, VisibleError
 from sympozium.contract.names import ConversationId, MessageId, RunName, RunUid
-from sympozium.store import statements
+from sympozium.store import notes, statements
 from sympozium.store.engine import READING, WRITING, create_engine
 from sympozium.store.lane import Lane
 from sympozium.store.migrate import migrate
 from sympozium.store.ports import (
+    ChannelKey,
     Conversation,
     End,
     Message,
@@ -99,6 +101,14 @@ class SqlStore:
         )
         return newest_first[::-1]
 
+    async def is_run_of(self, channel: ChannelKey, uid: RunUid) -> bool:
+        """Return whether a run answered a message of a channel; see `Transcripts.is_run_of`."""
+        values = {**channel._asdict(), "run_uid": uid}
+        found = await self._reads.run(
+            lambda connection: connection.execute(statements.RUN_OF, values).scalar()
+        )
+        return bool(uid) and found is not None
+
     async def check(self) -> None:
         """Return if the store answers; see `Upkeep.check`."""
         await self._reads.run(lambda connection: _execute(connection, sa.select(1), {}))
@@ -110,6 +120,21 @@ class SqlStore:
         values = {"ended_before": ended_before, "limit": limit}
         return await self._writes.run(
             lambda connection: connection.execute(statements.PRUNE, values).rowcount
+        )
+
+    async def note(self, owner: ChannelKey, request: NotesRequest, *, now: datetime) -> NotesAnswer:
+        """Keep, read and claim; see `Notes.note`."""
+        lane = self._writes if request.put or request.claim else self._reads
+        return await lane.run(lambda connection: notes.note(connection, owner, request, now))
+
+    async def trim_notes(self, owner: ChannelKey, *, most: int) -> int:
+        """Delete the oldest notes; see `Notes.trim_notes`."""
+        return await self._writes.run(lambda connection: notes.trim(connection, owner, most))
+
+    async def prune_notes(self, *, written_before: datetime, now: datetime, limit: int) -> int:
+        """Delete old notes; see `Notes.prune_notes`."""
+        return await self._writes.run(
+            lambda connection: notes.prune(connection, written_before, now, limit)
         )
 
     def close(self) -> None:

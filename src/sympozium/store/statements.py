@@ -55,6 +55,15 @@ HANDLED = sa.select(_C.sequence).where(
 TRANSCRIPT = (
     messages.select().where(_IN_CONVERSATION, _BEFORE).order_by(_C.sequence.desc()).limit(_LIMIT)
 )
+RUN_OF = (
+    sa.select(sa.literal(1))
+    .where(
+        _C.run_uid == sa.bindparam("run_uid"),
+        _C.namespace == sa.bindparam("namespace"),
+        _C.channel == sa.bindparam("channel"),
+    )
+    .limit(1)
+)
 
 _OLD = (
     sa.select(_C.namespace, _C.channel, _C.message_id)
