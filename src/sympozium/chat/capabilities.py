@@ -34,7 +34,7 @@ class Capabilities:
         overall: What it allows the bot in all.
         finds_posts: `post` with `again` finds what was posted before under the same key.
             Where not, a placeholder is posted and noted before anything that must not be
-            seen twice, and is then edited.
+            seen twice, and is then edited: two calls where one would do.
     """
 
     platform: str
@@ -50,4 +50,4 @@ class Capabilities:
     preview_every_s: float
     per_chat: tuple[Rate, ...]
     overall: tuple[Rate, ...]
-    finds_posts: bool = True
+    finds_posts: bool = False

@@ -71,8 +71,10 @@ class Growing:
 
     Attributes:
         markdown: All of it so far, as the model wrote it.
-        piece: What fits into one message, in the platform's dialect.
-        status: What is being done, in a few words ("cluster-reader, 12 s"); may be empty.
+        piece: All that is to be seen in one message, *status* included, in the platform's
+            dialect. Who shows *markdown* or *status* by other means need not use it.
+        status: What is being done, in a few words of plain text ("cluster-reader, 12 s");
+            may be empty.
         choices: Such as Stop.
     """
 
@@ -101,6 +103,7 @@ class Posts(Protocol):
             target: Where it belongs.
             shown: What it says.
             key: Identity of this post. A platform that recognises a repetition is given it.
+                A placeholder and the end that replaces it have the same key.
             again: It may have been posted before under this key, and the answer was lost.
                 The adapter then looks for it first, where the platform lets it.
 
