@@ -1,1 +1,1 @@
-"""The Telegram channel: one bot account in Telegram."""
+"""The channel that speaks Telegram for one bot account."""

@@ -1,0 +1,33 @@
+"""What Telegram can do, as data."""
+
+from sympozium.chat.capabilities import Capabilities, Rate
+from sympozium.chat.markup import Dialect, LengthUnit, Limit
+
+MAX_TEXT_UNITS = 4096
+"""Longest text of a message. The markup counts here, so that no text can be over the limit.
+
+Source: https://core.telegram.org/bots/api#sendmessage
+"""
+
+MAX_UPLOAD_BYTES = 50 * 1000 * 1000
+"""Source: https://core.telegram.org/bots/api#sending-files"""
+
+TYPING_STAYS_S = 5.0
+"""Source: https://core.telegram.org/bots/api#sendchataction"""
+
+CAPABILITIES = Capabilities(
+    platform="telegram",
+    dialect=Dialect.TELEGRAM,
+    limit=Limit(MAX_TEXT_UNITS, LengthUnit.UTF16),
+    can_edit=True,
+    can_mark=True,
+    has_choices=True,
+    has_private=False,
+    max_file_bytes=MAX_UPLOAD_BYTES,
+    max_pieces=5,
+    signal_every_s=TYPING_STAYS_S - 0.5,
+    preview_every_s=3.0,
+    # Source: https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
+    per_chat=(Rate(1, 1.0), Rate(20, 60.0)),
+    overall=(Rate(30, 1.0),),
+)

@@ -1,0 +1,103 @@
+"""The connection to Telegram: one HTTP client, and for the webhook an HTTP server."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from aiohttp import web
+
+from sympozium.chat.program import Office, Parts
+from sympozium.contract.errors import PermanentError
+from sympozium.runtime.loops import Loop
+from sympozium_telegram.account import Account
+from sympozium_telegram.bot_api import BotApi, http_session
+from sympozium_telegram.buttons import Buttons
+from sympozium_telegram.drafts import Drafts
+from sympozium_telegram.inbound import Inbound, Stores
+from sympozium_telegram.lease import Lease
+from sympozium_telegram.originals import Originals
+from sympozium_telegram.outbound import Telegram
+from sympozium_telegram.polling import Poller
+from sympozium_telegram.settings import POLL, Settings
+from sympozium_telegram.taking_files import TakingFiles
+from sympozium_telegram.webhook import Webhook
+
+IDLE_TIMEOUT_S = 75.0
+"""Telegram keeps its connections; one without a request for so long is closed."""
+
+UNREAD_TIMEOUT_MS = 30_000
+MAX_HEADER_BYTES = 8190
+SHUTDOWN_TIMEOUT_S = 2.0
+
+
+@asynccontextmanager
+async def open_telegram(settings: Settings, office: Office) -> AsyncIterator[Parts]:
+    """Yield the channel's parts; the client is closed when the block is left."""
+    async with http_session() as session:
+        api = BotApi(settings.token, settings.api_url, session)
+        buttons = Buttons(office.desk)
+        stores = Stores(
+            intake=office.intake,
+            marks=office.marks,
+            originals=Originals(office.desk),
+            buttons=buttons,
+            files=TakingFiles(api, office.files),
+        )
+        inbound = Inbound(api, stores, settings.channel.triggers)
+        account = Account(api, settings)
+        loops = _inbound_loops(settings, office, api, account, inbound)
+        yield Parts(Telegram(api, buttons, Drafts(api)), loops)
+
+
+def _inbound_loops(
+    settings: Settings, office: Office, api: BotApi, account: Account, inbound: Inbound
+) -> tuple[Loop, ...]:
+    if settings.transport == POLL:
+        poller = Poller(api, account, inbound, Lease(office.desk), office.health)
+        return (poller.poll_loop,)
+    webhook = Webhook(account, inbound, office.health, settings.webhook_secret)
+    bound = bind(settings.port)
+    return (partial(_serve_loop, webhook.app(), bound), webhook.supervise_loop)
+
+
+def bind(port: int) -> socket.socket:
+    """Take the webhook's *port* for this process.
+
+    Raises:
+        PermanentError: Somebody else has it.
+    """
+    taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if sys.platform == "linux":  # accepted connections inherit it
+        taken.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_TIMEOUT_MS)
+    try:
+        taken.bind(("0.0.0.0", port))
+    except OSError as error:
+        taken.close()
+        raise PermanentError(
+            f"cannot listen on port {port}: {error.strerror}; stop what listens there, or set "
+            "SYMPOZIUM_TELEGRAM_PORT"
+        ) from error
+    taken.setblocking(False)
+    return taken
+
+
+async def _serve_loop(app: web.Application, bound: socket.socket, stop: asyncio.Event) -> None:
+    """Answer calls until *stop* is set; then finish what has begun."""
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        keepalive_timeout=IDLE_TIMEOUT_S,
+        max_field_size=MAX_HEADER_BYTES,
+        max_line_size=MAX_HEADER_BYTES,
+        shutdown_timeout=SHUTDOWN_TIMEOUT_S,
+    )
+    await runner.setup()
+    try:
+        await web.SockSite(runner, bound).start()
+        await stop.wait()
+    finally:
+        await runner.cleanup()

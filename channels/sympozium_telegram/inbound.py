@@ -1,0 +1,148 @@
+"""From an update to INBOX: whoever brought it is answered after this has returned, not before."""
+
+import logging
+from dataclasses import dataclass
+
+import msgspec
+
+from sympozium.chat.gate import Triggers
+from sympozium.chat.intake import Intake, fitted
+from sympozium.chat.platform import Target
+from sympozium.chat.reactions import Marks
+from sympozium.contract.errors import PermanentError, SympoziumError
+from sympozium.contract.messages import InboundKind, InboundMessage
+from sympozium.contract.names import ConversationId, MessageId
+from sympozium_telegram.addresses import conversation_id, message_id, written_reference
+from sympozium_telegram.bot_api import BotApi
+from sympozium_telegram.buttons import Buttons
+from sympozium_telegram.entities import Me
+from sympozium_telegram.originals import Originals
+from sympozium_telegram.reading import (
+    Edited,
+    NewMessage,
+    Pressed,
+    Reading,
+    Speech,
+    read,
+)
+from sympozium_telegram.taking_files import TakingFiles
+from sympozium_telegram.updates import Update, read_update
+
+log = logging.getLogger(__name__)
+
+ANSWER_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Where what people did goes, and what is known of it."""
+
+    intake: Intake
+    marks: Marks
+    originals: Originals
+    buttons: Buttons
+    files: TakingFiles
+
+
+class Inbound:
+    """Takes updates in, one at a time, for both transports."""
+
+    def __init__(self, api: BotApi, stores: Stores, triggers: Triggers) -> None:
+        self._api = api
+        self._stores = stores
+        self._triggers = triggers
+
+    async def take(self, raw: object, me: Me) -> None:
+        """Store what one update says, or set it aside where nobody can read it.
+
+        Raises:
+            SympoziumError: It is not stored; it must not be confirmed, and is to come again.
+        """
+        try:
+            update = read_update(raw)
+            reading = read(update, me, self._triggers)
+        except PermanentError as error:
+            await self._set_aside(raw, str(error))
+        except Exception as error:  # a bug in reading one must not stop all that come after it
+            log.exception("update not understood", extra={"action": "discard"})
+            await self._set_aside(raw, f"cannot read an update: {type(error).__name__}")
+        else:
+            await self._store(update, reading, me)
+
+    async def _store(self, update: Update, reading: Reading, me: Me) -> None:
+        id_ = message_id(me.id, update.update_id)
+        if isinstance(reading, NewMessage):
+            await self._store_new(id_, reading)
+        elif isinstance(reading, Edited):
+            await self._store_edit(id_, reading)
+        elif isinstance(reading, Pressed):
+            await self._store_press(id_, reading)
+        elif reading.query_id:
+            await self._let_go(reading.query_id)
+
+    async def _store_new(self, id_: MessageId, new: NewMessage) -> None:
+        refs, notes = await self._stores.files.take(new.files)
+        is_command = new.command is not None
+        message = msgspec.structs.replace(
+            _message(id_, new.speech),
+            kind=InboundKind.COMMAND if is_command else InboundKind.MESSAGE,
+            text="" if is_command else fitted(new.text or "\n".join(notes)),
+            addressed=new.addressed,
+            mentions_others=new.mentions_others,
+            command=new.command,
+            quoted="\n".join([part for part in (new.quoted, *notes) if part]),
+            files=refs,
+        )
+        await self._stores.intake.store(message)
+        if not is_command:
+            await self._stores.originals.remember(new.speech.reference, id_)
+            if new.addressed:
+                self._stores.marks.stored(_target(message))
+
+    async def _store_edit(self, id_: MessageId, edit: Edited) -> None:
+        original = await self._stores.originals.find(edit.speech.reference)
+        if original is None:
+            return
+        message = _message(id_, edit.speech)
+        await self._stores.intake.store(
+            msgspec.structs.replace(
+                message, kind=InboundKind.EDIT, text=fitted(edit.text), target=original
+            )
+        )
+
+    async def _store_press(self, id_: MessageId, press: Pressed) -> None:
+        command = await self._stores.buttons.command(press.data)
+        if command is not None:
+            message = _message(id_, press.speech)
+            await self._stores.intake.store(
+                msgspec.structs.replace(message, kind=InboundKind.COMMAND, command=command)
+            )
+        await self._let_go(press.query_id)
+
+    async def _let_go(self, query_id: str) -> None:
+        """Have a pressed button stop turning. It does so by itself when this is too late."""
+        try:
+            await self._api.call(
+                "answerCallbackQuery", {"callback_query_id": query_id}, timeout_s=ANSWER_TIMEOUT_S
+            )
+        except SympoziumError as error:
+            log.debug("button not let go", extra={"action": "drop", "cause": str(error)})
+
+    async def _set_aside(self, raw: object, reason: str) -> None:
+        await self._stores.intake.set_aside(msgspec.json.encode(raw), reason=reason)
+
+
+def _message(id_: MessageId, speech: Speech) -> InboundMessage:
+    return InboundMessage(
+        message_id=id_,
+        conversation=ConversationId(conversation_id(speech.reference.spot)),
+        sender=speech.sender,
+        place=speech.place,
+        time=speech.time,
+        text="",
+        reply_to=written_reference(speech.reference),
+    )
+
+
+def _target(message: InboundMessage) -> Target:
+    return Target(message.conversation, message.message_id, message.reply_to)
