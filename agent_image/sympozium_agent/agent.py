@@ -17,6 +17,7 @@ from sympozium.contract.run_events import Failure, Result, RunContext, RunEvent,
 from sympozium.runtime.program import run_program
 from sympozium.runtime.settings import LOG_LEVELS, Reader
 from sympozium_agent.follow import follow
+from sympozium_agent.inbox import Inbox
 from sympozium_agent.journal import JournalWriter
 from sympozium_agent.layout import DEFAULT_IPC_DIR, IpcLayout
 from sympozium_agent.loop import Conversation
@@ -35,11 +36,16 @@ EXIT_TERMINATED = 128 + signal.SIGTERM
 
 @dataclass(frozen=True)
 class Settings:
-    """What the agent is told by its environment."""
+    """What the agent is told by its environment.
+
+    Attributes:
+        can_attach: Somebody waits for the answer who can be sent files.
+    """
 
     layout: IpcLayout
     model_url: str
     idle_timeout_s: float
+    can_attach: bool
     log_level: str
 
 
@@ -54,19 +60,34 @@ def read_settings() -> Settings:
         IpcLayout(reader.path("SYMPOZIUM_IPC_DIR", DEFAULT_IPC_DIR)),
         reader.text("SYMPOZIUM_MODEL_URL", "http://127.0.0.1:8001/v1"),
         reader.seconds("SYMPOZIUM_MODEL_IDLE_TIMEOUT_S", 30.0, low=0.1, high=3600),
+        reader.choice("SYMPOZIUM_ATTACHMENTS", "no", ("yes", "no")) == "yes",
         reader.choice("SYMPOZIUM_LOG_LEVEL", "INFO", LOG_LEVELS),
     )
     reader.finish()
     return settings
 
 
-async def read_context(layout: IpcLayout) -> RunContext | Failure:
+@dataclass(frozen=True)
+class Briefing:
+    """What the bridge said first.
+
+    Attributes:
+        end: Where in the journal the next line begins.
+    """
+
+    context: RunContext
+    end: int
+
+
+async def read_context(layout: IpcLayout) -> Briefing | Failure:
     """Wait for what the bridge says first: the run's context, or why there is none."""
     async with follow(layout.to_agent) as lines:
         try:
             async with asyncio.timeout(CONTEXT_TIMEOUT_S):
                 while line := await lines.next_line():
                     found = _read_first(line.data)
+                    if isinstance(found, RunContext):
+                        return Briefing(found, line.end)
                     if found is not None:
                         return found
         except TimeoutError:
@@ -88,8 +109,9 @@ def _read_first(data: bytes) -> RunContext | Failure | None:
         return None  # a torn line of a bridge that was killed; it writes again
 
 
-async def answer(context: RunContext, settings: Settings, journal: JournalWriter) -> None:
+async def answer(briefing: Briefing, settings: Settings, journal: JournalWriter) -> None:
     """Answer one run, into *journal*: the last line is its Result or Failure."""
+    context = briefing.context
 
     def say(event: RunEvent) -> None:
         journal.append(encode(event))
@@ -103,12 +125,13 @@ async def answer(context: RunContext, settings: Settings, journal: JournalWriter
                 f"{PROVIDER!r} only; change spec.model.provider"
             )
         async with (
-            open_toolbox(context, settings.layout) as toolbox,
+            open_toolbox(context, settings.layout, can_attach=settings.can_attach) as toolbox,
             open_provider(
                 settings.model_url, context.model.model, idle_timeout_s=settings.idle_timeout_s
             ) as provider,
         ):
-            outcome = await Conversation(context, provider, toolbox, say).run()
+            with closing(Inbox(context, settings.layout, offset=briefing.end)) as inbox:
+                outcome = await Conversation(context, provider, toolbox, inbox, say).run()
     except PermanentError as error:
         outcome = Failure(reason=Reason.CONFIGURATION, detail=str(error))
     say(outcome)
@@ -124,11 +147,11 @@ async def run() -> None:
     # of a container this process would otherwise ignore the signal.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os._exit, EXIT_TERMINATED)
     with closing(JournalWriter(settings.layout.from_agent)) as journal:
-        context = await read_context(settings.layout)
-        if isinstance(context, Failure):
-            journal.append(encode(context))
+        briefing = await read_context(settings.layout)
+        if isinstance(briefing, Failure):
+            journal.append(encode(briefing))
             return
-        await answer(context, settings, journal)
+        await answer(briefing, settings, journal)
 
 
 def main() -> None:

@@ -14,18 +14,22 @@ from pathlib import Path
 from sympozium.bus.ports import BusUnavailableError
 from sympozium.contract.names import RunUid
 from sympozium.contract.reasons import Reason
-from sympozium.contract.subjects import reply_prefix
+from sympozium.contract.subjects import reply_prefix, run_in
 from sympozium.runtime.logs import redact
 from sympozium.runtime.loops import stop_on_signals
 from sympozium.runtime.program import run_program
 from sympozium.runtime.settings import LOG_LEVELS, Reader
-from sympozium_agent.briefing import ContextUnavailableError, brief
+from sympozium_agent.briefing import Briefing, ContextUnavailableError
 from sympozium_agent.follow import Follower, follow
+from sympozium_agent.incoming import Incoming
 from sympozium_agent.layout import DEFAULT_IPC_DIR, IpcLayout
 from sympozium_agent.lean_imports import unused_hidden
 from sympozium_agent.model_proxy.server import ModelProxy, serve_model
 from sympozium_agent.model_proxy.upstream import Endpoint, open_upstream
-from sympozium_agent.recorder import RecordedFile, Recorder, RunBus, RunIdentity
+from sympozium_agent.outgoing import Outgoing
+from sympozium_agent.recorder import RecordedFile, Recorder
+from sympozium_agent.run_bus import RunBus, RunIdentity
+from sympozium_agent.steering import Told, hand_over
 
 with unused_hidden():
     from sympozium.bus.nats import Address, connect
@@ -130,30 +134,41 @@ def _is_needed(settings: Settings, stop: asyncio.Event) -> bool:
 
 async def _serve_run(bus: RunBus, settings: Settings, stop: asyncio.Event) -> None:
     """Brief the agent and record its journal, to its end once *stop* is set."""
-    recorder = Recorder(bus, settings.identity, RecordedFile(settings.layout.recorded))
-    path = settings.layout.from_agent
-    async with follow(path, offset=recorder.offset) as lines, asyncio.TaskGroup() as group:
-        briefing = group.create_task(_brief(bus, recorder, lines, settings))
+    identity, layout = settings.identity, settings.layout
+    told = Told(layout.to_agent)
+    outgoing = Outgoing(bus, identity, layout.outgoing_files)
+    recorder = Recorder(bus, identity, RecordedFile(layout.recorded), outgoing, told)
+    async with (
+        follow(layout.from_agent, offset=recorder.offset) as lines,
+        asyncio.TaskGroup() as group,
+    ):
+        telling = group.create_task(_tell(bus, settings, told, recorder, lines))
         recording = group.create_task(recorder.record(lines))
         await stop.wait()
-        briefing.cancel()
+        telling.cancel()
         lines.end()
         await recording
 
 
-async def _brief(bus: RunBus, recorder: Recorder, lines: Follower, settings: Settings) -> None:
+async def _tell(
+    bus: RunBus, settings: Settings, told: Told, recorder: Recorder, lines: Follower
+) -> None:
+    """Tell the agent its task, and then what comes for it; until cancelled."""
     if recorder.is_ended:
         return
-    try:
-        await brief(
-            bus,
-            settings.identity,
-            settings.layout.to_agent,
-            patience_s=settings.context_patience_s,
-        )
-    except ContextUnavailableError as error:
-        recorder.decide_end(Reason.CONTEXT_UNAVAILABLE, str(error))
-        lines.end()
+    identity, path = settings.identity, settings.layout.to_agent
+    files = Incoming(bus, identity, settings.layout.incoming_files)
+    # Listening begins first: what the router hands over after it has answered must not be missed.
+    async with bus.listen(run_in(identity.namespace, identity.run_uid)) as messages:
+        if not told.is_briefed:
+            briefing = Briefing(bus, identity, path, files)
+            try:
+                told.briefed(await briefing.give(patience_s=settings.context_patience_s))
+            except ContextUnavailableError as error:
+                recorder.decide_end(Reason.CONTEXT_UNAVAILABLE, str(error))
+                lines.end()
+                return
+        await hand_over(messages, path, told, files)
 
 
 def main() -> None:

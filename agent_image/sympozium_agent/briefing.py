@@ -11,8 +11,9 @@ from sympozium.contract.errors import PermanentError
 from sympozium.contract.reasons import Reason
 from sympozium.contract.run_events import ContextAnswer, Failure, RunContext
 from sympozium.contract.subjects import context
-from sympozium_agent.journal import JournalReader, JournalWriter
-from sympozium_agent.recorder import RunIdentity
+from sympozium_agent.incoming import Incoming
+from sympozium_agent.journal import JournalWriter
+from sympozium_agent.run_bus import RunIdentity
 
 log = logging.getLogger(__name__)
 
@@ -25,42 +26,39 @@ class ContextUnavailableError(PermanentError):
     """The run cannot be told its task."""
 
 
-async def brief(bus: LiveBus, identity: RunIdentity, path: Path, *, patience_s: float) -> None:
-    """Make the run's context the first line of the journal at *path* that counts.
+class Briefing:
+    """Tells the agent of one run what it is to do, by the journal at *path*."""
 
-    Where an earlier bridge of this pod did so, nothing is asked and nothing written.
+    def __init__(self, bus: LiveBus, identity: RunIdentity, path: Path, files: Incoming) -> None:
+        self._bus = bus
+        self._identity = identity
+        self._path = path
+        self._files = files
 
-    Raises:
-        ContextUnavailableError: The router refuses, or does not answer for *patience_s*
-            seconds. The agent has been told so too.
-    """
-    if has_briefing(path):
-        return
-    with closing(JournalWriter(path)) as journal:
-        try:
-            async with asyncio.timeout(patience_s):
-                found = await _ask_until_answered(bus, identity)
+    async def give(self, *, patience_s: float) -> RunContext:
+        """Make the run's context the first line of the journal that counts, and return it.
+
+        The files that it names are there by then, or cannot be had.
+
+        Raises:
+            ContextUnavailableError: The router refuses, or does not answer for *patience_s*
+                seconds. The agent has been told so too.
+        """
+        with closing(JournalWriter(self._path)) as journal:
+            try:
+                async with asyncio.timeout(patience_s):
+                    found = await _ask_until_answered(self._bus, self._identity)
+            except TimeoutError:
+                detail = f"cannot get the run's context: no router answered for {patience_s:g} s"
+                _tell_agent(journal, detail)
+                raise ContextUnavailableError(detail) from None
+            except ContextUnavailableError as error:
+                _tell_agent(journal, str(error))
+                raise
+            for files in (found.files, *(steering.files for steering in found.steered)):
+                await self._files.fetch(files)
             journal.append(encode(found))
-        except TimeoutError:
-            detail = f"cannot get the run's context: no router answered for {patience_s:g} s"
-            _tell_agent(journal, detail)
-            raise ContextUnavailableError(detail) from None
-        except ContextUnavailableError as error:
-            _tell_agent(journal, str(error))
-            raise
-
-
-def has_briefing(path: Path) -> bool:
-    """Return whether the journal at *path* has a line that tells the agent what to do."""
-    with closing(JournalReader(path)) as reader:
-        while line := reader.next_line():
-            for kind in (RunContext, Failure):
-                try:
-                    decode(line.data, kind)
-                except PermanentError:
-                    continue
-                return True
-    return False
+            return found
 
 
 async def _ask_until_answered(bus: LiveBus, identity: RunIdentity) -> RunContext:

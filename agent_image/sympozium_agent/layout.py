@@ -27,6 +27,16 @@ class IpcLayout:
         """Where the bridge keeps how far it has recorded the agent's journal."""
         return self.root / "recorded.json"
 
+    @property
+    def incoming_files(self) -> Path:
+        """Folder with the files that came with messages; the bridge fills it."""
+        return self.root / "files"
+
+    @property
+    def outgoing_files(self) -> Path:
+        """Folder with the files that go with the answer; the agent fills it."""
+        return self.root / "out-files"
+
     def tool_calls(self, pack: str) -> Path:
         """Journal in which the agent calls the tools of a skill."""
         return self.root / "tools" / pack / "in.jsonl"

@@ -21,10 +21,10 @@ class LiveText:
         self._offset = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def restart(self) -> None:
-        """Begin the answer anew: the next delta has the offset 0."""
+    def restart(self, *, after: int = 0) -> None:
+        """Begin anew what follows the first *after* characters of the answer."""
         self._waiting.clear()
-        self._offset = 0
+        self._offset = after
 
     def add(self, text: str) -> None:
         """Have *text* said within `MIN_INTERVAL_S`."""

@@ -11,6 +11,7 @@ from sympozium.contract.limits import MAX_JOURNAL_LINE_BYTES, MAX_RESULT_BYTES
 from sympozium.contract.messages import Role
 from sympozium.contract.reasons import Reason
 from sympozium.contract.run_events import (
+    Absorbed,
     Failure,
     Progress,
     Result,
@@ -21,6 +22,8 @@ from sympozium.contract.run_events import (
     Usage,
     call_id,
 )
+from sympozium_agent.attach_tool import ATTACH_FILE
+from sympozium_agent.inbox import Came, Inbox
 from sympozium_agent.live_text import LiveText
 from sympozium_agent.patience import ask_patiently
 from sympozium_agent.provider import (
@@ -32,6 +35,7 @@ from sympozium_agent.provider import (
     ToolRequest,
     ToolResult,
     ToolsRequested,
+    Trouble,
     Turn,
 )
 from sympozium_agent.tools import Toolbox, progress_state
@@ -44,6 +48,16 @@ MAX_STEPS = 20
 MAX_CALLS_PER_STEP = 8
 """Tool calls that one answer of the model may ask for; the others are refused to it."""
 
+BETWEEN_ANSWERS = "\n\n"
+"""Between the answer to the task and the answer to what came while that was given."""
+
+CUT_SHORT = (
+    "What came in the meantime is not answered: the model gave no further answer. "
+    "Please ask that again."
+)
+"""In place of the last part of an answer, where the parts before it are there."""
+
+UNSEEN = "(You cannot see pictures; say so if it matters.)"
 
 MAX_TOOL_NAME_CHARS = 64
 """Longest name of a function. Source: the OpenAI protocol."""
@@ -59,14 +73,18 @@ class Conversation:
         context: RunContext,
         provider: Provider,
         toolbox: Toolbox,
+        inbox: Inbox,
         say: Callable[[RunEvent], None],
     ) -> None:
         self._context = context
         self._provider = provider
         self._toolbox = toolbox
+        self._offered = toolbox.offered
+        self._inbox = inbox
         self._say = say
         self._live = LiveText(say)
-        self._turns = first_turns(context)
+        self._turns = first_turns(context, inbox.task())
+        self._answered = ""
         self._usage = Usage()
         self._calls = 0
         self._broken_calls = 0
@@ -74,15 +92,22 @@ class Conversation:
     async def run(self) -> Result | Failure:
         """Return how the run ends. What happens on the way is said as it happens."""
         try:
-            for _ in range(MAX_STEPS):
+            for step in range(MAX_STEPS):
+                self._take_in(self._inbox.take())
                 answer = await ask_patiently(self._ask)
                 self._live.finish()
                 self._count(answer.usage)
-                if not answer.requests:
-                    return bounded(Result(text=answer.text, usage=self._usage))
-                failure = await self._run_tools(answer)
-                if failure is not None:
-                    return failure
+                if answer.requests:
+                    end = await self._run_tools(answer)
+                    if end is not None:
+                        return end
+                    continue
+                came = self._inbox.take() if step < MAX_STEPS - 1 else []
+                if not came:
+                    return self._result(answer.text)
+                self._answered += answer.text + BETWEEN_ANSWERS
+                self._turns.append(Said(Role.ASSISTANT, answer.text))
+                self._take_in(came)
         except ModelCallError as error:
             return self._failure(error.trouble.reason, str(error))
         finally:
@@ -91,11 +116,44 @@ class Conversation:
             Reason.TOO_MANY_STEPS, f"the model did not answer within {MAX_STEPS} steps"
         )
 
-    async def _ask(self) -> Answer:
-        self._live.restart()
-        return await self._provider.ask(self._turns, self._toolbox.offered, self._live.add)
+    def _take_in(self, came: list[Came]) -> None:
+        """Have the next model call answer *came* too, and say so before it is made."""
+        for message in came:
+            self._turns.append(message.said)
+            self._say(Absorbed(message_id=message.message_id))
+            log.info("message taken in", extra={"action": "absorb"})
 
-    async def _run_tools(self, answer: Answer) -> Failure | None:
+    def _result(self, text: str) -> Result | Failure:
+        files = self._toolbox.attachments.files
+        return bounded(Result(text=self._answered + text, usage=self._usage, files=files))
+
+    async def _ask(self) -> Answer:
+        while True:
+            self._restart_live()
+            try:
+                return await self._provider.ask(self._turns, self._offered, self._live.add)
+            except ModelCallError as error:
+                if error.trouble is not Trouble.REFUSED or not self._ask_for_less():
+                    raise
+
+    def _restart_live(self) -> None:
+        gap = BETWEEN_ANSWERS if self._answered else ""
+        self._live.restart(after=len(self._answered) - len(gap))
+        if gap:
+            self._live.add(gap)
+
+    def _ask_for_less(self) -> bool:
+        """Leave out what not every endpoint takes; False: there is nothing to leave out."""
+        if any(isinstance(turn, Said) and turn.images for turn in self._turns):
+            self._turns = [_without_images(turn) for turn in self._turns]
+        elif [tool.name for tool in self._offered] == [ATTACH_FILE.name]:
+            self._offered = ()
+        else:
+            return False
+        log.info("model is asked for less", extra={"action": "degrade"})
+        return True
+
+    async def _run_tools(self, answer: Answer) -> Result | Failure | None:
         self._turns.append(ToolsRequested(answer.text, answer.requests))
         for number, request in enumerate(answer.requests):
             if number >= MAX_CALLS_PER_STEP:
@@ -134,18 +192,26 @@ class Conversation:
             output_tokens=self._usage.output_tokens + usage.output_tokens,
         )
 
-    def _failure(self, reason: Reason, detail: str) -> Failure:
+    def _failure(self, reason: Reason, detail: str) -> Result | Failure:
+        if self._answered:
+            return self._result(CUT_SHORT)
         return Failure(reason=reason, detail=detail, usage=self._usage)
 
 
-def first_turns(context: RunContext) -> list[Turn]:
+def first_turns(context: RunContext, task: Said) -> list[Turn]:
     """Return what the model is told before it speaks: instructions, history and the task."""
     turns: list[Turn] = []
     if context.system_prompt:
         turns.append(System(context.system_prompt))
     turns += [Said(entry.role, entry.text) for entry in context.history if entry.text]
-    turns.append(Said(Role.USER, context.task))
+    turns.append(task)
     return turns
+
+
+def _without_images(turn: Turn) -> Turn:
+    if not isinstance(turn, Said) or not turn.images:
+        return turn
+    return Said(turn.role, f"{turn.text}\n\n{UNSEEN}")
 
 
 def read_arguments(text: str) -> dict[str, msgspec.Raw] | None:

@@ -1,5 +1,6 @@
 """A model behind the OpenAI chat-completions protocol, spoken to through the bridge."""
 
+import base64
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -244,7 +245,7 @@ def _message(turn: Turn) -> dict[str, Any]:
         case System():
             return {"role": "system", "content": turn.text}
         case Said():
-            return {"role": turn.role.value, "content": turn.text}
+            return {"role": turn.role.value, "content": _content(turn)}
         case ToolsRequested():
             calls = [
                 {
@@ -257,6 +258,16 @@ def _message(turn: Turn) -> dict[str, Any]:
             return {"role": "assistant", "content": turn.text or None, "tool_calls": calls}
         case ToolResult():
             return {"role": "tool", "tool_call_id": turn.request_id, "content": turn.text}
+
+
+def _content(turn: Said) -> str | list[dict[str, Any]]:
+    if not turn.images:
+        return turn.text
+    parts: list[dict[str, Any]] = [{"type": "text", "text": turn.text}] if turn.text else []
+    for image in turn.images:
+        url = f"data:{image.media_type};base64,{base64.b64encode(image.data).decode()}"
+        parts.append({"type": "image_url", "image_url": {"url": url}})
+    return parts
 
 
 def _tool(tool: OfferedTool) -> dict[str, Any]:

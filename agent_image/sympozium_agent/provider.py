@@ -1,7 +1,7 @@
 """What the agent needs of a model. The adapter for the OpenAI protocol keeps these promises."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
@@ -19,11 +19,20 @@ class System:
 
 
 @dataclass(frozen=True)
+class Image:
+    """A picture that a person sent."""
+
+    media_type: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Said:
     """A turn of the person or of the assistant."""
 
     role: Role
     text: str
+    images: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,30 +1,26 @@
 """From the agent's journal to the bus: every line that counts, once and in order."""
 
-import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
-from sympozium.bus.ports import Bus, LiveBus
 from sympozium.contract.envelope import decode, encode
-from sympozium.contract.errors import PermanentError, TransientError
+from sympozium.contract.errors import PermanentError
 from sympozium.contract.limits import MAX_JOURNAL_LINE_BYTES, MAX_RESULT_BYTES
-from sympozium.contract.names import RunUid
 from sympozium.contract.reasons import Reason
-from sympozium.contract.run_events import Delta, Failure, Result, RunEvent, record
+from sympozium.contract.run_events import Absorbed, Delta, Failure, Result, RunEvent, record
 from sympozium.contract.subjects import live, run_out
 from sympozium_agent.follow import Follower
 from sympozium_agent.journal import JournalRefusedError, Line
+from sympozium_agent.outgoing import Outgoing
+from sympozium_agent.run_bus import RunBus, RunIdentity, until_it_works
+from sympozium_agent.steering import Told
 
 log = logging.getLogger(__name__)
 
-MAX_PAUSE_S = 2.0
 MAX_DETAIL_CHARS = 2000
 
 MAX_STEP_BYTES = 64 * 1024
@@ -32,24 +28,6 @@ MAX_STEP_BYTES = 64 * 1024
 
 MAX_STEPS_RECORDED = 1000
 """Lines of one pod that are kept besides its end: what a run gone wild may cost the others."""
-
-
-class RunBus(Bus, LiveBus, Protocol):
-    """What the bridge needs of the bus."""
-
-
-@dataclass(frozen=True)
-class RunIdentity:
-    """Which run this is, in which pod."""
-
-    namespace: str
-    run_name: str
-    run_uid: RunUid
-    pod_uid: str
-
-    def message_id(self, place: str) -> str:
-        """Identify what was said at *place* of this pod's journal, for ever."""
-        return f"{self.run_uid}/{self.pod_uid}/{place}"
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -103,10 +81,19 @@ class RecordedFile:
 class Recorder:
     """Publishes one run's journal, until the run's end is published."""
 
-    def __init__(self, bus: RunBus, identity: RunIdentity, kept: RecordedFile) -> None:
+    def __init__(
+        self,
+        bus: RunBus,
+        identity: RunIdentity,
+        kept: RecordedFile,
+        outgoing: Outgoing,
+        told: Told,
+    ) -> None:
         self._bus = bus
         self._identity = identity
         self._kept = kept
+        self._outgoing = outgoing
+        self._told = told
         self._recorded = kept.read()
         self._live_subject = live(identity.namespace, identity.run_uid)
         self._out_subject = run_out(identity.namespace, identity.run_uid)
@@ -158,12 +145,24 @@ class Recorder:
             await self._bus.send(self._live_subject, encode(event))
             if isinstance(event, Delta):
                 return True
-            self._steps += 1
-            if self._steps > MAX_STEPS_RECORDED:
+            if not self._may_be_recorded(event):
                 return False
+        if isinstance(event, Result) and event.files:
+            event = msgspec.structs.replace(event, files=await self._outgoing.send(event.files))
         await self._publish(event, self._identity.message_id(str(line.offset)))
         self._keep(Recorded(line.end, is_ended=is_end))
         return True
+
+    def _may_be_recorded(self, event: RunEvent) -> bool:
+        """Return whether there is room for a step; a message taken in needs none.
+
+        There are as many of those as were handed over, and one that was not
+        recorded would be answered a second time.
+        """
+        if isinstance(event, Absorbed):
+            return self._told.has(event.message_id)
+        self._steps += 1
+        return self._steps <= MAX_STEPS_RECORDED
 
     def _count_refused(self, line: Line) -> None:
         self._refused += 1
@@ -213,20 +212,3 @@ def _orderly(failure: Failure) -> Failure:
     reason = failure.reason if failure.reason in set(Reason) else Reason.INTERNAL
     detail = failure.detail[:MAX_DETAIL_CHARS]
     return Failure(reason=reason, detail=detail, usage=failure.usage)
-
-
-async def until_it_works(do: Callable[[], Awaitable[object]]) -> None:
-    """Do it again and again while it fails for a reason that may pass.
-
-    The pod's end of grace is the deadline. Giving up earlier would lose what was said.
-    """
-    pause_s = 0.05
-    while True:
-        try:
-            await do()
-        except TransientError as error:
-            log.warning("bus takes nothing yet", extra={"action": "retry", "cause": str(error)})
-        else:
-            return
-        await asyncio.sleep(pause_s)
-        pause_s = min(pause_s * 2, MAX_PAUSE_S)

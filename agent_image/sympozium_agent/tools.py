@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from sympozium.contract.envelope import decode, encode
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.run_events import RunContext, ToolAnswer, ToolCall
+from sympozium_agent.attach_tool import ATTACH_FILE, Attachments
 from sympozium_agent.follow import Follower, follow
 from sympozium_agent.journal import JournalWriter, Line
 from sympozium_agent.layout import IpcLayout
@@ -19,6 +21,13 @@ CALL_TIMEOUT_S = 60.0
 """How long a tool may take before the model is told that it did not answer."""
 
 LOST = ToolAnswer(call_id="", text="the tool's answer was too long and is lost", failed=True)
+
+
+class ToolHost(Protocol):
+    """Where a tool runs."""
+
+    async def call(self, call: ToolCall) -> ToolAnswer:
+        """Run a tool; what goes wrong is said in the answer."""
 
 
 class Sidecar:
@@ -58,20 +67,21 @@ class Toolbox:
 
     offered: Sequence[OfferedTool]
     gate: ToolGate
-    sidecars: Mapping[str, Sidecar]
-    """By the name of each tool that a skill of this run has, allowed or not."""
+    hosts: Mapping[str, ToolHost]
+    """By the name of each tool that this run has, allowed or not."""
+    attachments: Attachments
 
     async def call(self, call: ToolCall) -> ToolAnswer:
         """Run a tool, or say why it does not run."""
-        sidecar = self.sidecars.get(call.tool)
-        if sidecar is None:
+        host = self.hosts.get(call.tool)
+        if host is None:
             known = ", ".join(tool.name for tool in self.offered) or "none"
             text = f"there is no tool {call.tool!r}; this run has: {known}"
             return ToolAnswer(call_id=call.call_id, text=text, failed=True)
         if not self.gate.lets_pass(call.tool):
             text = self.gate.refusal(call.tool)
             return ToolAnswer(call_id=call.call_id, text=text, failed=True)
-        return await sidecar.call(call)
+        return await host.call(call)
 
 
 def progress_state(answer: ToolAnswer) -> str:
@@ -82,8 +92,12 @@ def progress_state(answer: ToolAnswer) -> str:
 
 
 @asynccontextmanager
-async def open_toolbox(context: RunContext, layout: IpcLayout) -> AsyncIterator[Toolbox]:
+async def open_toolbox(
+    context: RunContext, layout: IpcLayout, *, can_attach: bool = False
+) -> AsyncIterator[Toolbox]:
     """Yield the tools of a run, connected to their sidecars.
+
+    Where *can_attach*, the model may send files along with its answer.
 
     Raises:
         PermanentError: The run has a skill that this image does not hold.
@@ -91,18 +105,22 @@ async def open_toolbox(context: RunContext, layout: IpcLayout) -> AsyncIterator[
     skills = [find_skill(pack, SKILLS) for pack in context.skills]
     allow = None if context.allowed_tools is None else frozenset(context.allowed_tools)
     gate = ToolGate(allow, frozenset(context.denied_tools))
-    offered = tuple(
-        OfferedTool(tool.name, tool.description, tool.parameters())
-        for skill in skills
-        for tool in skill.tools
-        if gate.lets_pass(tool.name)
-    )
+    specs = [tool for skill in skills for tool in skill.tools]
+    attachments = Attachments(layout.outgoing_files)
     async with AsyncExitStack() as stack:
-        sidecars: dict[str, Sidecar] = {}
+        hosts: dict[str, ToolHost] = {}
         for skill in skills:
             sidecar = await stack.enter_async_context(_open_sidecar(skill, layout))
-            sidecars |= dict.fromkeys((tool.name for tool in skill.tools), sidecar)
-        yield Toolbox(offered, gate, sidecars)
+            hosts |= dict.fromkeys((tool.name for tool in skill.tools), sidecar)
+        if can_attach:
+            specs.append(ATTACH_FILE)
+            hosts[ATTACH_FILE.name] = attachments
+        offered = tuple(
+            OfferedTool(tool.name, tool.description, tool.parameters())
+            for tool in specs
+            if gate.lets_pass(tool.name)
+        )
+        yield Toolbox(offered, gate, hosts, attachments)
 
 
 @asynccontextmanager

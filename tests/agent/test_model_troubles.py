@@ -18,6 +18,7 @@ from sympozium.contract.run_events import (
     RunContext,
     RunEvent,
 )
+from sympozium_agent.inbox import Inbox
 from sympozium_agent.layout import IpcLayout
 from sympozium_agent.loop import MAX_STEPS, Conversation, bounded, read_arguments
 from sympozium_agent.model_proxy.server import ModelProxy, serve_model
@@ -57,7 +58,8 @@ async def converse(
         open_provider(url, context.model.model, idle_timeout_s=IDLE_TIMEOUT_S) as provider,
         open_toolbox(context, IpcLayout(folder)) as toolbox,
     ):
-        return await Conversation(context, provider, toolbox, said.append).run(), said
+        inbox = Inbox(context, IpcLayout(folder), offset=0)
+        return await Conversation(context, provider, toolbox, inbox, said.append).run(), said
 
 
 @pytest.mark.parametrize(

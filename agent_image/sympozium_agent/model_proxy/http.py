@@ -7,8 +7,8 @@ from typing import Final
 
 import h11
 
-MAX_BODY_BYTES: Final = 8 * 1024 * 1024
-"""A conversation with the largest history and tool outputs has well below a megabyte."""
+MAX_BODY_BYTES: Final = 24 * 1024 * 1024
+"""Room for the pictures of a message, in base64; all the rest has well below a megabyte."""
 
 REQUEST_TIMEOUT_S = 30.0
 """For a request to arrive whole, once it has begun."""
