@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Protocol
 
@@ -48,29 +49,36 @@ class Pruning:
         Raises:
             StoreUnavailableError: The rest stays until the next time.
         """
-        total = 0
-        while not stop.is_set():
-            deleted = await self._store.prune(
-                ended_before=self._clock() - self._keep, limit=PRUNE_AT_ONCE
-            )
-            total += deleted
-            if deleted < PRUNE_AT_ONCE:
-                break
-            await _pause(stop, PAUSE_S)
-        await self._prune_notes(stop)
+        total = await _all(
+            lambda: self._store.prune(ended_before=self._clock() - self._keep, limit=PRUNE_AT_ONCE),
+            stop,
+        )
+        now = self._clock()
+        await _all(
+            lambda: self._store.prune_talks(unused_since=now - self._keep, limit=PRUNE_AT_ONCE),
+            stop,
+        )
+        await _all(
+            lambda: self._store.prune_notes(
+                written_before=now - KEEP_NOTES, now=now, limit=PRUNE_AT_ONCE
+            ),
+            stop,
+        )
         if total:
             log.info("old messages deleted", extra={"action": "prune", "count": total})
         return total
 
-    async def _prune_notes(self, stop: asyncio.Event) -> None:
-        now = self._clock()
-        while not stop.is_set():
-            deleted = await self._store.prune_notes(
-                written_before=now - KEEP_NOTES, now=now, limit=PRUNE_AT_ONCE
-            )
-            if deleted < PRUNE_AT_ONCE:
-                return
-            await _pause(stop, PAUSE_S)
+
+async def _all(prune_some: Callable[[], Awaitable[int]], stop: asyncio.Event) -> int:
+    """Prune until there is nothing left or *stop* is set; return how many that were."""
+    total = 0
+    while not stop.is_set():
+        deleted = await prune_some()
+        total += deleted
+        if deleted < PRUNE_AT_ONCE:
+            break
+        await _pause(stop, PAUSE_S)
+    return total
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -95,10 +95,12 @@ async def test_sequences_with_a_run_or_an_end_are_handled(
     assert waiting.run_uid == ""
 
 
-async def test_the_latest_end_before_a_message_is_known(
+async def test_the_latest_end_of_a_run_before_a_message_is_known(
     store: SqlStore, new_message: NewMessage
 ) -> None:
-    first, second = [await store.record(new_message(n)) for n in (1, 2)]
+    first, refused, second = [await store.record(new_message(n)) for n in (1, 2, 3)]
+    await store.started(first.key, RunUid("uid"))
+    await store.finish(refused.key, End(time=LATER + timedelta(minutes=1), text="no"))
     assert await store.last_end(first.conversation, second.sequence) is None
     await store.finish(first.key, End(time=LATER, text="answer"))
     assert await store.last_end(first.conversation, second.sequence) == LATER

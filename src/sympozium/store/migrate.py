@@ -14,7 +14,7 @@ from sympozium.store.ports import StoreRefusedError
 
 log = logging.getLogger(__name__)
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every revision under `migrations/versions`, oldest first. The last is this program's."""
 
 _MIGRATIONS = Path(__file__).with_name("migrations")

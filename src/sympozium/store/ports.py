@@ -4,18 +4,48 @@ Every method may raise `StoreUnavailableError`. What a method did is on disk whe
 it returns, and doing it again changes nothing.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
 
 from sympozium.contract.desk import NotesAnswer, NotesRequest
 from sympozium.contract.errors import PermanentError, TransientError
-from sympozium.contract.messages import InboundMessage, VisibleError
-from sympozium.contract.names import ConversationId, MessageId, RunName, RunUid
+from sympozium.contract.names import RunUid
+from sympozium.contract.run_events import Usage
+from sympozium.store.records import (
+    ChannelKey,
+    Conversation,
+    Cut,
+    End,
+    Message,
+    MessageKey,
+    Scene,
+    Talk,
+    Verdict,
+)
 
-_NO_NAME = RunName("")
-_NO_UID = RunUid("")
+__all__ = [
+    "ChannelKey",
+    "Conversation",
+    "Cut",
+    "Decide",
+    "End",
+    "Message",
+    "MessageKey",
+    "Messages",
+    "Notes",
+    "Revise",
+    "Scene",
+    "SessionStore",
+    "StoreRefusedError",
+    "StoreUnavailableError",
+    "Talk",
+    "Talks",
+    "Transcripts",
+    "Unfinished",
+    "Upkeep",
+    "Verdict",
+]
 
 
 class StoreUnavailableError(TransientError):
@@ -26,81 +56,40 @@ class StoreRefusedError(PermanentError):
     """The store cannot hold this value, or its schema is not one that this program knows."""
 
 
-class ChannelKey(NamedTuple):
-    """A channel, for the whole system."""
+Decide = Callable[[Scene], Verdict]
+"""Decides what is stored of a new message. It may be called twice, and must only decide."""
 
-    namespace: str
-    channel: str
+Revise = Callable[[Sequence[Message]], Sequence[Message]]
+"""Returns those of a conversation's open messages that are to be stored as changed. As `Decide`.
 
+What may change is the text, `run_name`, `offered_to`, `carried_by`, `cut` and `begun_at`.
+"""
 
-class Conversation(NamedTuple):
-    """A conversation, for the whole system. Its messages are ordered by INBOX sequence."""
-
-    namespace: str
-    channel: str
-    conversation: ConversationId
-
-
-class MessageKey(NamedTuple):
-    """A message, for the whole system: two channels cannot disturb each other by equal ids."""
-
-    namespace: str
-    channel: str
-    message_id: MessageId
-
-
-@dataclass(frozen=True)
-class End:
-    """What a person is told at last: an answer or, with *error*, why there is none."""
-
-    time: datetime
-    text: str = ""
-    error: VisibleError | None = None
-
-
-@dataclass(frozen=True)
-class Message:
-    """A person's message and how far it has come.
-
-    Attributes:
-        namespace: As its subject says, like *channel*; never what the message says.
-        sequence: Its place in INBOX when it was first seen.
-        run_name: The run that answers it; empty where it is refused.
-        run_uid: Empty until the run is known to exist.
-        end: None until it is decided; then it never changes.
-        outbox_sequence: Where the end was published; 0 until it was.
-    """
-
-    namespace: str
-    channel: str
-    inbound: InboundMessage
-    sequence: int
-    recorded_at: datetime
-    agent: str = ""
-    run_name: RunName = _NO_NAME
-    run_uid: RunUid = _NO_UID
-    end: End | None = None
-    outbox_sequence: int = 0
-
-    @property
-    def key(self) -> MessageKey:
-        """Its identity."""
-        return MessageKey(self.namespace, self.channel, self.inbound.message_id)
-
-    @property
-    def conversation(self) -> Conversation:
-        """Where it was said."""
-        return Conversation(self.namespace, self.channel, self.inbound.conversation)
+MAX_OPEN = 1000
+"""Open messages of one conversation that a decision is shown: the first ones."""
 
 
 class Messages(Protocol):
     """The life of a message, one step a method."""
 
-    async def record(self, message: Message) -> Message:
-        """Store *message* unless its key is there; return what is stored now."""
+    async def known(self, key: MessageKey) -> Message | None:
+        """Return a message as it is stored; None where it is not."""
 
-    async def started(self, key: MessageKey, run_uid: RunUid) -> None:
-        """Note that the run of a message exists. The first uid noted stays."""
+    async def record(self, message: Message, decide: Decide | None = None) -> Message:
+        """Store *message* unless its key is there; return what is stored now.
+
+        With *decide* it is stored as that says, given the messages of its conversation
+        that have no end, and together with what that changes of them.
+        """
+
+    async def revise(self, conversation: Conversation, revise: Revise) -> Sequence[Message]:
+        """Show *revise* the open messages of a conversation; store and return what it changed.
+
+        Open are those without an end, in their order. Nobody changes one in between.
+        """
+
+    async def started(self, key: MessageKey, run_uid: RunUid) -> Message:
+        """Note that the run of a message exists; return it. The first uid noted stays."""
 
     async def finish(self, key: MessageKey, end: End) -> Message:
         """Note the end of a recorded message; return it. The first end noted stays."""
@@ -118,8 +107,11 @@ class Unfinished(Protocol):
     async def open_messages(self, conversation: Conversation, *, limit: int) -> Sequence[Message]:
         """Return the first *limit* unfinished messages of one conversation, in their order."""
 
+    async def waiting_before(self, conversation: Conversation, before: int) -> int:
+        """Return how many messages of sequences below *before* have no end."""
+
     async def last_end(self, conversation: Conversation, before: int) -> datetime | None:
-        """Return when the latest end of the messages with a sequence below *before* was noted."""
+        """Return when the last run of a message of a sequence below *before* ended."""
 
     async def handled(self, low: int, high: int) -> set[int]:
         """Return the INBOX sequences from *low* to *high* of which a run or an end is noted."""
@@ -129,12 +121,41 @@ class Transcripts(Protocol):
     """What was said."""
 
     async def transcript(
-        self, conversation: Conversation, *, limit: int, before: int | None = None
+        self,
+        conversation: Conversation,
+        *,
+        limit: int,
+        before: int | None = None,
+        since: int = 0,
     ) -> Sequence[Message]:
-        """Return the newest *limit* messages, oldest first, of sequences below *before*."""
+        """Return the newest *limit* messages, oldest first.
+
+        Of sequences above *since* and below *before*.
+        """
 
     async def is_run_of(self, channel: ChannelKey, uid: RunUid) -> bool:
         """Return whether the run of *uid*, deleted or not, answered a message of *channel*."""
+
+    async def usage(self, conversation: Conversation, *, since: int) -> Usage:
+        """Return the tokens that the messages of sequences above *since* have used."""
+
+
+class Talks(Protocol):
+    """What is known of a conversation beside its messages, and who was refused."""
+
+    async def talk(self, conversation: Conversation) -> Talk:
+        """Return what was chosen for a conversation."""
+
+    async def leave(self, conversation: Conversation, sequence: int, *, now: datetime) -> None:
+        """Note that people talk to each other since *sequence*; an earlier note is replaced."""
+
+    async def may_tell(
+        self, key: MessageKey, sender: str, *, now: datetime, again_after: timedelta
+    ) -> bool:
+        """Return whether *sender* is to be told about a refusal, and note that it was done.
+
+        The same message gets the same answer; another one a yes after *again_after* only.
+        """
 
 
 class Upkeep(Protocol):
@@ -148,6 +169,12 @@ class Upkeep(Protocol):
 
         Raises:
             ValueError: *ended_before* is younger than a tombstone must become.
+        """
+
+    async def prune_talks(self, *, unused_since: datetime, limit: int) -> int:
+        """Delete up to *limit* choices for conversations that have no message any more.
+
+        And notes of who was refused, of the same age.
         """
 
 
@@ -164,5 +191,5 @@ class Notes(Protocol):
         """Delete up to *limit* notes written before then, and claims that have expired."""
 
 
-class SessionStore(Messages, Unfinished, Transcripts, Upkeep, Notes, Protocol):
+class SessionStore(Messages, Unfinished, Transcripts, Talks, Upkeep, Notes, Protocol):
     """All of it."""

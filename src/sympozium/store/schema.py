@@ -26,6 +26,7 @@ class UtcTime(sa.types.TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
+# `letter` is an `InboundMessage` and `told` an `End`, as JSON.
 messages = sa.Table(
     "messages",
     metadata,
@@ -34,20 +35,19 @@ messages = sa.Table(
     sa.Column("message_id", sa.Text, primary_key=True),
     sa.Column("conversation", sa.Text, nullable=False),
     sa.Column("sequence", sa.BigInteger, nullable=False),
-    sa.Column("platform", sa.Text, nullable=False),
-    sa.Column("workspace", sa.Text, nullable=False),
-    sa.Column("user_id", sa.Text, nullable=False),
-    sa.Column("display_name", sa.Text, nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
-    sa.Column("sent_at", UtcTime, nullable=False),
+    sa.Column("letter", sa.Text, nullable=False),
     sa.Column("recorded_at", UtcTime, nullable=False),
     sa.Column("agent", sa.Text, nullable=False),
     sa.Column("run_name", sa.Text, nullable=False),
     sa.Column("run_uid", sa.Text, nullable=False),
+    sa.Column("offered_to", sa.Text, nullable=False),
+    sa.Column("carried_by", sa.Text, nullable=False),
+    sa.Column("cut", sa.Text, nullable=False),
+    sa.Column("begun_at", UtcTime),
     sa.Column("ended_at", UtcTime),
-    sa.Column("reply", sa.Text),
-    sa.Column("error_code", sa.Text),
-    sa.Column("error_message", sa.Text),
+    sa.Column("told", sa.Text),
+    sa.Column("input_tokens", sa.BigInteger, nullable=False),
+    sa.Column("output_tokens", sa.BigInteger, nullable=False),
     sa.Column("outbox_sequence", sa.BigInteger, nullable=False),
 )
 
@@ -96,3 +96,28 @@ claims = sa.Table(
     sa.Column("expires_at", UtcTime, nullable=False),
 )
 sa.Index("claims_by_age", claims.c.expires_at)
+
+conversations = sa.Table(
+    "conversations",
+    metadata,
+    sa.Column("namespace", sa.Text, primary_key=True),
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("conversation", sa.Text, primary_key=True),
+    sa.Column("agent", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("since", sa.BigInteger, nullable=False),
+    sa.Column("left_at", sa.BigInteger, nullable=False),
+    sa.Column("changed_at", UtcTime, nullable=False),
+)
+sa.Index("conversations_by_age", conversations.c.changed_at)
+
+refusals = sa.Table(
+    "refusals",
+    metadata,
+    sa.Column("namespace", sa.Text, primary_key=True),
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("sender", sa.Text, primary_key=True),
+    sa.Column("message_id", sa.Text, nullable=False),
+    sa.Column("told_at", UtcTime, nullable=False),
+)
+sa.Index("refusals_by_age", refusals.c.told_at)

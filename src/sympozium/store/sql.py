@@ -1,31 +1,44 @@
 """The session store over SQL."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from sympozium.contract.desk import NotesAnswer, NotesRequest
 from sympozium.contract.limits import TOMBSTONE_AGE
-from sympozium.contract.messages import InboundMessage, Sender, VisibleError
-from sympozium.contract.names import ConversationId, MessageId, RunName, RunUid
-from sympozium.store import notes, statements
+from sympozium.contract.names import ConversationId, RunUid
+from sympozium.contract.run_events import Usage
+from sympozium.store import notes, statements, talks
 from sympozium.store.engine import READING, WRITING, create_engine
 from sympozium.store.lane import Lane
 from sympozium.store.migrate import migrate
 from sympozium.store.ports import (
+    MAX_OPEN,
     ChannelKey,
     Conversation,
+    Decide,
     End,
     Message,
     MessageKey,
+    Revise,
+    Scene,
     StoreUnavailableError,
+    Talk,
+    Verdict,
 )
-
-Values = dict[str, Any]
+from sympozium.store.rows import (
+    Values,
+    changing_values,
+    end_values,
+    key_values,
+    message_values,
+    read_message,
+)
 
 
 class SqlStore:
@@ -35,29 +48,45 @@ class SqlStore:
         self._writes = Lane(engine.execution_options(**WRITING), "store-write")
         self._reads = Lane(engine.execution_options(**READING), "store-read")
 
-    async def record(self, message: Message) -> Message:
-        """Store *message* unless its key is there; see `Messages.record`."""
-        return await self._writes.run(lambda connection: _record(connection, message))
+    async def known(self, key: MessageKey) -> Message | None:
+        """Return a message; see `Messages.known`."""
+        return await self._reads.run(lambda connection: _known(connection, key))
 
-    async def started(self, key: MessageKey, run_uid: RunUid) -> None:
+    async def record(self, message: Message, decide: Decide | None = None) -> Message:
+        """Store *message* unless its key is there; see `Messages.record`."""
+        return await self._writes.run(lambda connection: _record(connection, message, decide))
+
+    async def revise(self, conversation: Conversation, revise: Revise) -> Sequence[Message]:
+        """Change open messages; see `Messages.revise`."""
+
+        def step(connection: sa.Connection) -> Sequence[Message]:
+            return _change(connection, revise(_endless(connection, conversation)))
+
+        return await self._writes.run(step)
+
+    async def started(self, key: MessageKey, run_uid: RunUid) -> Message:
         """Note that the run exists; see `Messages.started`."""
-        values = {**_key(key), "new_run_uid": run_uid}
-        await self._writes.run(lambda connection: _execute(connection, statements.STARTED, values))
+        values = {**key_values(key), "new_run_uid": run_uid}
+
+        def step(connection: sa.Connection) -> Message:
+            connection.execute(statements.STARTED, values)
+            return _stored(connection, key)
+
+        return await self._writes.run(step)
 
     async def finish(self, key: MessageKey, end: End) -> Message:
         """Note the end; see `Messages.finish`."""
-        parameters = _key(key)
-        values = {f"new_{name}": value for name, value in _end_values(end).items()}
 
         def step(connection: sa.Connection) -> Message:
-            connection.execute(statements.FINISH, {**parameters, **values})
-            return _read(connection.execute(statements.KNOWN, parameters).one())
+            new = {f"new_{name}": value for name, value in end_values(end).items()}
+            connection.execute(statements.FINISH, {**key_values(key), **new})
+            return _stored(connection, key)
 
         return await self._writes.run(step)
 
     async def published(self, key: MessageKey, outbox_sequence: int) -> None:
         """Note that the end was published; see `Messages.published`."""
-        values = {**_key(key), "new_outbox_sequence": outbox_sequence}
+        values = {**key_values(key), "new_outbox_sequence": outbox_sequence}
         await self._writes.run(
             lambda connection: _execute(connection, statements.PUBLISHED, values)
         )
@@ -76,6 +105,13 @@ class SqlStore:
             lambda connection: _read_all(connection, statements.OPEN, values)
         )
 
+    async def waiting_before(self, conversation: Conversation, before: int) -> int:
+        """Return how many messages wait; see `Unfinished.waiting_before`."""
+        values = {**conversation._asdict(), "before": before}
+        return await self._reads.run(
+            lambda connection: connection.execute(statements.WAITING_BEFORE, values).scalar_one()
+        )
+
     async def last_end(self, conversation: Conversation, before: int) -> datetime | None:
         """Return the latest end before a message; see `Unfinished.last_end`."""
         values = {**conversation._asdict(), "before": before}
@@ -91,11 +127,17 @@ class SqlStore:
         )
 
     async def transcript(
-        self, conversation: Conversation, *, limit: int, before: int | None = None
+        self,
+        conversation: Conversation,
+        *,
+        limit: int,
+        before: int | None = None,
+        since: int = 0,
     ) -> list[Message]:
         """Return what was said; see `Transcripts.transcript`."""
         upper = statements.LAST_SEQUENCE if before is None else before
-        values = {**conversation._asdict(), "before": upper, "limit": limit}
+        bounds = {"before": upper, "since": since, "limit": limit}
+        values = {**conversation._asdict(), **bounds}
         newest_first = await self._reads.run(
             lambda connection: _read_all(connection, statements.TRANSCRIPT, values)
         )
@@ -109,6 +151,36 @@ class SqlStore:
         )
         return bool(uid) and found is not None
 
+    async def usage(self, conversation: Conversation, *, since: int) -> Usage:
+        """Return the tokens used; see `Transcripts.usage`."""
+        values = {**conversation._asdict(), "since": since}
+        row = await self._reads.run(
+            lambda connection: connection.execute(statements.USAGE, values).one()
+        )
+        return Usage(input_tokens=int(row[0]), output_tokens=int(row[1]))
+
+    async def talk(self, conversation: Conversation) -> Talk:
+        """Return what was chosen for a conversation; see `Talks.talk`."""
+        return await self._reads.run(lambda connection: talks.read_talk(connection, conversation))
+
+    async def leave(self, conversation: Conversation, sequence: int, *, now: datetime) -> None:
+        """Note that people talk to each other; see `Talks.leave`."""
+
+        def step(connection: sa.Connection) -> None:
+            talk = talks.read_talk(connection, conversation)
+            left = replace(talk, left_at=max(talk.left_at, sequence))
+            talks.write_talk(connection, conversation, left, now)
+
+        await self._writes.run(step)
+
+    async def may_tell(
+        self, key: MessageKey, sender: str, *, now: datetime, again_after: timedelta
+    ) -> bool:
+        """Return whether a refusal is told; see `Talks.may_tell`."""
+        return await self._writes.run(
+            lambda connection: talks.may_tell(connection, key, sender, now, again_after)
+        )
+
     async def check(self) -> None:
         """Return if the store answers; see `Upkeep.check`."""
         await self._reads.run(lambda connection: _execute(connection, sa.select(1), {}))
@@ -120,6 +192,12 @@ class SqlStore:
         values = {"ended_before": ended_before, "limit": limit}
         return await self._writes.run(
             lambda connection: connection.execute(statements.PRUNE, values).rowcount
+        )
+
+    async def prune_talks(self, *, unused_since: datetime, limit: int) -> int:
+        """Delete old choices and refusals; see `Upkeep.prune_talks`."""
+        return await self._writes.run(
+            lambda connection: talks.prune(connection, unused_since, limit)
         )
 
     async def note(self, owner: ChannelKey, request: NotesRequest, *, now: datetime) -> NotesAnswer:
@@ -168,95 +246,46 @@ async def open_store(url: str) -> AsyncIterator[SqlStore]:
         engine.dispose()
 
 
-def _record(connection: sa.Connection, message: Message) -> Message:
-    row = connection.execute(statements.KNOWN, _key(message.key)).one_or_none()
-    if row is not None:
-        return _read(row)
-    connection.execute(statements.INSERT, _values(message))
-    return message
+def _known(connection: sa.Connection, key: MessageKey) -> Message | None:
+    row = connection.execute(statements.KNOWN, key_values(key)).one_or_none()
+    return None if row is None else read_message(row)
+
+
+def _stored(connection: sa.Connection, key: MessageKey) -> Message:
+    return read_message(connection.execute(statements.KNOWN, key_values(key)).one())
+
+
+def _record(connection: sa.Connection, message: Message, decide: Decide | None) -> Message:
+    known = _known(connection, message.key)
+    if known is not None:
+        return known
+    verdict = Verdict(message)
+    if decide is not None:
+        conversation = message.conversation
+        scene = Scene(_endless(connection, conversation), talks.read_talk(connection, conversation))
+        verdict = decide(scene)
+        if verdict.talk is not None:
+            talks.write_talk(connection, conversation, verdict.talk, message.recorded_at)
+    connection.execute(statements.INSERT, message_values(verdict.message))
+    _change(connection, verdict.changed)
+    return verdict.message
+
+
+def _change(connection: sa.Connection, changed: Sequence[Message]) -> Sequence[Message]:
+    for message in changed:
+        new = {f"new_{name}": value for name, value in changing_values(message).items()}
+        connection.execute(statements.CHANGE, {**key_values(message.key), **new})
+    return changed
+
+
+def _endless(connection: sa.Connection, conversation: Conversation) -> list[Message]:
+    values = {**conversation._asdict(), "limit": MAX_OPEN}
+    return _read_all(connection, statements.ENDLESS, values)
 
 
 def _execute(connection: sa.Connection, statement: sa.Executable, values: Values) -> None:
     connection.execute(statement, values)
 
 
-def _key(key: MessageKey) -> Values:
-    return {
-        "key_namespace": key.namespace,
-        "key_channel": key.channel,
-        "key_message_id": key.message_id,
-    }
-
-
-def _values(message: Message) -> Values:
-    inbound = message.inbound
-    return {
-        "namespace": message.namespace,
-        "channel": message.channel,
-        "message_id": inbound.message_id,
-        "conversation": inbound.conversation,
-        "sequence": message.sequence,
-        "platform": inbound.sender.platform,
-        "workspace": inbound.sender.workspace,
-        "user_id": inbound.sender.user_id,
-        "display_name": inbound.sender.display_name,
-        "text": inbound.text,
-        "sent_at": inbound.time,
-        "recorded_at": message.recorded_at,
-        "agent": message.agent,
-        "run_name": message.run_name,
-        "run_uid": message.run_uid,
-        "outbox_sequence": message.outbox_sequence,
-        **(statements.NO_END if message.end is None else _end_values(message.end)),
-    }
-
-
-def _end_values(end: End) -> Values:
-    error = end.error
-    return {
-        "ended_at": end.time,
-        "reply": end.text,
-        "error_code": error.code if error else None,
-        "error_message": error.message if error else None,
-    }
-
-
 def _read_all(connection: sa.Connection, query: sa.Select[Any], values: Values) -> list[Message]:
-    return [_read(row) for row in connection.execute(query, values)]
-
-
-def _read(row: sa.Row[Any]) -> Message:
-    sender = Sender(
-        platform=row.platform,
-        user_id=row.user_id,
-        workspace=row.workspace,
-        display_name=row.display_name,
-    )
-    inbound = InboundMessage(
-        message_id=MessageId(row.message_id),
-        conversation=ConversationId(row.conversation),
-        sender=sender,
-        text=row.text,
-        time=row.sent_at,
-    )
-    return Message(
-        namespace=row.namespace,
-        channel=row.channel,
-        inbound=inbound,
-        sequence=row.sequence,
-        recorded_at=row.recorded_at,
-        agent=row.agent,
-        run_name=RunName(row.run_name),
-        run_uid=RunUid(row.run_uid),
-        end=_read_end(row),
-        outbox_sequence=row.outbox_sequence,
-    )
-
-
-def _read_end(row: sa.Row[Any]) -> End | None:
-    if row.ended_at is None:
-        return None
-    error = None
-    if row.error_code is not None:
-        error = VisibleError(code=row.error_code, message=row.error_message)
-    return End(time=row.ended_at, text=row.reply, error=error)
+    return [read_message(row) for row in connection.execute(query, values)]

@@ -1,6 +1,4 @@
-"""The statements of the session store, built once: building one costs more than running it."""
-
-from typing import Any
+"""The statements on messages, built once: building one costs more than running it."""
 
 import sqlalchemy as sa
 
@@ -10,7 +8,8 @@ _C = messages.c
 LAST_SEQUENCE = 2**63 - 1
 """Largest value of the column."""
 
-NO_END: dict[str, Any] = dict.fromkeys(("ended_at", "reply", "error_code", "error_message"))
+CHANGING = ("letter", "run_name", "offered_to", "carried_by", "cut", "begun_at")
+ENDING = ("ended_at", "told", "input_tokens", "output_tokens")
 
 _IS_KEY = sa.and_(
     _C.namespace == sa.bindparam("key_namespace"),
@@ -23,6 +22,7 @@ _IN_CONVERSATION = sa.and_(
     _C.conversation == sa.bindparam("conversation"),
 )
 _BEFORE = _C.sequence < sa.bindparam("before", type_=sa.BigInteger)
+_SINCE = _C.sequence > sa.bindparam("since", type_=sa.BigInteger)
 _LIMIT = sa.bindparam("limit", type_=sa.Integer)
 
 INSERT = messages.insert()
@@ -30,10 +30,15 @@ KNOWN = messages.select().where(_IS_KEY)
 STARTED = (
     messages.update().where(_IS_KEY, _C.run_uid == "").values(run_uid=sa.bindparam("new_run_uid"))
 )
+CHANGE = (
+    messages.update()
+    .where(_IS_KEY, _C.ended_at.is_(None))
+    .values({name: sa.bindparam(f"new_{name}") for name in CHANGING})
+)
 FINISH = (
     messages.update()
     .where(_IS_KEY, _C.ended_at.is_(None))
-    .values({name: sa.bindparam(f"new_{name}") for name in NO_END})
+    .values({name: sa.bindparam(f"new_{name}") for name in ENDING})
 )
 PUBLISHED = (
     messages.update()
@@ -42,9 +47,18 @@ PUBLISHED = (
 )
 OPEN_TALKS = sa.select(_C.namespace, _C.channel, _C.conversation).where(UNFINISHED).distinct()
 OPEN = messages.select().where(_IN_CONVERSATION, UNFINISHED).order_by(_C.sequence).limit(_LIMIT)
+ENDLESS = (
+    messages.select()
+    .where(_IN_CONVERSATION, UNFINISHED, _C.ended_at.is_(None))
+    .order_by(_C.sequence)
+    .limit(_LIMIT)
+)
+WAITING_BEFORE = sa.select(sa.func.count()).where(
+    _IN_CONVERSATION, UNFINISHED, _C.ended_at.is_(None), _BEFORE
+)
 LAST_END = (
     sa.select(_C.ended_at)
-    .where(_IN_CONVERSATION, _BEFORE, _C.ended_at.is_not(None))
+    .where(_IN_CONVERSATION, _BEFORE, _C.ended_at.is_not(None), _C.run_uid != "")
     .order_by(_C.sequence.desc())
     .limit(1)
 )
@@ -53,7 +67,10 @@ HANDLED = sa.select(_C.sequence).where(
     sa.or_(_C.run_uid != "", _C.ended_at.is_not(None)),
 )
 TRANSCRIPT = (
-    messages.select().where(_IN_CONVERSATION, _BEFORE).order_by(_C.sequence.desc()).limit(_LIMIT)
+    messages.select()
+    .where(_IN_CONVERSATION, _BEFORE, _SINCE)
+    .order_by(_C.sequence.desc())
+    .limit(_LIMIT)
 )
 RUN_OF = (
     sa.select(sa.literal(1))
@@ -64,6 +81,10 @@ RUN_OF = (
     )
     .limit(1)
 )
+USAGE = sa.select(
+    sa.func.coalesce(sa.func.sum(_C.input_tokens), 0),
+    sa.func.coalesce(sa.func.sum(_C.output_tokens), 0),
+).where(_IN_CONVERSATION, _SINCE)
 
 _OLD = (
     sa.select(_C.namespace, _C.channel, _C.message_id)
