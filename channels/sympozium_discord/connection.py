@@ -1,0 +1,203 @@
+"""Staying connected to the gateway: resume, begin anew, wait where a person must act."""
+
+import asyncio
+import logging
+import random
+from dataclasses import dataclass
+
+import aiohttp
+import msgspec
+
+from sympozium.chat.health import Health
+from sympozium.contract.errors import TransientError
+from sympozium_discord.addresses import Addresses
+from sympozium_discord.gap import Gap
+from sympozium_discord.gateway import (
+    READY_TIMEOUT_S,
+    ConnectionLostError,
+    Dispatch,
+    Gateway,
+    GatewayRefusedError,
+    Session,
+    UnreadableFrameError,
+    connected,
+)
+from sympozium_discord.inbound import Inbound
+from sympozium_discord.memory import Memory
+from sympozium_discord.wire import User, read
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_S = 0.25
+LONGEST_PAUSE_S = 30.0
+NEW_SESSION_PAUSE_S = 1.0
+"""Discord asks for 1 to 5 seconds before a session is begun in place of a refused one."""
+
+REFUSED_PAUSE_S = 60.0
+LONGEST_REFUSED_PAUSE_S = 900.0
+"""A refused token must not use up the day's thousand sessions."""
+
+FINISH_TIMEOUT_S = 2.0
+
+REFUSALS = {
+    4004: (
+        "TokenRefused",
+        "Discord does not accept the bot's token; make a new one and put it into the Secret",
+    ),
+    4010: ("ShardRefused", "Discord does not accept how the bot's connections are divided"),
+    4011: (
+        "ShardingRequired",
+        "the bot is in too many servers for one connection; use several bots",
+    ),
+    4012: ("VersionRefused", "Discord no longer speaks this version of its gateway; upgrade"),
+    4013: ("IntentsRefused", "Discord does not know an intent that was asked for; upgrade"),
+    4014: (
+        "IntentNotAllowed",
+        "the bot may not read messages; turn on the Message Content Intent on the app's Bot page",
+    ),
+}
+"""Close codes after which coming back as we are is of no use.
+
+Source: https://docs.discord.com/developers/topics/opcodes-and-status-codes#gateway
+"""
+
+
+class _Ready(msgspec.Struct, frozen=True):
+    session_id: str
+    resume_gateway_url: str
+    user: User
+    application: User
+
+
+@dataclass(frozen=True)
+class Wire:
+    """Where the gateway is, and how to say who one is."""
+
+    http: aiohttp.ClientSession
+    addresses: Addresses
+    token: str
+
+
+class Connection:
+    """Keeps one connection to the gateway, and hands on what it brings."""
+
+    def __init__(
+        self, wire: Wire, memory: Memory, inbound: Inbound, gap: Gap, health: Health
+    ) -> None:
+        self._wire = wire
+        self._memory = memory
+        self._inbound = inbound
+        self._gap = gap
+        self._health = health
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._was_ready = False
+
+    async def inbound_loop(self, stop: asyncio.Event) -> None:
+        """Take in events until *stop* is set, and then finish the one in hand."""
+        async with asyncio.TaskGroup() as group:
+            staying = group.create_task(self._stay())
+            await stop.wait()
+            try:
+                async with asyncio.timeout(FINISH_TIMEOUT_S):
+                    await self._idle.wait()
+            except TimeoutError:
+                log.info("an event is left", extra={"action": "retry"})  # it comes again
+            staying.cancel()
+
+    async def _stay(self) -> None:
+        await self._load()
+        pause_s = FIRST_PAUSE_S
+        while True:
+            self._was_ready = False
+            try:
+                await self._connect()
+            except ConnectionLostError as error:
+                wait_s = self._lost(error, pause_s)
+            except GatewayRefusedError as error:
+                wait_s = self._refused(error, pause_s)
+            pause_s = FIRST_PAUSE_S if self._was_ready else min(2 * pause_s, 64 * REFUSED_PAUSE_S)
+            await asyncio.sleep(wait_s)
+
+    async def _load(self) -> None:
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                return await self._memory.load()
+            except TransientError as error:
+                log.info("position not read", extra={"action": "retry", "cause": str(error)})
+                self._health.inbound_is_down("the router does not answer", reason="Connecting")
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def _connect(self) -> None:
+        session = self._memory.session
+        addresses = self._wire.addresses
+        address = addresses.resume(session.url) if session else addresses.gateway
+        async with connected(self._wire.http, address, self._wire.token, session) as gateway:
+            try:
+                async with asyncio.timeout(READY_TIMEOUT_S) as waiting:
+                    while True:
+                        await self._next(gateway)
+                        if self._was_ready:
+                            waiting.reschedule(None)
+            except TimeoutError:
+                raise ConnectionLostError("the gateway does not begin a session") from None
+
+    async def _next(self, gateway: Gateway) -> None:
+        try:
+            events = await gateway.next()
+        except UnreadableFrameError as error:
+            await self._inbound.set_aside(error.frame, error)
+            return
+        self._idle.clear()
+        try:
+            for event in events:
+                await self._deal_with(gateway, event)
+        finally:
+            self._idle.set()
+        if self._was_ready:
+            self._memory.heard()
+            self._health.inbound_is_up()
+
+    async def _deal_with(self, gateway: Gateway, event: Dispatch) -> None:
+        if event.name == "READY":
+            self._begun(event)
+        elif event.name == "RESUMED":
+            self._was_ready = True
+            self._gap.look()  # one that was not finished
+            log.info("session resumed", extra={"action": "connect"})
+        else:
+            await self._inbound.deal_with(event)
+        gateway.dealt_with(event.sequence)
+        self._memory.heard(event.sequence)
+
+    def _begun(self, event: Dispatch) -> None:
+        try:
+            ready: _Ready = read(event.data, _Ready)
+        except ValueError as error:
+            raise ConnectionLostError(
+                f"cannot begin a session: {error}", can_resume=False
+            ) from None
+        self._memory.user_id, self._memory.application_id = ready.user.id, ready.application.id
+        self._memory.begin(Session(ready.session_id, event.sequence, ready.resume_gateway_url))
+        self._was_ready = True
+        self._gap.look()
+        log.info("session begun", extra={"action": "connect"})
+
+    def _lost(self, error: ConnectionLostError, pause_s: float) -> float:
+        log.info("connection lost", extra={"action": "retry", "cause": str(error)})
+        self._health.inbound_is_down(str(error))
+        if not error.can_resume:
+            self._memory.forget_session()
+            return NEW_SESSION_PAUSE_S * random.uniform(1.0, 2.0)  # noqa: S311 - spreads load
+        return min(pause_s, LONGEST_PAUSE_S) * random.uniform(0.5, 1.0)  # noqa: S311
+
+    def _refused(self, error: GatewayRefusedError, pause_s: float) -> float:
+        if error.code not in REFUSALS:
+            return self._lost(ConnectionLostError(str(error)), pause_s)
+        reason, cause = REFUSALS[error.code]
+        log.error("account refused", extra={"action": "give_up", "cause": cause})
+        self._health.inbound_is_down(cause, reason=reason)
+        self._memory.forget_session()
+        return min(REFUSED_PAUSE_S * pause_s / FIRST_PAUSE_S, LONGEST_REFUSED_PAUSE_S)

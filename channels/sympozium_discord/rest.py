@@ -1,0 +1,157 @@
+"""Calling Discord's HTTP API: one attempt a call, and what came of it said at once.
+
+The library's own client waits out a 429 and repeats a refused call within the call.
+Then nobody above it knows that a chat must rest, and what else waits for that chat goes
+on calling. So the library names the routes, and this module makes the calls.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from discord.http import Route
+
+from sympozium.chat.errors import PlatformBusyError
+from sympozium.contract.errors import PermanentError, TransientError
+from sympozium_discord.addresses import Addresses
+from sympozium_discord.buckets import Buckets
+from sympozium_discord.refusals import refusal
+
+CALL_TIMEOUT_S = 15.0
+FILE_TIMEOUT_S = 60.0
+WAITED_OUT_S = 1.0
+"""A limit that is over so soon is waited for within the call; reactions have one of 0.25 s."""
+
+USER_AGENT = "DiscordBot (https://sympozium.ai, 0.1)"
+"""Discord refuses programs that do not say so. Source: its API reference, "User Agent"."""
+
+JSON_TYPE = "application/json"
+TOO_LARGE = "cannot fetch a file: it is longer than what is taken"
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One file beside the JSON of a message."""
+
+    name: str
+    media_type: str
+    data: bytes
+
+
+class Rest:
+    """The HTTP API, as one bot.
+
+    Every method makes one attempt and raises
+
+    * `TransientError`: no answer, or one of 500 and above: it may or may not be done;
+    * `PlatformBusyError`: nothing was done, and nothing may be sent for a while;
+    * what `refusals.refusal` makes of any other answer.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, addresses: Addresses, token: str) -> None:
+        self._session = session
+        self._addresses = addresses
+        self._headers = {"Authorization": f"Bot {token}", "User-Agent": USER_AGENT}
+        self._buckets = Buckets()
+
+    async def call(
+        self,
+        route: Route,
+        body: object = None,
+        *,
+        upload: Upload | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Make one call; return the JSON that Discord answers, or None where it says nothing."""
+        what = f"{route.method} {route.path}"
+        await self._wait(route, what)
+        async with asyncio.timeout(None) as deadline:
+            limit_s = FILE_TIMEOUT_S if upload else CALL_TIMEOUT_S
+            deadline.reschedule(asyncio.get_running_loop().time() + limit_s)
+            return await self._answer(route, what, _sent(body, upload), params)
+
+    async def fetch(self, url: str, *, max_bytes: int) -> bytes:
+        """Return a file that somebody attached.
+
+        Raises:
+            PermanentError: It is gone, longer than *max_bytes*, or not at Discord.
+        """
+        address = self._addresses.file(url)
+        try:
+            async with (
+                asyncio.timeout(FILE_TIMEOUT_S),
+                self._session.get(
+                    address, headers={"User-Agent": USER_AGENT}, allow_redirects=False
+                ) as response,
+            ):
+                if response.status == 429 or response.status >= 500:
+                    raise TransientError(f"cannot fetch a file: Discord answers {response.status}")
+                if response.status != 200:
+                    raise PermanentError(f"cannot fetch a file: Discord answers {response.status}")
+                return await _read(response, max_bytes)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise TransientError(f"cannot fetch a file: {type(error).__name__}") from None
+
+    async def _wait(self, route: Route, what: str) -> None:
+        while wait_s := self._buckets.take(route):
+            if wait_s > WAITED_OUT_S:
+                raise PlatformBusyError(
+                    f"cannot {what} now: its limit is used up for {wait_s:.1f} s",
+                    retry_after_s=wait_s,
+                )
+            await asyncio.sleep(wait_s)
+
+    async def _answer(
+        self, route: Route, what: str, sent: dict[str, Any], params: Mapping[str, str] | None
+    ) -> Any:
+        url = route.url.replace(Route.BASE, self._addresses.api, 1)
+        try:
+            async with self._session.request(
+                route.method, url, headers=self._headers, params=params,
+                allow_redirects=False, **sent,
+            ) as response:  # fmt: skip
+                text = await response.read()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise TransientError(f"cannot {what}: {type(error).__name__}") from None
+        self._buckets.learn(route, response.headers)
+        answer = _decoded(response, text)
+        if 200 <= response.status < 300:
+            return answer
+        refused = refusal(what, response.status, response.headers, answer)
+        if isinstance(refused, PlatformBusyError):
+            self._buckets.punish(route, for_s=refused.retry_after_s, is_overall=refused.is_overall)
+        raise refused
+
+
+def _sent(body: object, upload: Upload | None) -> dict[str, Any]:
+    if upload is not None:
+        form = aiohttp.FormData(quote_fields=False)
+        form.add_field("payload_json", json.dumps(body), content_type=JSON_TYPE)
+        form.add_field(
+            "files[0]", upload.data, filename=upload.name, content_type=upload.media_type
+        )
+        return {"data": form}
+    return {} if body is None else {"json": body}
+
+
+def _decoded(response: aiohttp.ClientResponse, text: bytes) -> Any:
+    if response.content_type != JSON_TYPE or not text:
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise TransientError("cannot read Discord's answer: it is not JSON") from None
+
+
+async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+    if (response.content_length or 0) > max_bytes:
+        raise PermanentError(TOO_LARGE)
+    data = bytearray()
+    async for piece in response.content.iter_chunked(1 << 16):
+        data += piece
+        if len(data) > max_bytes:
+            raise PermanentError(TOO_LARGE)
+    return bytes(data)
