@@ -1,4 +1,4 @@
-"""What Discord says of our own messages: a post whose answer was lost is found again by its nonce."""
+"""What Discord says of our own messages: by its nonce, a post whose answer was lost is found."""
 
 from collections import OrderedDict
 

@@ -106,7 +106,6 @@ class _Handlers(dict[str, Callable[[Any], None]]):
         super().__init__()
         self._hand_over = hand_over
 
-    @override
     def __missing__(self, name: str) -> Callable[[Any], None]:
         return lambda data: self._hand_over(name, data)
 

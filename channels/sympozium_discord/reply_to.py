@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 from sympozium.contract.errors import PermanentError
 from sympozium_discord.snowflake import is_id
 
@@ -25,6 +27,7 @@ class ReplyTo:
     begins_thread: bool = False
     is_interaction: bool = False
 
+    @override
     def __str__(self) -> str:
         kind = _INTERACTION if self.is_interaction else _THREAD if self.begins_thread else _HERE
         return f"{kind}:{self.channel}:{self.message}"

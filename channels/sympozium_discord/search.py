@@ -69,7 +69,7 @@ def _answers(post: dict[str, Any], wanted: Wanted) -> bool:
         return str(post["nonce"]) == wanted.nonce
     reference = post.get("message_reference") or {}
     referred = reference.get("message_id", "")
-    return referred == ("" if _is_first(wanted) else wanted.reply_to.message)
+    return bool(referred == ("" if _is_first(wanted) else wanted.reply_to.message))
 
 
 def _is_first(wanted: Wanted) -> bool:

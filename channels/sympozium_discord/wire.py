@@ -6,6 +6,7 @@ Source: https://docs.discord.com/developers/topics/gateway-events
 from typing import Any
 
 import msgspec
+from typing_extensions import override
 
 
 class _Object(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +145,7 @@ class Interaction(_Object, frozen=True, kw_only=True):
     member: Member | None = None
     user: User | None = None
 
+    @override
     def __repr__(self) -> str:
         return f"Interaction({self.id})"
 
