@@ -18,6 +18,8 @@ from sympozium_local.kubelet.volumes import Volumes
 _DEFAULT_UID = 65532
 """Who a container is where its manifest does not say: ``nonroot`` of the distroless images."""
 _TERMINATION_LOG = "/dev/termination-log"
+_REACHED_FOR = ("ports", "lifecycle", "startupProbe", "readinessProbe", "livenessProbe")
+"""Fields of a container for whose sake somebody must reach into it while it runs."""
 
 
 @dataclass
@@ -63,11 +65,13 @@ async def build_plan(
         raise ConfigError(f"image {spec['image']!r} has no entrypoint; set the container's command")
     uid, gid = _user(spec, parts.pod)
     memory_bytes = 0 if parts.node.limits.has_groups else amounts(spec).memory_bytes
+    module = agent_module(spec["image"], argv)
     return ContainerPlan(
         hostname=_hostname(parts.pod),
         argv=argv,
         env=env,
-        module=agent_module(spec["image"], argv),
+        module=module,
+        is_alone=is_alone(spec, module),
         cwd=spec.get("workingDir") or "/",
         uid=uid,
         gid=gid,
@@ -82,6 +86,11 @@ async def build_plan(
         cgroup_procs=group.procs_files(),
         memory_rlimit_bytes=memory_bytes,
     )
+
+
+def is_alone(spec: Object, module: str) -> bool:
+    """Return whether nobody needs a helper inside the container that runs *module* ("": none)."""
+    return bool(module) and not any(spec.get(field) for field in _REACHED_FOR)
 
 
 def _base_env(spec: Object, parts: PodParts, image: Image) -> dict[str, str]:

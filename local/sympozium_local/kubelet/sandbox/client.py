@@ -16,6 +16,7 @@ from sympozium.contract.errors import PermanentError, TransientError
 from sympozium_local.kubelet.sandbox import syscalls
 from sympozium_local.kubelet.sandbox.plan import (
     AnyReport,
+    Built,
     Command,
     ContainerPlan,
     Exec,
@@ -28,9 +29,10 @@ from sympozium_local.kubelet.sandbox.plan import (
     Signal,
     Sockets,
     SocketsOut,
+    Start,
     Started,
 )
-from sympozium_local.kubelet.sandbox.zygote import READY, START, START_ISOLATED
+from sympozium_local.kubelet.sandbox.zygote import READY
 
 _START_TIMEOUT_S = 20.0
 _READY_TIMEOUT_S = 60.0
@@ -49,8 +51,10 @@ class ContainerCannotRunError(PermanentError):
 class Container:
     """One running container. Its end is awaited with `wait`."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, plan: ContainerPlan) -> None:
         self._control = control
+        self._plan = plan
+        self._may_go = self._is_built = self._is_told = False
         self._loop = asyncio.get_running_loop()
         self._started: asyncio.Future[None] = self._loop.create_future()
         self._exited: asyncio.Future[int] = self._loop.create_future()
@@ -66,7 +70,22 @@ class Container:
 
     def go(self) -> None:
         """Run the container's code as soon as the container is built."""
-        self._send(Go())
+        self._may_go = True
+        self._go_if_due()
+
+    def _go_if_due(self) -> None:
+        plan = self._plan
+        if not self._may_go or (plan.is_alone and not (self._is_built and self.pid)):
+            return
+        self._may_go = False
+        try:
+            if plan.is_alone and plan.host_uid:
+                syscalls.map_user(self.pid, plan.uid, plan.gid, plan.host_uid)
+        except OSError as error:
+            self._refuse(f"cannot map the container's user: {error}")
+            self.kill()
+        else:
+            self._send(Go())
 
     async def started(self) -> None:
         """Return once the container's own code runs.
@@ -92,7 +111,11 @@ class Container:
 
     def signal(self, number: int) -> None:
         """Send a signal to the main process."""
-        self._send(Signal(number))
+        if not self._plan.is_alone:
+            self._send(Signal(number))
+        elif self.pid and not self.has_ended:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """End every process of the container, now."""
@@ -103,7 +126,13 @@ class Container:
             self._ended()
 
     async def exec(self, argv: Sequence[str], output_fd: int) -> int:
-        """Run *argv* beside the main process; return its exit code."""
+        """Run *argv* beside the main process; return its exit code.
+
+        Raises:
+            OSError: The container is alone.
+        """
+        if self._plan.is_alone:
+            raise ConnectionRefusedError("nothing else runs in this container")
         self._next_exec += 1
         done: asyncio.Future[int] = self._loop.create_future()
         self._execs[self._next_exec] = done
@@ -125,8 +154,8 @@ class Container:
         return sock
 
     async def _fresh_socket(self) -> socket.socket:
-        if self.has_ended:
-            raise ConnectionRefusedError("the container has ended")
+        if self.has_ended or self._plan.is_alone:
+            raise ConnectionRefusedError("the container has ended, or takes no connections")
         if self._sockets:
             return self._sockets.popleft()
         wanted: asyncio.Future[socket.socket] = self._loop.create_future()
@@ -155,6 +184,10 @@ class Container:
         match report:
             case Forked(pid):
                 self.pid = pid
+                self._go_if_due()
+            case Built():
+                self._is_built = True
+                self._go_if_due()
             case Listening():
                 self.listening = sockets
             case Started():
@@ -162,7 +195,7 @@ class Container:
             case Refused(message):
                 self._refuse(message)
             case Exited(code):
-                self._code = code
+                self._code, self._is_told = code, True
             case ExecExited(exec_id, code):
                 _settle(self._execs.pop(exec_id, self._loop.create_future()), code)
             case SocketsOut():
@@ -183,6 +216,9 @@ class Container:
             self._started.set_exception(ContainerCannotRunError(message))
 
     def _ended(self) -> None:
+        if self.pid and self._plan.is_alone and not self._is_told:  # the zygote is gone
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
         self._loop.remove_reader(self._control.fileno())
         self._control.close()
         self._refuse("the container ended before its command ran")
@@ -219,15 +255,15 @@ class Sandbox:
         plan_fd = os.memfd_create("plan", os.MFD_CLOEXEC)
         try:
             os.write(plan_fd, _encode(plan))
-            kind = START_ISOLATED if plan.is_isolated else START
-            socket.send_fds(self._zygote, [kind], [plan_fd, theirs.fileno(), log_fd])
+            start = _encode(Start(plan.is_isolated, plan.is_alone))
+            socket.send_fds(self._zygote, [start], [plan_fd, theirs.fileno(), log_fd])
         except OSError as error:
             ours.close()
             raise TransientError(f"cannot start a container: {error}; the zygote ended") from error
         finally:
             os.close(plan_fd)
             theirs.close()
-        return Container(ours)
+        return Container(ours, plan)
 
 
 @asynccontextmanager

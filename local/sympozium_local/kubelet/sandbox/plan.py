@@ -13,6 +13,13 @@ class Bind(msgspec.Struct, frozen=True):
     """A path below *source*, which the container may have shaped: links in it are not followed."""
 
 
+class Start(msgspec.Struct, frozen=True):
+    """What the zygote itself must know of a container."""
+
+    is_isolated: bool = False
+    is_alone: bool = False
+
+
 class ContainerPlan(msgspec.Struct, frozen=True):
     """Everything about one container that is decided before its process exists."""
 
@@ -21,6 +28,8 @@ class ContainerPlan(msgspec.Struct, frozen=True):
     env: dict[str, str]
     module: str = ""
     """Python module whose ``main()`` runs in the forked process; empty: exec *argv*."""
+    is_alone: bool = False
+    """*module* runs in the first process: no command and no connection will come from outside."""
     kubelet_uid: int = 0
     kubelet_gid: int = 0
     cwd: str = "/"
@@ -80,6 +89,10 @@ class Forked(Report, frozen=True, tag="forked"):
     pid: int
 
 
+class Built(Report, frozen=True, tag="built"):
+    """A container that is alone waits for Go, and for its user to be mapped before."""
+
+
 class Listening(Report, frozen=True, tag="listening"):
     """The sockets that listen in the container's network come along, in plan order."""
 
@@ -112,4 +125,4 @@ class SocketsOut(Report, frozen=True, tag="sockets-out"):
 
 
 AnyCommand = Go | Signal | Exec | Sockets
-AnyReport = Forked | Listening | Started | Refused | Exited | ExecExited | SocketsOut
+AnyReport = Forked | Built | Listening | Started | Refused | Exited | ExecExited | SocketsOut

@@ -54,11 +54,12 @@ class _Machine:
     audit_arch: int
     denied: dict[str, int]
     clone: int
+    prctl: int
 
 
 _MACHINES = {
-    "x86_64": _Machine(0xC000003E, _X86_64, 56),
-    "aarch64": _Machine(0xC00000B7, _AARCH64, 220),
+    "x86_64": _Machine(0xC000003E, _X86_64, 56, 157),
+    "aarch64": _Machine(0xC00000B7, _AARCH64, 220, 167),
 }
 """Source of the first numbers: AUDIT_ARCH_* in linux/audit.h."""
 
@@ -70,22 +71,26 @@ _ALLOW = 0x7FFF0000
 _FAIL = 0x00050000
 """SECCOMP_RET_ERRNO; the error number is added."""
 _PR_SET_SECCOMP, _MODE_FILTER = 22, 2
+_PR_SET_PDEATHSIG, _NOTHING = 1, 0
+"""Source: linux/prctl.h, which has no operation 0."""
 
 
 class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
 
 
-def forbid_system_calls() -> None:
+def forbid_system_calls(*, may_outlive_parent: bool = True) -> None:
     """Take the calls away from this process and all that it starts, for good.
 
+    With *may_outlive_parent* false, also the one that would undo `syscalls.die_with_parent`.
     Needs `no_new_privs`, which goes with dropped capabilities. A forbidden call fails
     with EPERM; `clone3` with ENOSYS, so that C libraries fall back to `clone`.
 
     Raises:
         OSError: The kernel has no filters.
     """
-    instructions = filter_for(_MACHINES[platform.machine()])
+    machine = _MACHINES[platform.machine()]
+    instructions = filter_for(machine, may_outlive_parent=may_outlive_parent)
     code = b"".join(instructions)
     program = _Program(len(instructions), code)
     libc = ctypes.CDLL(None, use_errno=True)
@@ -94,10 +99,10 @@ def forbid_system_calls() -> None:
         raise OSError(number, f"seccomp filter: {os.strerror(number)}")
 
 
-def filter_for(machine: _Machine) -> list[bytes]:
+def filter_for(machine: _Machine, *, may_outlive_parent: bool) -> list[bytes]:
     """Return the filter's instructions for one kind of processor."""
     denied = sorted({*machine.denied.values(), *_ANYWHERE.values()})
-    # What follows the list of numbers: clone3, clone's three, allow, EPERM, ENOSYS.
+    # After the numbers: clone3, prctl's four, clone's three, allow, EPERM, ENOSYS.
     body: list[tuple[int, int, str]] = [
         (_LOAD, _ARCH_AT, ""),
         (_IF_EQUAL, machine.audit_arch, "else denied"),
@@ -105,6 +110,10 @@ def filter_for(machine: _Machine) -> list[bytes]:
         (_IF_AT_LEAST, _X32_NUMBERS, "denied"),
         *((_IF_EQUAL, number, "denied") for number in denied),
         (_IF_EQUAL, _CLONE3, "absent"),
+        (_IF_EQUAL, machine.prctl, "else no prctl"),
+        (_LOAD, _FIRST_ARGUMENT_AT, ""),
+        (_IF_EQUAL, _NOTHING if may_outlive_parent else _PR_SET_PDEATHSIG, "denied"),
+        (_RETURN, _ALLOW, ""),
         (_IF_EQUAL, machine.clone, "else allowed"),
         (_LOAD, _FIRST_ARGUMENT_AT, ""),
         (_IF_ANY_BIT, _NEW_NAMESPACES, "denied"),
@@ -112,7 +121,8 @@ def filter_for(machine: _Machine) -> list[bytes]:
         (_RETURN, _FAIL | errno.EPERM, ""),
         (_RETURN, _FAIL | errno.ENOSYS, ""),
     ]
-    places = {"allowed": len(body) - 3, "denied": len(body) - 2, "absent": len(body) - 1}
+    end = len(body)
+    places = {"no prctl": end - 6, "allowed": end - 3, "denied": end - 2, "absent": end - 1}
     return [_instruction(at, *line, places) for at, line in enumerate(body)]
 
 

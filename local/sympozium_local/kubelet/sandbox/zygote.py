@@ -11,6 +11,7 @@ import asyncio
 import gc
 import importlib
 import os
+import select
 import signal
 import socket
 import sys
@@ -23,54 +24,101 @@ import msgspec
 from sympozium_local.kubelet.sandbox import syscalls
 from sympozium_local.kubelet.sandbox.check import sandbox_problem
 from sympozium_local.kubelet.sandbox.child import become_container, namespaces
-from sympozium_local.kubelet.sandbox.plan import ContainerPlan, Forked, Refused
+from sympozium_local.kubelet.sandbox.plan import (
+    ContainerPlan,
+    Exited,
+    Forked,
+    Refused,
+    Report,
+    Start,
+)
 
 READY = b"ready"
-START = b"start"
-START_ISOLATED = b"start isolated"
 _NOT_IN_THE_IMAGE = ("aiohttp", "trio")
 
 _encode = msgspec.json.Encoder().encode
+_starts = msgspec.json.Decoder(Start)
 _plans = msgspec.json.Decoder(ContainerPlan)
 
 
-def serve(kubelet: socket.socket) -> None:
-    """Fork a container for every message, until the kubelet's end of the socket closes.
+class Zygote:
+    """Forks containers, and tells of the end of those in which nobody is left who could."""
 
-    A message brings three descriptors: the plan (a memory file), the container's end of its
-    control socket, and where its output goes.
-    """
-    signal.signal(signal.SIGCHLD, _reap)
-    while True:
-        data, fds = syscalls.receive(kubelet, 64)
-        if not data:
-            return
-        plan_fd, control_fd, log_fd = fds
-        with socket.socket(fileno=control_fd) as control:
-            try:
-                pid = syscalls.fork_into(namespaces(is_isolated=data == START_ISOLATED))
-            except OSError as error:
-                control.send(_encode(Refused(f"cannot make namespaces: {error}")))
-            else:
-                if pid == 0:
-                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                    kubelet.close()
-                    become_container(_read_plan(plan_fd), control, log_fd)
-                control.send(_encode(Forked(pid)))
+    def __init__(self, kubelet: socket.socket) -> None:
+        self._kubelet = kubelet
+        self._alone: dict[int, socket.socket] = {}
+        self._wake_r, wake_w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake_w, warn_on_full_buffer=False)
+
+    def serve(self) -> None:
+        """Fork a container for every message, until the kubelet's end of the socket closes."""
+        told = self._kubelet.fileno()
+        while True:
+            ready, _, _ = select.select((told, self._wake_r), (), ())
+            if self._wake_r in ready:
+                os.read(self._wake_r, 512)
+            self._reap()
+            if told in ready:
+                data, fds = syscalls.receive(self._kubelet, 64)
+                if not data:
+                    return
+                self._start(_starts.decode(data), *fds)
+
+    def _start(self, start: Start, plan_fd: int, control_fd: int, log_fd: int) -> None:
+        """Fork a container.
+
+        Args:
+            start: What to know of it before.
+            plan_fd: Its plan, as a memory file.
+            control_fd: Its end of the socket to the kubelet.
+            log_fd: Where its output goes.
+        """
+        control = socket.socket(fileno=control_fd)
+        report: Report
+        try:
+            pid = syscalls.fork_into(namespaces(is_isolated=start.is_isolated))
+        except OSError as error:
+            pid, report = -1, Refused(f"cannot make namespaces: {error}")
+        else:
+            report = Forked(pid)
+        if pid == 0:
+            self._forget()
+            become_container(_read_plan(plan_fd), control, log_fd)
+        _tell(control, report)
+        if start.is_alone and pid > 0:
+            self._alone[pid] = control
+        else:
+            control.close()
         os.close(plan_fd)
         os.close(log_fd)
+
+    def _forget(self) -> None:
+        """Let go, in a fork, of what is the zygote's and of other containers."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._kubelet.close()
+        for control in self._alone.values():
+            control.close()
+
+    def _reap(self) -> None:
+        with suppress(ChildProcessError):
+            while (found := os.waitpid(-1, os.WNOHANG))[0]:
+                control = self._alone.pop(found[0], None)
+                if control is not None:
+                    _tell(control, Exited(syscalls.exit_code(found[1])))
+                    control.close()
+
+
+def _tell(control: socket.socket, report: Report) -> None:
+    with suppress(BrokenPipeError, ConnectionResetError):  # the kubelet has let go of it
+        control.send(_encode(report))
 
 
 def _read_plan(plan_fd: int) -> ContainerPlan:
     data = os.pread(plan_fd, os.fstat(plan_fd).st_size, 0)
     os.close(plan_fd)
     return _plans.decode(data)
-
-
-def _reap(*_: object) -> None:
-    with suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
 
 
 def preload(modules: list[str]) -> None:
@@ -90,6 +138,7 @@ def preload(modules: list[str]) -> None:
         del sys.modules[name]
     gc.collect()
     gc.freeze()
+    syscalls.collapse_heap()
 
 
 async def _warm_up(loaded: list[ModuleType]) -> None:
@@ -113,7 +162,7 @@ def main() -> None:
         if threading.active_count() != 1:
             raise RuntimeError("cannot fork containers: a preloaded module started a thread")
         kubelet.send(READY)
-        serve(kubelet)
+        Zygote(kubelet).serve()
 
 
 if __name__ == "__main__":
