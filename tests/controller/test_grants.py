@@ -28,7 +28,13 @@ def may_publish(identity: RunIdentity | ChannelIdentity | RouterIdentity, subjec
 
 def test_a_run_has_its_own_subjects_and_nothing_else() -> None:
     grants = grants_of(RunIdentity("team", RunUid("u-1")))
-    assert grants.publish == ("runs.team.u-1.out", "live.team.u-1", "context.team.u-1")
+    assert grants.publish == (
+        "runs.team.u-1.out",
+        "live.team.u-1",
+        "context.team.u-1",
+        "fetch.team.u-1",
+        "files.team.u-1.*.*",
+    )
     assert grants.subscribe == ("_INBOX.run.team.u-1.>", "runs.team.u-1.in")
 
 
@@ -37,6 +43,11 @@ def test_a_channel_has_its_own_subjects_and_its_namespaces_live_tokens() -> None
     assert grants.publish == (
         "inbox.team.web",
         "history.team.web",
+        "notes.team.web",
+        "report.team.web",
+        "fetch.team.web",
+        "files.team.web.*.*",
+        "dead.INBOX.team.web",
         "dead.OUTBOX.team.web",
         "$JS.API.CONSUMER.MSG.NEXT.OUTBOX.channel_team_web",
         "$JS.API.CONSUMER.INFO.OUTBOX.channel_team_web",
@@ -54,6 +65,15 @@ def test_the_router_can_neither_speak_for_a_person_nor_for_a_run() -> None:
     assert may_publish(router, "runs.team.u-1.in")
     assert may_publish(router, "_INBOX.run.team.u-1.x.y")
     assert not may_publish(router, "_INBOX.controller.x.y")
+    assert not may_publish(router, "files.team.u-1.f.0")
+
+
+def test_nobody_but_the_router_reads_a_stream() -> None:
+    reads = [f"$JS.API.DIRECT.GET.{stream}" for stream in ("INBOX", "OUTBOX", "RUNS", "FILES")]
+    for identity in (ChannelIdentity("team", "web"), RunIdentity("team", RunUid("u-1"))):
+        assert [subject for subject in reads if may_publish(identity, subject)] == []
+        assert not may_publish(identity, "$JS.API.DIRECT.GET.FILES.files.team.web.f.0")
+    assert [subject for subject in reads if not may_publish(RouterIdentity(), subject)] == []
 
 
 @given(namespace=names, uid=names, other=names)

@@ -6,7 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from sympozium.contract.agentrun import ModelSpec, ToolPolicy
+from sympozium.contract.agentrun import ModelSpec, Source, ToolPolicy
+from sympozium.contract.messages import Sender
+from sympozium.contract.names import ConversationId, MessageId
 from sympozium.contract.resources import EGRESS_CONTAINERS_ANNOTATION
 from sympozium_controller.runs.pod import build_job
 from sympozium_controller.settings import PodSettings
@@ -49,6 +51,21 @@ def test_the_agent_container_has_no_token_no_key_and_no_upstream() -> None:
         "SYMPOZIUM_MODEL_URL": "http://127.0.0.1:8001/v1",
         "SYMPOZIUM_MODEL_IDLE_TIMEOUT_S": "30",
     }
+
+
+def test_the_agent_of_a_message_may_send_files_along_with_its_answer() -> None:
+    source = Source(
+        channel="web",
+        conversation=ConversationId("c"),
+        message_id=MessageId("web:m"),
+        sequence=1,
+        sender=Sender(platform="web", user_id="local"),
+    )
+    run = a_run()
+    asked = replace(run, spec=msgspec.structs.replace(run.spec, source=source))
+    spec = build_job(asked, a_plan(), SETTINGS)["spec"]["template"]["spec"]
+    (agent,) = spec["containers"]
+    assert env(agent)["SYMPOZIUM_ATTACHMENTS"] == "yes"
 
 
 def test_only_bridge_and_skills_may_use_the_network() -> None:

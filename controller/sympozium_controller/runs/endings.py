@@ -1,12 +1,13 @@
-"""The line with which a run ends, as the bus has it."""
+"""The line with which a run ends, and what it took in on the way, as the bus has it."""
 
 from dataclasses import dataclass
 from enum import Enum
 
 from sympozium.bus.ports import Bus, Stored
 from sympozium.contract.errors import PermanentError
-from sympozium.contract.run_events import Failure, Result, recorded_event
-from sympozium.contract.subjects import RUNS
+from sympozium.contract.names import MessageId, RunUid
+from sympozium.contract.run_events import Absorbed, Failure, Result, RunEvent, recorded_event
+from sympozium.contract.subjects import RUNS, run_in, run_out
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,43 @@ async def stored_ending(bus: Bus, subject: str) -> Ending | Silence:
     return ending
 
 
+async def was_handed_something(bus: Bus, namespace: str, uid: RunUid) -> bool:
+    """Return whether a message was handed to a run while it was active.
+
+    Raises:
+        BusUnavailableError: No answer in time.
+    """
+    return await bus.last(RUNS, run_in(namespace, uid)) is not None
+
+
+async def absorbed_messages(bus: Bus, namespace: str, uid: RunUid) -> list[MessageId]:
+    """Return the messages that a run said it took in, in its order, each once.
+
+    They are read from the bus and not remembered: a controller that was killed
+    between hearing of one and the run's end must not have its sender answered twice.
+
+    Raises:
+        BusUnavailableError: No answer in time.
+    """
+    found: dict[MessageId, None] = {}
+    subject, since = run_out(namespace, uid), 1
+    while (line := await bus.next(RUNS, subject, since=since)) is not None:
+        event = _event_of(line)
+        if isinstance(event, Result | Failure):
+            break
+        if isinstance(event, Absorbed):
+            found[event.message_id] = None
+        since = line.sequence + 1
+    return list(found)
+
+
 def _ending_of(stored: Stored) -> Ending | None:
+    event = _event_of(stored)
+    return Ending(event, stored.sequence) if isinstance(event, Result | Failure) else None
+
+
+def _event_of(stored: Stored) -> RunEvent | None:
     try:
-        event = recorded_event(stored.data)
+        return recorded_event(stored.data)
     except PermanentError:
         return None
-    return Ending(event, stored.sequence) if isinstance(event, Result | Failure) else None

@@ -50,6 +50,7 @@ class RunCache:
             kube, PODS, indexes={"job-uid": _owner}, keep=slim_pod, labelSelector=_OURS
         )
         self._started: dict[RunUid, datetime] = {}
+        self._absorbing: set[RunUid] = set()
         self.runs.listen(self._forget_finished)
 
     @property
@@ -125,10 +126,21 @@ class RunCache:
         """Return when the run said that it has started, if it did."""
         return self._started.get(uid)
 
+    def said_absorbed(self, uid: RunUid) -> None:
+        """Take note that an unfinished run said it took in a message."""
+        if self.unfinished(uid) is not None:
+            self._absorbing.add(uid)
+
+    def has_absorbed(self, uid: RunUid) -> bool:
+        """Return whether the run said to us that it took in a message."""
+        return uid in self._absorbing
+
     def _forget_finished(self, _: Key, old: Object | None, new: Object | None) -> None:
         if new is None or is_finished_run(new):
             metadata = (new or old or {})["metadata"]
-            self._started.pop(RunUid(metadata["uid"]), None)
+            uid = RunUid(metadata["uid"])
+            self._started.pop(uid, None)
+            self._absorbing.discard(uid)
 
 
 def _conversation(run: Object) -> Iterable[str]:

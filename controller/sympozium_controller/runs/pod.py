@@ -149,7 +149,7 @@ def _agent(run: Run, plan: Plan, settings: PodSettings) -> Object:
             _env("SYMPOZIUM_MODEL_URL", f"http://127.0.0.1:{MODEL_PORT}/v1"),
             _env("SYMPOZIUM_MODEL_IDLE_TIMEOUT_S", str(settings.model_idle_timeout_s)),
             # Files with an answer need somebody who is shown it.
-            _env("SYMPOZIUM_ATTACHMENTS", "no" if run.spec.source is None else "yes"),
+            *([_env("SYMPOZIUM_ATTACHMENTS", "yes")] if run.spec.source is not None else []),
         ],
         "volumeMounts": [{"name": "ipc", "mountPath": IPC_DIR}],
         "resources": {

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+import msgspec
+
 from sympozium.bus.ports import Bus
 from sympozium.contract.agentrun import TERMINAL_PHASES, AgentRunStatus
 from sympozium.contract.reasons import Reason
@@ -27,7 +29,13 @@ from sympozium.kube.informer import Key
 from sympozium.kube.queue import WorkQueue
 from sympozium_controller.runs import decide, status
 from sympozium_controller.runs.decide import Seen, next_actions
-from sympozium_controller.runs.endings import Ending, Silence, stored_ending
+from sympozium_controller.runs.endings import (
+    Ending,
+    Silence,
+    absorbed_messages,
+    stored_ending,
+    was_handed_something,
+)
 from sympozium_controller.runs.observe import RunCache
 from sympozium_controller.runs.plan import Plan, plan_run
 from sympozium_controller.runs.pod import MODEL_ANNOTATION, build_job
@@ -153,7 +161,7 @@ class RunReconciler:
                 case decide.CreateJob(plan=plan):
                     changed = await self._create_job(obj, seen.run, plan)
                 case decide.WriteStatus(status=wanted):
-                    changed = await self._write_status(obj, wanted)
+                    changed = await self._write_status(obj, await self._with_absorbed(seen, wanted))
                 case decide.DeleteJob(uid=uid):
                     await self._delete_job(seen.run, uid)
                 case decide.LookAgain(after_s=after_s):
@@ -177,6 +185,17 @@ class RunReconciler:
             return await self._write_status(obj, status.failed(facts, reason, str(error)))
         log.debug("job created", extra={"action": "create", "run": run.name})
         return True
+
+    async def _with_absorbed(self, seen: Seen, wanted: AgentRunStatus) -> AgentRunStatus:
+        """Return *wanted* with the messages that the run took in, where it is terminal."""
+        run, bus = seen.run, self._world.bus
+        if wanted.phase not in TERMINAL_PHASES or seen.job is None:
+            return wanted
+        told = self._world.cache.has_absorbed(run.uid)
+        if not told and not await was_handed_something(bus, run.namespace, run.uid):
+            return wanted
+        absorbed = await absorbed_messages(bus, run.namespace, run.uid)
+        return msgspec.structs.replace(wanted, absorbed=absorbed)
 
     async def _write_status(self, obj: Object, wanted: AgentRunStatus) -> bool:
         """Write a status, or read the run anew; return whether the run is still there."""

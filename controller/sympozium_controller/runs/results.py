@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from sympozium.bus.ports import Bus, Delivery
 from sympozium.bus.settle import settle
-from sympozium.contract.run_events import Failure, Result, Started, recorded_event
+from sympozium.contract.run_events import Absorbed, Failure, Result, Started, recorded_event
 from sympozium.contract.subjects import RUNS_CONSUMER, run_of
 from sympozium_controller.runs.endings import Ending
 from sympozium_controller.runs.observe import RunCache
@@ -47,6 +47,9 @@ class Results:
         event = recorded_event(delivery.data)
         if isinstance(event, Started):
             self._cache.said_started(uid, datetime.now(UTC))
+            return
+        if isinstance(event, Absorbed):
+            self._cache.said_absorbed(uid)
             return
         if not isinstance(event, Result | Failure):
             return
