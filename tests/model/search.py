@@ -1,0 +1,51 @@
+"""Every state that can be reached, and the shortest way to one that breaks a promise."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.model.promises import broken_at_rest, broken_now
+from tests.model.protocol import Rules, mishaps, steps
+from tests.model.state import State
+
+
+@dataclass(frozen=True)
+class Breach:
+    """A promise that does not hold, and the shortest schedule that shows it."""
+
+    promise: str
+    schedule: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search came to."""
+
+    states: int
+    breach: Breach | None
+
+
+def search(start: State, rules: Rules) -> Found:
+    """Visit every state that *rules* allow from *start*, up to the first breach."""
+    came_from: dict[State, tuple[State, str] | None] = {start: None}
+    waiting = deque([start])
+    while waiting:
+        state = waiting.popleft()
+        following = list(steps(state, rules))
+        promise = broken_now(state) or ("" if following else broken_at_rest(state))
+        if promise:
+            return Found(len(came_from), Breach(promise, tuple(_way(state, came_from))))
+        for label, other in (*following, *mishaps(state, rules)):
+            if other not in came_from:
+                came_from[other] = (state, label)
+                waiting.append(other)
+    return Found(len(came_from), None)
+
+
+def _way(state: State, came_from: dict[State, tuple[State, str] | None]) -> Iterator[str]:
+    labels: list[str] = []
+    at: State = state
+    while (step := came_from[at]) is not None:
+        at, label = step
+        labels.append(label)
+    return reversed(labels)

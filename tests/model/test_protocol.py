@@ -1,0 +1,53 @@
+"""Every interleaving of two messages with crashes, refusals and Stop keeps every promise.
+
+`MODEL_FAULTS=3 pytest tests/model` searches deeper; it takes minutes and some GB.
+"""
+
+import os
+
+import pytest
+
+from tests.model.protocol import Rules
+from tests.model.search import search
+from tests.model.state import Event, State
+
+FAULTS = int(os.environ.get("MODEL_FAULTS", "1"))
+
+RULES = [*range(1, 10), "place"]
+"""Each is necessary: without it some schedule breaks a promise."""
+
+pytestmark = pytest.mark.timeout(3600)
+
+
+def start(*, messages: int = 2, faults: int = FAULTS, stops: int = 0, repeats: int = 1) -> State:
+    """Return the state before anything happened."""
+    events = tuple(Event(message, repeats=repeats) for message in range(messages))
+    return State(events, faults=faults, stops=stops)
+
+
+@pytest.mark.parametrize("steers", [False, True], ids=["queue", "steer"])
+def test_every_interleaving_keeps_every_promise(steers: bool) -> None:
+    found = search(start(), Rules(steers=steers))
+    assert found.breach is None, found.breach
+    assert found.states > 1_000
+
+
+@pytest.mark.parametrize("steers", [False, True], ids=["queue", "steer"])
+def test_stopping_at_any_moment_keeps_every_promise(steers: bool) -> None:
+    found = search(start(faults=FAULTS - 1, stops=1), Rules(steers=steers))
+    assert found.breach is None, found.breach
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_without_a_rule_some_schedule_breaks_a_promise(rule: int | str) -> None:
+    is_between = rule in {5, "place"}
+    begin = start(messages=2, faults=0, repeats=0) if is_between else start(messages=1, faults=1)
+    found = search(begin, Rules().without(rule))
+    assert found.breach is not None
+    assert found.breach.schedule
+
+
+def test_a_message_that_was_only_offered_to_a_run_is_not_answered_by_it() -> None:
+    found = search(start(faults=0), Rules(steers=True).without("steer"))
+    assert found.breach is not None
+    assert "nobody read it" in found.breach.promise
