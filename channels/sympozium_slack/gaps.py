@@ -1,0 +1,171 @@
+"""What was said while nobody listened: read from the channels' history after a gap.
+
+Slack repeats an event that was not taken a few times, and then gives up. So for
+every channel in which the bot was spoken to, the newest message that was stored
+is noted, and after a time without any connection what came since is read. A message
+has the same id whichever way it comes, so one that came both ways is stored once.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from sympozium.chat.desk import Desk
+from sympozium.chat.gate import Triggers
+from sympozium.contract.errors import PermanentError, TransientError
+from sympozium.contract.messages import InboundMessage
+from sympozium_slack.api import Api
+from sympozium_slack.events import Post, UnreadableError
+from sympozium_slack.ids import read_origin
+from sympozium_slack.reading import Me, Reading, read_post
+
+NOTE_PREFIX = "heard:"
+KEEP_EVERY_S = 30.0
+"""A note may be so old: what is read again is stored once all the same."""
+
+MAX_AGE = timedelta(hours=24)
+"""What is older is answered by nobody's wish; the router remembers a message for longer."""
+
+MAX_PAGES = 5
+PAGE_POSTS = 100
+MAX_THREADS = 20
+
+log = logging.getLogger(__name__)
+
+Take = Callable[[Reading], Awaitable[None]]
+
+
+class Heard(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """How far one channel was heard.
+
+    Attributes:
+        ts: The newest stored message.
+        threads: Threads in which something was stored lately, the newest last.
+    """
+
+    ts: str
+    threads: list[str] = []
+
+
+class Gaps:
+    """Notes how far each channel was heard, and reads what is missing after a gap."""
+
+    def __init__(self, desk: Desk, api: Api, me: Me, triggers: Triggers, take: Take) -> None:
+        self._desk = desk
+        self._api = api
+        self._me = me
+        self._triggers = triggers
+        self._take = take
+        self._heard: dict[str, Heard] = {}
+        self._kept: set[str] = set()
+        self._changed: set[str] = set()
+        self._new = asyncio.Event()
+
+    def stored(self, message: InboundMessage) -> None:
+        """Note that a message is stored; written down soon."""
+        origin = read_origin(message.reply_to)
+        if not origin.ts or not message.addressed:
+            return
+        heard = self._heard.setdefault(origin.channel, Heard(ts=origin.ts))
+        heard.ts = max(heard.ts, origin.ts, key=float)
+        if origin.thread:
+            others = [thread for thread in heard.threads if thread != origin.thread]
+            heard.threads = [*others, origin.thread][-MAX_THREADS:]
+        self._changed.add(origin.channel)
+        if origin.channel not in self._kept:
+            self._new.set()
+
+    async def keep_loop(self, stop: asyncio.Event) -> None:
+        """Write down what changed: a new channel at once, the rest now and then."""
+        async with asyncio.TaskGroup() as group:
+            keeping = group.create_task(self._keep_now_and_then())
+            await stop.wait()
+            keeping.cancel()
+        await self._keep()
+
+    async def read_missed(self) -> int:
+        """Store what was said to the bot since each channel was last heard; return how much.
+
+        Raises:
+            TransientError: Not everything could be read; it can be asked for again.
+        """
+        notes = await self._desk.read_all(NOTE_PREFIX)
+        count = 0
+        for key, note in notes.items():
+            channel = key.removeprefix(NOTE_PREFIX)
+            try:
+                count += await self._read_channel(channel, msgspec.json.decode(note, type=Heard))
+            except (PermanentError, msgspec.DecodeError) as error:
+                log.warning(
+                    "history not read",
+                    extra={"action": "skip", "chat": channel, "cause": type(error).__name__},
+                )
+        log.info("history read", extra={"action": "audit", "chats": len(notes), "posts": count})
+        return count
+
+    async def _keep_now_and_then(self) -> None:
+        while True:
+            self._new.clear()
+            await self._keep()
+            try:
+                async with asyncio.timeout(KEEP_EVERY_S):
+                    await self._new.wait()
+            except TimeoutError:
+                continue
+
+    async def _keep(self) -> None:
+        changed, self._changed = self._changed, set()
+        notes = {
+            NOTE_PREFIX + channel: msgspec.json.encode(self._heard[channel]).decode()
+            for channel in changed
+        }
+        try:
+            if notes:
+                await self._desk.keep(notes)
+        except TransientError:
+            self._changed |= changed  # next time
+        self._kept |= changed
+
+    async def _read_channel(self, channel: str, heard: Heard) -> int:
+        oldest = max(float(heard.ts), (datetime.now(UTC) - MAX_AGE).timestamp())
+        since = {"channel": channel, "oldest": f"{oldest:.6f}", "limit": PAGE_POSTS}
+        posts = await self._pages("conversations.history", **since)
+        threads = {post.ts for post in posts if post.latest_reply} | set(heard.threads)
+        for thread in threads:
+            try:
+                posts += await self._pages("conversations.replies", ts=thread, **since)
+            except PermanentError:
+                continue  # the thread is gone
+        count = 0
+        for post in sorted(posts, key=lambda post: float(post.ts)):
+            if float(post.ts) > oldest:
+                count += await self._read_post(post, channel)
+        return count
+
+    async def _read_post(self, post: Post, channel: str) -> int:
+        try:
+            reading = read_post(post, channel, self._me, self._triggers)
+        except UnreadableError:
+            return 0
+        if reading is None or not reading.message.addressed:
+            return 0
+        await self._take(reading)
+        return 1
+
+    async def _pages(self, method: str, **arguments: Any) -> list[Post]:
+        posts: list[Post] = []
+        cursor: str | None = None
+        for _ in range(MAX_PAGES):
+            answer = await self._api.call(method, cursor=cursor, **arguments)
+            try:
+                posts += msgspec.convert(answer.get("messages") or [], list[Post])
+            except msgspec.ValidationError as error:
+                raise PermanentError(f"cannot read {method}: {error}") from None
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
+            if not cursor:
+                break
+        return posts
