@@ -12,36 +12,19 @@ from sympozium.chat.desk import Desk
 from sympozium.chat.files import Files
 from sympozium.chat.health import Health, bind
 from sympozium.chat.intake import Intake
+from sympozium.chat.office import Office
+from sympozium.chat.outbound import Outbound
 from sympozium.chat.platform import Platform
 from sympozium.chat.reactions import Marks
 from sympozium.chat.settings import ChannelSettings
 from sympozium.runtime.loops import Loop, run_until_stopped
 
+__all__ = ["Make", "Office", "Parts", "serve_channel"]
+
 DRAIN_S = 4.0
 """How long what is in hand may take after SIGTERM; the bus brings the rest again."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Office:
-    """What a channel's own parts are given.
-
-    Attributes:
-        intake: Where messages go; the platform is answered after it has returned.
-        desk: What the router keeps for this channel.
-        files: What people send and are sent.
-        health: To be told of every sign of life of the inbound path.
-        marks: To be told of every message that was stored, by `marks.stored`.
-    """
-
-    settings: ChannelSettings
-    bus: NatsBus
-    intake: Intake
-    desk: Desk
-    files: Files
-    health: Health
-    marks: Marks
 
 
 @dataclass(frozen=True)
@@ -71,7 +54,8 @@ async def serve_channel(settings: ChannelSettings, stop: asyncio.Event, make: Ma
     async with connect(settings.bus) as bus:
         office = _office(settings, bus)
         async with make(office) as parts:
-            loops: list[Loop] = [*parts.loops, bus.stay_connected]
+            outbound = Outbound(office, parts.platform)
+            loops: list[Loop] = [*parts.loops, *outbound.loops, bus.stay_connected]
             if bound is not None:
                 loops.append(partial(office.health.serve_loop, bound))
             log.info("channel is up", extra={"action": "start", "channel": settings.channel})

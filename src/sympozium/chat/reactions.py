@@ -35,6 +35,8 @@ class Outcome(Enum):
     """It may be there or not."""
     OFF = "off"
     """Here it can never be shown."""
+    GONE = "gone"
+    """What it belongs to is gone, or too old to be changed."""
 
 
 ShowMark = Callable[[Target, Mark], Awaitable[Outcome]]
@@ -77,6 +79,8 @@ class Marks:
             reaction = self._reactions[target.message_id] = _Reaction(target, mark)
             self._forget_oldest()
         reaction.wanted = advanced(reaction.wanted, mark)
+        if reaction.wanted is Mark.NONE and reaction.shown is None and not reaction.is_busy:
+            reaction.shown = Mark.NONE  # nothing was put there, so nothing is taken away
         if reaction.is_open:
             self._open[target.message_id] = None
             self._wake.set()
@@ -93,9 +97,10 @@ class Marks:
             self._wake.clear()
             for message_id in list(self._open):
                 reaction = self._reactions[message_id]
-                reaction.is_busy = True
-                group.create_task(self._show(message_id, reaction, show))
-                del self._open[message_id]
+                if reaction.is_open:
+                    reaction.is_busy = True
+                    group.create_task(self._show(message_id, reaction, show))
+            self._open.clear()
             await self._wake.wait()
 
     async def _show(self, message_id: MessageId, reaction: _Reaction, show: ShowMark) -> None:

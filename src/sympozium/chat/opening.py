@@ -1,0 +1,44 @@
+"""The placeholder: what stands where the answer will be."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+
+from sympozium.chat.budget import Urgency
+from sympozium.chat.platform import Shown, Target
+from sympozium.chat.progress import placeholder, stop_choices
+from sympozium.chat.records import Followed, Record
+from sympozium.chat.showing import Showing, key_of
+from sympozium.chat.voice import Voice
+from sympozium.contract.errors import PermanentError
+
+log = logging.getLogger(__name__)
+
+PATIENCE_S = 8.0
+"""Without room for so long there is no placeholder now; the end does without, or makes one."""
+
+
+async def post_placeholder(
+    voice: Voice, target: Target, record: Record, followed: Followed, *, again: bool
+) -> bool:
+    """Post a placeholder where the platform can edit it and there is none; return whether it did.
+
+    Not to have one is no failure: the end does without. Whoever calls keeps the record.
+    """
+    if record.post or record.is_ended or not voice.capabilities.can_edit:
+        return False
+    until = datetime.now(UTC) + timedelta(seconds=PATIENCE_S)
+    showing = Showing(voice, target, record, until, again=again, urgency=Urgency.START)
+    shown = Shown(
+        piece=placeholder(voice.capabilities),
+        choices=stop_choices(followed.run_name, voice.capabilities),
+        author=followed.agent,
+    )
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            posted = await showing.post(shown, key_of(target.message_id, 0))
+    except (PermanentError, TimeoutError) as error:
+        log.debug("no placeholder", extra={"action": "drop", "cause": str(error)})
+        return False
+    record.post = posted.id
+    return True

@@ -1,0 +1,265 @@
+"""From OUTBOX to what a person sees: "working on it", the growing answer, the end.
+
+A delivery is acknowledged after the platform confirmed, and not before. What the
+platform cannot do now is tried again here, in its place in the conversation; what
+it never will goes to the dead letters.
+"""
+
+import asyncio
+import logging
+from datetime import timedelta
+
+from sympozium.bus.ports import Delivery
+from sympozium.chat import wording
+from sympozium.chat.ending import Ending, Occasion
+from sympozium.chat.errors import AccountRefusedError, ChatClosedError
+from sympozium.chat.following import Following, Surroundings
+from sympozium.chat.lanes import Item, Lanes
+from sympozium.chat.metrics import Counted
+from sympozium.chat.office import Office
+from sympozium.chat.opening import post_placeholder
+from sympozium.chat.platform import Mark, Platform, Target
+from sympozium.chat.reactions import Outcome
+from sympozium.chat.records import Followed, Records
+from sympozium.chat.restart import Restart
+from sympozium.chat.standing import Standing
+from sympozium.chat.voice import Cosmetic, Voice
+from sympozium.contract.envelope import decode_payload, open_envelope
+from sympozium.contract.errors import PermanentError, TransientError
+from sympozium.contract.limits import MAX_ATTEMPTS, STREAM_MAX_AGE
+from sympozium.contract.messages import OutboundKind, OutboundMessage, VisibleError
+from sympozium.contract.reasons import Reason
+from sympozium.contract.subjects import outbox_consumer
+from sympozium.runtime.loops import Loop
+
+log = logging.getLogger(__name__)
+
+PATIENCE = STREAM_MAX_AGE - timedelta(days=1)
+"""How long after its message an answer is still tried to be shown. Later the bus forgets it."""
+
+GRACE_S = 2.5
+"""How long what was begun may take when the program stops."""
+
+FIRST_RETRY_S = 0.25
+LONGEST_RETRY_S = 15.0
+
+_MARKS = {
+    OutboundKind.FINAL: Mark.DONE,
+    OutboundKind.ERROR: Mark.FAILED,
+    OutboundKind.JOINED: Mark.DONE,
+    OutboundKind.DROPPED: Mark.NONE,
+}
+
+
+class Outbound:
+    """Shows what the router says in one channel."""
+
+    def __init__(self, office: Office, platform: Platform) -> None:
+        self._office = office
+        self._metrics = office.health.metrics
+        self._standing = Standing(office.desk, office.health)
+        self._voice = Voice(platform, self._standing, self._metrics)
+        self._records = Records(office.desk)
+        self._ending = Ending(self._voice, self._records, office.files)
+
+    @property
+    def loops(self) -> tuple[Loop, ...]:
+        """What has to run for it."""
+        return self.outbox_loop, self.marks_loop, self._standing.say_loop
+
+    async def outbox_loop(self, stop: asyncio.Event) -> None:
+        """Settle deliveries until *stop* is set: in order within each conversation."""
+        settings = self._office.settings
+        around = Surroundings(
+            self._office.bus, settings.namespace, self._voice, self._records, self._office.marks
+        )
+        async with asyncio.TaskGroup() as group:
+            self._restart = Restart(self._records)
+            self._following = Following(around, group)
+            self._lanes = Lanes(self._settle, self._restart.hold_for, group)
+            reading = group.create_task(self._read())
+            await stop.wait()
+            reading.cancel()
+            await self._lanes.stop(GRACE_S)
+            self._following.stop()
+
+    async def marks_loop(self, stop: asyncio.Event) -> None:
+        """Show the reactions that are wanted, until *stop* is set."""
+        if self._voice.capabilities.can_mark:
+            await self._office.marks.show_loop(self._show_mark, stop)
+        else:
+            await stop.wait()
+
+    async def _show_mark(self, target: Target, mark: Mark) -> Outcome:
+        platform = self._voice.platform
+        return await self._voice.offer(target, Cosmetic.MARK, lambda: platform.mark(target, mark))
+
+    async def _read(self) -> None:
+        for one in await self._restart.unfinished():
+            await self._follow_again(one.target, one.followed)
+        settings = self._office.settings
+        consumer = outbox_consumer(settings.namespace, settings.channel)
+        async with self._office.bus.consume(consumer) as deliveries:
+            async for delivery in deliveries:
+                await self._take(delivery)
+
+    async def _follow_again(self, target: Target, followed: Followed) -> None:
+        try:
+            record = await self._records.of(target.message_id)
+        except (TransientError, PermanentError) as error:
+            log.debug("run is not followed", extra={"action": "drop", "cause": str(error)})
+        else:
+            self._following.follow(target, followed, record)
+
+    async def _take(self, delivery: Delivery) -> None:
+        if self._lanes.is_settled(delivery.sequence):
+            await self._told(delivery)
+            return
+        try:
+            envelope = open_envelope(delivery.data)
+            message = decode_payload(envelope, OutboundMessage)
+        except PermanentError as error:
+            await self._discard(delivery, str(error))
+        else:
+            self._lanes.add(Item(delivery, message, envelope.time))
+
+    async def _settle(self, item: Item) -> None:
+        """Show an item, however long it takes, and tell the bus what became of it."""
+        delay_s = FIRST_RETRY_S
+        while True:
+            try:
+                await self._show(item)
+            except PermanentError as error:
+                return await self._set_aside(item, error)
+            except TransientError as error:
+                cause = {"action": "retry", "cause": str(error)}
+                log.debug("message not shown yet", extra=cause)
+            except Exception as error:  # the one blind except: others' messages go on
+                log.exception("showing bug", extra={"action": "retry", "attempt": item.failures})
+                item.failures += 1
+                if item.failures >= MAX_ATTEMPTS:
+                    return await self._set_aside(item, _bug(error))
+            else:
+                return await self._told(item.delivery)
+            await asyncio.sleep(delay_s)
+            delay_s = min(2 * delay_s, LONGEST_RETRY_S)
+
+    async def _show(self, item: Item) -> None:
+        match item.message.kind:
+            case OutboundKind.ACCEPTED:
+                await self._accept(item)
+            case OutboundKind.FINAL | OutboundKind.ERROR:
+                target = _target(item.message)
+                await self._ending.show(target, item.message, await self._occasion(item))
+                self._ended(item)
+            case OutboundKind.JOINED | OutboundKind.DROPPED:
+                await self._ending.withdraw(_target(item.message), await self._occasion(item))
+                self._ended(item)
+
+    async def _accept(self, item: Item) -> None:
+        message, target = item.message, _target(item.message)
+        self._restart.accepted(item)
+        record = await self._records.of(message.message_id)
+        if record.is_ended:
+            return
+        followed = Followed(
+            conversation=message.conversation,
+            reply_to=message.reply_to,
+            run_name=message.run_name,
+            run_uid=message.run_uid,
+            sequence=item.delivery.sequence,
+            agent=message.agent,
+        )
+        if message.waiting_for == 0:
+            self._office.marks.reach(target, Mark.RUNNING)
+            is_repeated = item.delivery.attempt > 1
+            await post_placeholder(self._voice, target, record, followed, again=is_repeated)
+        await self._records.keep(message.message_id, followed)
+        self._following.follow(target, followed, record)
+
+    async def _occasion(self, item: Item) -> Occasion:
+        """End the showing of progress, and return what the end has to reckon with.
+
+        What a predecessor posted and could not note is looked for, where it may be so:
+        in what comes again, and in what a predecessor accepted.
+        """
+        message_id = item.message.message_id
+        is_unknown = self._records.known(message_id) is None and not self._restart.is_over
+        return Occasion(
+            until=item.time + PATIENCE,
+            again=item.delivery.attempt > 1 or is_unknown or item.failures > 0,
+            late_preview=await self._following.end(message_id),
+        )
+
+    def _ended(self, item: Item) -> None:
+        message = item.message
+        mark = Mark.NONE if message.is_notice else _MARKS[message.kind]
+        self._office.marks.reach(_target(message), mark)
+        self._restart.ended(item)
+        self._metrics.add(Counted.ENDS_SHOWN)
+        log.info(
+            "end shown",
+            extra={
+                "action": "show",
+                "kind": message.kind.value,
+                "run": message.run_name,
+                "sequence": item.delivery.sequence,
+                "attempt": item.delivery.attempt,
+            },
+        )
+
+    async def _set_aside(self, item: Item, error: PermanentError) -> None:
+        """Keep an item for a person to look at, and say so where that is possible."""
+        if item.message.kind is not OutboundKind.ACCEPTED:
+            self._metrics.add(Counted.ENDS_DISCARDED)
+            self._restart.ended(item)
+            self._office.marks.reach(_target(item.message), Mark.FAILED)
+            if not isinstance(error, ChatClosedError | AccountRefusedError):
+                await self._say_that_it_failed(item)
+        await self._discard(item.delivery, str(error))
+
+    async def _say_that_it_failed(self, item: Item) -> None:
+        message = item.message
+        reference = message.run_name or message.message_id
+        sentence = VisibleError(code=Reason.INTERNAL, message=wording.not_shown(reference))
+        instead = OutboundMessage(
+            kind=OutboundKind.ERROR,
+            message_id=message.message_id,
+            conversation=message.conversation,
+            reply_to=message.reply_to,
+            error=sentence,
+        )
+        try:
+            await self._ending.show(_target(message), instead, await self._occasion(item))
+        except (PermanentError, TransientError) as error:
+            log.warning("answer lost to its reader", extra={"action": "drop", "cause": str(error)})
+
+    async def _discard(self, delivery: Delivery, reason: str) -> None:
+        delay_s = FIRST_RETRY_S
+        while True:
+            try:
+                await delivery.discard(reason=reason)
+            except TransientError:
+                await asyncio.sleep(delay_s)
+                delay_s = min(2 * delay_s, LONGEST_RETRY_S)
+            else:
+                break
+        log.warning(
+            "delivery set aside",
+            extra={"action": "discard", "subject": delivery.subject, "reason": reason},
+        )
+
+    async def _told(self, delivery: Delivery) -> None:
+        try:
+            await delivery.ack()
+        except TransientError as error:  # it comes again, and is known to be settled
+            log.debug("delivery unsettled", extra={"action": "retry", "cause": str(error)})
+
+
+def _target(message: OutboundMessage) -> Target:
+    return Target(message.conversation, message.message_id, message.reply_to)
+
+
+def _bug(error: Exception) -> PermanentError:
+    kind = type(error).__name__
+    return PermanentError(f"cannot show a message: {MAX_ATTEMPTS} times {kind}; see the log")

@@ -1,0 +1,42 @@
+"""What a channel itself says: while there is no answer yet, and of what it cannot send."""
+
+PLACEHOLDER = "\u2026"
+"""Shown at once; the answer replaces it."""
+
+WORKING = "working"
+EMPTY_ANSWER = "The answer is empty."
+ANSWER_IN_FILES = "The answer is in what follows."
+WHOLE_ANSWER_FOLLOWS = "\u2026 The whole answer is in the file that follows."
+WHOLE_ANSWER_FILE = "answer.md"
+STOP = "Stop"
+ERROR_WITHOUT_WORDS = "There is no answer, and nothing was said about why."
+
+
+def file_too_long(name: str, size_bytes: int, max_bytes: int) -> str:
+    """Say that a file is longer than the platform takes."""
+    if not max_bytes:
+        return f"File {name} cannot be sent here."
+    return f"File {name} cannot be sent: it has {_size(size_bytes)}, {_size(max_bytes)} are taken."
+
+
+def file_not_sent(name: str) -> str:
+    """Say that a file could not be sent."""
+    return f"File {name} could not be sent."
+
+
+def elapsed(seconds: float) -> str:
+    """Return how long something has taken: in tens of seconds, later in minutes."""
+    if seconds < 60:
+        return f"{int(seconds // 10) * 10} s"
+    return f"{int(seconds // 60)} min"
+
+
+def not_shown(reference: str) -> str:
+    """Say that there is an answer which the platform refuses."""
+    return f"There is an answer, but it cannot be shown here. An operator can find it: {reference}"
+
+
+def _size(size_bytes: int) -> str:
+    if size_bytes < 1024 * 1024:
+        return f"{-(-size_bytes // 1024)} KiB"
+    return f"{size_bytes / (1024 * 1024):.1f} MiB"
