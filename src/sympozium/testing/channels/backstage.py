@@ -16,14 +16,17 @@ from sympozium.bus.ports import Delivery
 from sympozium.contract.envelope import encode, unwrap, wrap
 from sympozium.contract.limits import FILE_PART_BYTES
 from sympozium.contract.messages import (
+    Entry,
     FileRef,
+    InboundKind,
     InboundMessage,
     OutboundKind,
     OutboundMessage,
+    Role,
     VisibleError,
     outbound_id,
 )
-from sympozium.contract.names import MessageId, RunName, RunUid
+from sympozium.contract.names import RunName, RunUid
 from sympozium.contract.run_events import Delta, Progress, RunEvent, Started
 from sympozium.contract.subjects import DEAD, INBOX, INBOX_CONSUMER, dead, file_part, live, outbox
 from sympozium.testing.channels.desk import MemoryDesk, memory_desk
@@ -56,6 +59,11 @@ class Backstage:
         async for delivery in deliveries:
             message = unwrap(delivery.data, InboundMessage)
             await delivery.ack()
+            if message.kind is InboundKind.MESSAGE:
+                asked = Entry(
+                    id=message.message_id, role=Role.USER, text=message.text, time=message.time
+                )
+                self.desk.remember(message.conversation, asked)
             async with self._news:
                 self._heard.append(message)
                 self._news.notify_all()
@@ -173,12 +181,24 @@ class Backstage:
             run_uid=run.uid if run else RunUid(""),
         )
         said = msgspec.structs.replace(shown, **more)
-        await self._publish(said, outbound_id(MessageId(message.message_id), kind))
+        sequence = await self._publish(said, outbound_id(message.message_id, kind))
+        if kind in {OutboundKind.FINAL, OutboundKind.ERROR}:
+            told = Entry(
+                id=f"{message.message_id}/reply",
+                role=Role.ASSISTANT,
+                text=said.text,
+                time=datetime.now(UTC),
+                in_reply_to=message.message_id,
+                error=said.error,
+                sequence=sequence,
+            )
+            self.desk.remember(message.conversation, told)
         return said
 
-    async def _publish(self, said: OutboundMessage, id_: str) -> None:
+    async def _publish(self, said: OutboundMessage, id_: str) -> int:
         subject = outbox(self._namespace, self._channel)
-        await self._bus.publish(subject, wrap(said, id=id_, time=datetime.now(UTC)), message_id=id_)
+        data = wrap(said, id=id_, time=datetime.now(UTC))
+        return (await self._bus.publish(subject, data, message_id=id_)).sequence
 
     async def _live(self, run: Run, event: RunEvent) -> None:
         await self._bus.send(live(self._namespace, run.uid), encode(event))

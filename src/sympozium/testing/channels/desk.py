@@ -17,7 +17,8 @@ from sympozium.contract.desk import (
     ReportRequest,
 )
 from sympozium.contract.envelope import decode, encode
-from sympozium.contract.messages import HistoryAnswer
+from sympozium.contract.messages import Entry, HistoryAnswer, HistoryRequest
+from sympozium.contract.names import ConversationId
 from sympozium.contract.subjects import (
     FILES,
     ROUTER_GROUP,
@@ -37,6 +38,7 @@ class MemoryDesk:
         self._bus = bus
         self._claims: dict[str, tuple[str, float]] = {}
         self._reported = asyncio.Event()
+        self._entries: dict[ConversationId, list[Entry]] = {}
         self.notes: dict[str, str] = {}
         self.reports: list[ReportRequest] = []
 
@@ -76,9 +78,14 @@ class MemoryDesk:
             return encode(FetchAnswer(error="there is no such part"))
         return encode(FetchAnswer(data=stored.data))
 
-    async def answer_history(self, _subject: str, _data: bytes) -> bytes:
-        """Return the transcript of a conversation in which nothing was said."""
-        return encode(HistoryAnswer())
+    async def answer_history(self, _subject: str, data: bytes) -> bytes:
+        """Return an encoded `HistoryAnswer`."""
+        request = decode(data, HistoryRequest)
+        return encode(HistoryAnswer(entries=self._entries.get(request.conversation, [])))
+
+    def remember(self, conversation: ConversationId, entry: Entry) -> None:
+        """Add an entry to the transcript of a conversation."""
+        self._entries.setdefault(conversation, []).append(entry)
 
     def _claim(self, request: NotesRequest) -> bool:
         now = asyncio.get_running_loop().time()

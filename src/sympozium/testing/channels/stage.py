@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from sympozium.testing.nats_server import NatsServer
 NAMESPACE = "default"
 CHANNEL = "stage"
 
+SAY_EVERY_S = 0.3
 LOOK_EVERY_S = 1.0
 """How often is looked even if the driver tells of no change."""
 
@@ -69,6 +70,16 @@ class Stage:
         )
         return next(one for one in found if text in one.text)
 
+    async def sees_live(self, where: Where, text: str, say: Callable[[], Awaitable[None]]) -> None:
+        """Return when *text* is seen, which a run says live.
+
+        It is said again until then: what is said live before a channel listens is lost.
+        """
+        async with asyncio.TaskGroup() as group:
+            saying = group.create_task(_say_again(say))
+            await self.sees_once(where, text)
+            saying.cancel()
+
     async def marked(self, said: str, mark: Mark) -> None:
         """Return when the reaction on a person's message says *mark*."""
         if self.driver.capabilities.can_mark:
@@ -91,6 +102,12 @@ class Stage:
                 await self.driver.changed()
         except TimeoutError:
             return
+
+
+async def _say_again(say: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await say()
+        await asyncio.sleep(SAY_EVERY_S)
 
 
 @asynccontextmanager

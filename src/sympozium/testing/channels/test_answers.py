@@ -28,8 +28,9 @@ async def test_an_answer_grows_and_its_end_replaces_what_was_seen(shared: Stage)
     if shared.driver.capabilities.can_edit:
         await shared.sees(where, lambda seen: len(seen) == 1, "a placeholder")
     await shared.backstage.starts(run)
-    await shared.backstage.writes(run, "there are two ")
-    await shared.sees_once(where, "there are two")
+    await shared.sees_live(
+        where, "there are two", lambda: shared.backstage.writes(run, "there are two pods ")
+    )
     await shared.backstage.finish(heard, run, "in truth three pods")
     await shared.sees_once(where, "in truth three pods")
     assert not any("there are two" in one.text for one in shared.driver.seen(where))
@@ -43,8 +44,7 @@ async def test_progress_of_a_tool_is_seen(shared: Stage) -> None:
     run = await shared.backstage.accept(heard)
     await shared.sees(where, lambda seen: len(seen) == 1, "a placeholder")
     await shared.backstage.starts(run)
-    await shared.backstage.uses(run, "list_pods")
-    await shared.sees_once(where, "list_pods")
+    await shared.sees_live(where, "list_pods", lambda: shared.backstage.uses(run, "list_pods"))
     await shared.backstage.finish(heard, run, "two pods")
     await shared.sees_once(where, "two pods")
 
