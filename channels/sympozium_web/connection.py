@@ -89,6 +89,8 @@ class HttpServer:
         finally:
             server.close()
             self._audience.close()
+            for connection in handlers.connections:
+                connection.close()  # or each idle one is waited for, to the end of the timeout
             await handlers.shutdown(SHUTDOWN_TIMEOUT_S)
             await runner.cleanup()
 
