@@ -54,12 +54,13 @@ def open_file(folder: int, name: str, *, max_bytes: int) -> Iterator[BinaryIO]:
         fd = os.open(name, os.O_RDONLY | _FLAGS, dir_fd=folder)
     except OSError as error:
         raise FileRefusedError(f"cannot open a file: {error.strerror}") from error
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode) or found.st_size > max_bytes:
+        os.close(fd)
+        raise FileRefusedError(
+            f"cannot open a file: it is no regular file of at most {max_bytes} bytes"
+        )
     with os.fdopen(fd, "rb") as file:
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode):
-            raise FileRefusedError("cannot open a file: it is a link, a pipe or a folder")
-        if found.st_size > max_bytes:
-            raise FileRefusedError(f"cannot open a file: it has more than {max_bytes} bytes")
         yield file
 
 

@@ -9,11 +9,15 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sympozium.bus.nats import NatsBus
-from sympozium.contract.envelope import decode, encode, unwrap
-from sympozium.contract.names import RunName, RunUid
+from sympozium.contract.desk import FetchAnswer, FetchRequest
+from sympozium.contract.envelope import decode, encode, unwrap, wrap
+from sympozium.contract.limits import FILE_PART_BYTES
+from sympozium.contract.messages import FileRef
+from sympozium.contract.names import MessageId, RunName, RunUid
 from sympozium.contract.run_events import (
     ContextAnswer,
     Failure,
@@ -21,8 +25,9 @@ from sympozium.contract.run_events import (
     Result,
     RunContext,
     RunEvent,
+    Steering,
 )
-from sympozium.contract.subjects import RUNS, context, live, run_out
+from sympozium.contract.subjects import RUNS, context, fetch, live, run_in, run_out
 from sympozium_agent.layout import IpcLayout
 from sympozium_local.demo_model.server import DemoModel
 from tests.fixtures.nats_server import NatsServer, free_port
@@ -51,6 +56,10 @@ class Pod:
     environment: dict[str, str] = field(default_factory=dict)
     model_port: int = field(default_factory=free_port)
     asked_for_context: int = 0
+    context_was_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    files: list[FileRef] = field(default_factory=list)
+    steered: list[Steering] = field(default_factory=list)
+    parts: dict[tuple[str, int], bytes] = field(default_factory=dict)
     _processes: list[Process] = field(default_factory=list)
 
     @property
@@ -68,7 +77,43 @@ class Pod:
             model=ModelAccess(provider="openai", model="demo"),
             skills=self.skills,
             allowed_tools=self.allowed_tools,
+            files=self.files,
+            steered=self.steered,
         )
+
+    def has_file(self, name: str, data: bytes, *, media_type: str = "text/plain") -> FileRef:
+        """Return a reference to a file that the router hands out."""
+        id_ = f"file{len(self.parts)}"
+        cut = range(0, len(data), FILE_PART_BYTES)
+        for number, begin in enumerate(cut):
+            self.parts[id_, number] = data[begin : begin + FILE_PART_BYTES]
+        return FileRef(
+            id=id_,
+            owner="web",
+            name=name,
+            media_type=media_type,
+            size_bytes=len(data),
+            parts=len(cut),
+        )
+
+    async def steer(self, message_id: str, text: str, *files: FileRef) -> None:
+        """Hand a message to the run, as the router does."""
+        data = handed(message_id, text, *files)
+        await self.bus.publish(run_in(NAMESPACE, RUN_UID), data, message_id=f"{message_id}/steer")
+
+    async def send_until_told(self, *messages: tuple[str, str]) -> None:
+        """Hand messages over, over and over, until the agent has been told the last one."""
+        last_id, _ = messages[-1]
+        async with asyncio.timeout(PATIENCE_S):
+            while last_id.encode() not in self.layout.to_agent.read_bytes():
+                for message_id, text in messages:
+                    await self.bus.send(run_in(NAMESPACE, RUN_UID), handed(message_id, text))
+                await self.bus.client.flush()
+
+    async def until_listening(self) -> None:
+        """Return once the bridge hears what is handed to the run."""
+        async with asyncio.timeout(PATIENCE_S):
+            await self.context_was_asked.wait()
 
     def start(self, module: str) -> Process:
         """Start a container's program."""
@@ -91,8 +136,9 @@ class Pod:
         events: list[RunEvent] = []
         sequence = 1
         while stored := await self.bus.at(RUNS, sequence):
-            assert stored.subject == run_out(NAMESPACE, RUN_UID)
-            events.append(unwrap(stored.data, RunEvent))  # type: ignore[arg-type] # a union
+            assert stored.subject in {run_out(NAMESPACE, RUN_UID), run_in(NAMESPACE, RUN_UID)}
+            if stored.subject == run_out(NAMESPACE, RUN_UID):
+                events.append(unwrap(stored.data, RunEvent))  # type: ignore[arg-type] # a union
             sequence += 1
         return events
 
@@ -132,9 +178,20 @@ class Pod:
 
         async def respond(_: str, __: bytes) -> bytes:
             self.asked_for_context += 1
+            self.context_was_asked.set()
             return encode(self.answer or ContextAnswer(context=self.context))
 
-        async with self.bus.respond(context(NAMESPACE, RUN_UID), respond, group="router"):
+        async def hand_out(_: str, data: bytes) -> bytes:
+            request = decode(data, FetchRequest)
+            part = self.parts.get((request.id, request.part))
+            return encode(
+                FetchAnswer(error="it is gone") if part is None else FetchAnswer(data=part)
+            )
+
+        async with (
+            self.bus.respond(context(NAMESPACE, RUN_UID), respond, group="router"),
+            self.bus.respond(fetch(NAMESPACE, RUN_UID), hand_out, group="router"),
+        ):
             yield
 
     def kill_all(self) -> None:
@@ -161,6 +218,12 @@ class Pod:
             "OPENAI_API_KEY": KEY,
             **self.environment,
         }
+
+
+def handed(message_id: str, text: str, *files: FileRef) -> bytes:
+    """Return a message for a run at work, as it is on the bus."""
+    steering = Steering(message_id=MessageId(message_id), text=text, files=list(files))
+    return wrap(steering, id=f"{message_id}/steer", time=datetime.now(UTC))
 
 
 async def exited(process: Process) -> int:
