@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 
-from discord.http import Route
+from sympozium_discord.library import Route
 
 MAX_BUCKETS = 2048
 

@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
-from discord.http import Route
 
 from sympozium.chat.errors import AccountRefusedError, ChatClosedError, PlatformBusyError
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium_discord.inbound import Inbound
+from sympozium_discord.library import Route
 from sympozium_discord.memory import Memory
 from sympozium_discord.refusals import DiscordRefusedError
 from sympozium_discord.rest import Rest

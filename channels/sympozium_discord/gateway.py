@@ -14,13 +14,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-from discord import Intents
-from discord.errors import ConnectionClosed
-from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 from typing_extensions import override
 from yarl import URL
 
 from sympozium.contract.errors import TransientError
+from sympozium_discord.library import (
+    ConnectionClosed,
+    DiscordWebSocket,
+    Intents,
+    ReconnectWebSocket,
+)
 
 log = logging.getLogger(__name__)
 

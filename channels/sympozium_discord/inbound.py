@@ -6,7 +6,6 @@ import logging
 from collections.abc import Awaitable, Callable
 
 import msgspec
-from discord.http import Route
 
 from sympozium.bus.ports import BusDeniedError
 from sympozium.chat.errors import AccountRefusedError
@@ -27,6 +26,7 @@ from sympozium_discord.interactions import (
     defer,
     read_interaction,
 )
+from sympozium_discord.library import Route
 from sympozium_discord.memory import Memory
 from sympozium_discord.messages import (
     Us,

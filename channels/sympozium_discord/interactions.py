@@ -11,13 +11,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from discord.http import Route
-
 from sympozium.chat.commands import read_command
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.messages import Command, InboundKind, InboundMessage, Sender
 from sympozium.contract.names import MessageId
 from sympozium_discord.components import Choices
+from sympozium_discord.library import Route
 from sympozium_discord.places import Spot, spot_of
 from sympozium_discord.reply_to import ReplyTo
 from sympozium_discord.rest import Rest

@@ -2,9 +2,8 @@
 
 from collections import OrderedDict
 
-from discord.http import Route
-
 from sympozium.chat.platform import Mark
+from sympozium_discord.library import Route
 from sympozium_discord.refusals import UNKNOWN_EMOJI, DiscordRefusedError
 from sympozium_discord.reply_to import ReplyTo
 from sympozium_discord.rest import Rest

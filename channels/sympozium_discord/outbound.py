@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from discord.http import Route
-
 from sympozium.chat.capabilities import Capabilities
 from sympozium.chat.errors import ChatClosedError, PostGoneError, ThreadGoneError
 from sympozium.chat.platform import Attachment, Growing, Mark, PostId, Shown, Target
@@ -12,6 +10,7 @@ from sympozium_discord.bodies import message_body, nonce_of, referring_to, text_
 from sympozium_discord.capabilities import CAPABILITIES
 from sympozium_discord.components import Choices
 from sympozium_discord.interactions import Open, OpenInteractions
+from sympozium_discord.library import Route
 from sympozium_discord.marks import Reactions
 from sympozium_discord.refusals import (
     CLOSED,

@@ -4,12 +4,11 @@ import logging
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from discord.http import Route
-
 from sympozium.chat.errors import ChatClosedError
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.messages import Place
 from sympozium.contract.names import ConversationId
+from sympozium_discord.library import Route
 from sympozium_discord.reply_to import ReplyTo
 from sympozium_discord.rest import Rest
 from sympozium_discord.wire import DIRECT_TYPE, Channel, read

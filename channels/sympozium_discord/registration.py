@@ -5,10 +5,9 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from discord.http import Route
-
 from sympozium.chat.commands import COMMANDS, CommandInfo
 from sympozium.contract.errors import PermanentError, TransientError
+from sympozium_discord.library import Route
 from sympozium_discord.memory import Memory
 from sympozium_discord.rest import Rest
 

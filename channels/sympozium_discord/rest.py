@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-from discord.http import Route
 
 from sympozium.chat.errors import PlatformBusyError
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium_discord.addresses import Addresses
 from sympozium_discord.buckets import Buckets
+from sympozium_discord.library import Route
 from sympozium_discord.refusals import refusal
 
 CALL_TIMEOUT_S = 15.0

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from discord.http import Route
-
 from sympozium.chat.wording import PLACEHOLDER
 from sympozium_discord.echoes import Echoes
+from sympozium_discord.library import Route
 from sympozium_discord.reply_to import ReplyTo
 from sympozium_discord.rest import Rest
 

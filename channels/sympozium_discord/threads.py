@@ -3,9 +3,8 @@
 import logging
 from collections import OrderedDict
 
-from discord.http import Route
-
 from sympozium.chat.errors import ChatClosedError, PostGoneError, ThreadGoneError
+from sympozium_discord.library import Route
 from sympozium_discord.refusals import (
     THREAD_EXISTS,
     TOO_MANY_THREADS,
