@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from sympozium.bus.nats import CLOSE_TIMEOUT_S, Address, connect
+from sympozium.bus.nats import CLOSE_TIMEOUT_S, Address, NatsBus, connect
 from sympozium.bus.ports import BusUnavailableError
 from sympozium.contract.subjects import reply_prefix
 
@@ -23,3 +23,24 @@ async def test_a_server_that_never_speaks_does_not_hold_a_program_for_ever() -> 
                 pass
     server.close()
     await server.wait_closed()
+
+
+async def test_a_program_ends_when_its_connection_is_closed_for_good(bus: NatsBus) -> None:
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        staying = group.create_task(_ends_with_an_error(bus, stop))
+        await asyncio.sleep(0)
+        await bus.client.close()
+        await staying
+    assert not stop.is_set()
+
+
+async def test_a_program_that_is_told_to_stop_lets_go_of_the_bus(bus: NatsBus) -> None:
+    stop = asyncio.Event()
+    stop.set()
+    await bus.stay_connected(stop)
+
+
+async def _ends_with_an_error(bus: NatsBus, stop: asyncio.Event) -> None:
+    with pytest.raises(BusUnavailableError, match="closed for good"):
+        await bus.stay_connected(stop)

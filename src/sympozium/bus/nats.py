@@ -112,6 +112,7 @@ class NatsBus:
         self._stream: JetStreamContext = client.jetstream(timeout=PUBLISH_TIMEOUT_S)
         self._denied: set[str] = set()
         self._reconnects: set[Callable[[], Awaitable[None]]] = set()
+        self._closed = asyncio.Event()
 
     @property
     def client(self) -> Client:
@@ -231,14 +232,13 @@ class NatsBus:
         Raises:
             BusUnavailableError: The connection was closed for good; start anew.
         """
-        while not stop.is_set():
-            if self._client.is_closed:
-                raise BusUnavailableError("cannot use the bus: the connection was closed for good")
-            try:
-                async with asyncio.timeout(1.0):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+        async with asyncio.TaskGroup() as group:
+            waiting = {group.create_task(event.wait()) for event in (stop, self._closed)}
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in waiting:
+                task.cancel()
+        if not stop.is_set():
+            raise BusUnavailableError("cannot use the bus: the connection was closed for good")
 
     async def _stored(
         self,
@@ -272,6 +272,9 @@ class NatsBus:
             )
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise BusUnavailableError(f"cannot keep a dead letter of {stream}: {error}") from error
+
+    async def _on_closed(self) -> None:
+        self._closed.set()
 
     async def _on_reconnect(self) -> None:
         for again in list(self._reconnects):
@@ -358,6 +361,7 @@ async def _open(client: Client, bus: NatsBus, address: Address) -> None:
         name=address.name,
         error_cb=bus._on_error,
         reconnected_cb=bus._on_reconnect,
+        closed_cb=bus._on_closed,
         inbox_prefix=address.inbox_prefix,
         token=address.token,
         user=address.user or None,
