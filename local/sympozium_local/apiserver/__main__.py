@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sympozium.runtime.program import run_program
 from sympozium_local.apiserver.server import serve
+from sympozium_local.long_lived import settle_in
 
 log = logging.getLogger("sympozium_local.apiserver")
 
@@ -19,6 +20,7 @@ async def run(data_dir: Path, port: int) -> None:
     for one in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(one, stop.set)
     async with serve(data_dir, port=port) as endpoint:
+        settle_in()
         log.info("api server ready", extra={"action": "serve", "url": endpoint.url})
         await stop.wait()
 

@@ -20,33 +20,39 @@ def builtin_rules() -> Any:
     return json.loads(resources.files(__package__).joinpath("builtin_rules.json").read_bytes())
 
 
-def default_builtin(resource: ApiResource, obj: Object) -> None:
-    """Complete *obj* in place, as the real server does. Doing it twice changes nothing."""
+_NOTHING: Object = {}
+
+
+def default_builtin(resource: ApiResource, obj: Object, old: Object = _NOTHING) -> None:
+    """Complete *obj* in place, as the real server does. Doing it twice changes nothing.
+
+    A part that it shares with *old*, the very same object, was completed with that.
+    """
     message = message_of(resource.api_version, resource.kind)
     if message is None:
         return
     if resource.plural != _CRD:
-        _drop_nulls(obj)
-    _default(obj, message)
+        _drop_nulls(obj, old)
+    _default(obj, message, old)
     kind_rule = _BY_KIND.get(resource.storage_key)
     if kind_rule is not None:
         kind_rule(obj)
 
 
-def _drop_nulls(value: Any) -> None:
+def _drop_nulls(value: Any, known: Object = _NOTHING) -> None:
     """Remove nulls: to a built-in kind they say the same as nothing."""
     if isinstance(value, dict):
         for key in [key for key, item in value.items() if item is None]:
             del value[key]
-        for item in value.values():
-            if isinstance(item, dict | list):
+        for key, item in value.items():
+            if isinstance(item, dict | list) and item is not known.get(key):
                 _drop_nulls(item)
     elif isinstance(value, list):
         for item in value:
             _drop_nulls(item)
 
 
-def _default(obj: Object, message: str) -> None:
+def _default(obj: Object, message: str, known: Object = _NOTHING) -> None:
     defaults = builtin_rules()["defaults"].get(message)
     if defaults is not None:
         for key, value in defaults.items():
@@ -57,7 +63,7 @@ def _default(obj: Object, message: str) -> None:
         message_rule(obj)
     for key, field in _ways(message).items():
         value = obj.get(key)
-        if not value and value != {}:
+        if (not value and value != {}) or value is known.get(key):
             continue
         items = value if field.shape == "list" else [value]
         if field.shape == "map" and isinstance(value, dict):

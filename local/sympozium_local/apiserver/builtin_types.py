@@ -64,10 +64,16 @@ _CHECKS: Mapping[str, tuple[_Check, str]] = {
 }
 
 
-def check_types(obj: Object, message: str) -> list[FieldError]:
-    """Return what in *obj* is not as the table says of *message*."""
+def check_types(obj: Object, message: str, old: Object | None = None) -> list[FieldError]:
+    """Return what in *obj* is not as the table says of *message*.
+
+    A part that it shares with *old*, the very same object, was checked with that.
+    """
     wrong: list[FieldError] = []
-    _check_message(obj, message, "", wrong)
+    known = old or {}
+    fresh = {key: value for key, value in obj.items() if value is not known.get(key)}
+    wrong += _missing(obj, message, "")
+    _check_fields(fresh, message, "", wrong)
     return wrong
 
 
@@ -80,7 +86,15 @@ def _check_message(obj: Any, message: str, path: str, wrong: list[FieldError]) -
     if not isinstance(obj, dict):
         wrong.append(invalid(path.rstrip("."), obj, "must be of type object"))
         return
-    wrong += [required(f"{path}{key}") for key in _required(message) if obj.get(key) in _EMPTY]
+    wrong += _missing(obj, message, path)
+    _check_fields(obj, message, path, wrong)
+
+
+def _missing(obj: Object, message: str, path: str) -> list[FieldError]:
+    return [required(f"{path}{key}") for key in _required(message) if obj.get(key) in _EMPTY]
+
+
+def _check_fields(obj: Object, message: str, path: str, wrong: list[FieldError]) -> None:
     fields = json_fields(message)
     for key, value in obj.items():
         field = fields.get(key)

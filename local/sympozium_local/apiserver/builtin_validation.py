@@ -36,7 +36,7 @@ def validate_builtin(resource: ApiResource, new: Object, old: Object | None) -> 
     message = message_of(resource.api_version, resource.kind)
     if message is None:
         return []
-    found = check_types(new, message)
+    found = check_types(new, message, old)
     is_typed = not found  # the rules below rely on it
     if not any(one.field.startswith("metadata") for one in found):
         found += _metadata(resource, new, old)

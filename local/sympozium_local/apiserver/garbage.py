@@ -56,7 +56,7 @@ class Collector:
         if change.key == "events" and change.type == ADDED:
             self._add(_OLD_EVENTS)
         if change.type != DELETED:
-            if change.is_deleting or change.owners:
+            if change.is_deleting or change.is_owned_anew:
                 self._add(change.uid)
             return
         self._add(change.uid)
@@ -117,7 +117,7 @@ class Collector:
         if "deletionTimestamp" in obj["metadata"]:
             await self._settle_deleting(row, obj)
         elif obj["metadata"].get("ownerReferences"):
-            await self._settle_dependent(row)
+            await self._settle_dependent(row, obj)
         elif row.key == "namespaces":
             self._objects.furnish(row.name)
             await self._store.durable()
@@ -132,9 +132,8 @@ class Collector:
             if now - made > EVENT_LIFETIME:
                 await self._delete(row, "Background")
 
-    async def _settle_dependent(self, row: Row) -> None:
+    async def _settle_dependent(self, row: Row, obj: Object) -> None:
         """Delete an object without living owners; drop the dead ones of another."""
-        obj = row.object()
         owners = obj["metadata"].get("ownerReferences") or []
         living: list[Object] = []
         ending = False

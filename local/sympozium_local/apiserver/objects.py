@@ -47,7 +47,10 @@ class Admission(Protocol):
     """Who may change or refuse an object before it is stored."""
 
     async def mutate(self, call: Call, obj: Object, old: Object | None) -> Object:
-        """Return the object as it shall be. Raises ApiError to refuse it."""
+        """Return the object as it shall be: an update that nobody touches as it is.
+
+        Raises ApiError to refuse it.
+        """
 
     async def validate(self, call: Call, obj: Object | None, old: Object | None) -> None:
         """Return, or raise ApiError to refuse. *obj* is None for a deletion."""
@@ -203,7 +206,8 @@ class Objects:
     async def _update(self, call: Call, row: Row) -> Object:
         served, now = call.served, meta.now_text()
         old = served.read(row)
-        new = take_in(call, wished(call, served.read(row), now))
+        base = served.read(row) if call.content_type == APPLY else old
+        new = take_in(call, wished(call, base, now))
         meta.keep(served, old, new, call.subresource)
         new = await self._completed(call, new, old, now)
         self._require_valid(served, new, old)
@@ -228,7 +232,7 @@ class Objects:
             self.store.remove(row, self._as(stored, new), facets=facets)
             return
         both = (facets, stored.facets(old))
-        self.store.replace(row, self._as(stored, new), shape=shape, facets=both)
+        self.store.replace(row, (self._as(stored, new), old), shape=shape, facets=both)
 
     def adjust(self, row: Row, edit: Callable[[Object], None]) -> None:
         """Let the server itself change an object, past all rules. Await `store.durable` after."""
@@ -251,21 +255,22 @@ class Objects:
         """Return *obj* with all that defaults, the server and admission add to it."""
         served = call.served
         try:
-            self._default(served, obj)
+            self._default(served, obj, old)
             strategy.prepare(served.key, obj, old, now, self._registry)
             admitted = await self._admission.mutate(call, obj, old)
-            self._default(served, admitted)
-            strategy.prepare(served.key, admitted, old, now, self._registry)
+            if admitted is not obj or old is None:  # else nobody has touched it since
+                self._default(served, admitted, old)
+                strategy.prepare(served.key, admitted, old, now, self._registry)
         except (AttributeError, KeyError, TypeError, ValueError):
             self._require_valid(served, obj, old)  # the usual cause: a list where a map belongs
             raise
         return admitted
 
-    def _default(self, served: Served, obj: Object) -> None:
+    def _default(self, served: Served, obj: Object, old: Object | None) -> None:
         if served.schema is not None:
             served.schema.default(obj)
         else:
-            default_builtin(served.resource, obj)
+            default_builtin(served.resource, obj, old or {})
 
     def _require_valid(self, served: Served, obj: Object, old: Object | None) -> None:
         if served.schema is not None:

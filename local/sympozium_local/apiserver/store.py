@@ -73,6 +73,7 @@ class Change:
         raw: The object as JSON; of a deletion, its last state.
         facets: What it can be selected by now; *old_facets*: before.
         owners: The uids in its owner references.
+        is_owned_anew: They are others than before.
     """
 
     type: str
@@ -85,6 +86,7 @@ class Change:
     facets: Facets
     old_facets: Facets
     owners: frozenset[str]
+    is_owned_anew: bool
     is_deleting: bool
 
     def object(self) -> Object:
@@ -204,7 +206,7 @@ class Store:
 
     def insert(self, key: str, obj: Object, *, shape: str, facets: Facets) -> None:
         """Store a new object; its resource version is set here. The name must be free."""
-        new = self._change(ADDED, key, obj, (facets, {}))
+        new = self._change(ADDED, key, (obj, None), (facets, {}))
         cursor = self._db.execute(
             "INSERT INTO objects (key, namespace, name, uid, version, shape, deleting, body)"
             " VALUES (?,?,?,?,?,?,?,?)",
@@ -213,31 +215,41 @@ class Store:
         self._index(cursor.lastrowid, new.owners, facets)
         self._written.append(new)
 
-    def replace(self, row: Row, obj: Object, *, shape: str, facets: tuple[Facets, Facets]) -> None:
+    def replace(
+        self, row: Row, states: tuple[Object, Object], *, shape: str, facets: tuple[Facets, Facets]
+    ) -> None:
         """Store the new state of the object in *row*; its resource version is set here.
 
-        *facets* are those of the new and of the old state.
+        *states* and *facets* are the new and the old ones.
         """
-        new = self._change(MODIFIED, row.key, obj, facets)
+        new = self._change(MODIFIED, row.key, states, facets)
         self._db.execute(
             "UPDATE objects SET version=?, shape=?, deleting=?, body=? WHERE id=?",
             (new.version, shape, new.is_deleting, new.raw, row.id),
         )
-        if facets[0] != facets[1] or new.owners != _owner_uids(row.object()):
+        if facets[0] != facets[1] or new.is_owned_anew:
             self._unindex(row.id)
             self._index(row.id, new.owners, facets[0])
         self._written.append(new)
 
     def remove(self, row: Row, obj: Object, *, facets: Facets) -> None:
         """Remove the object in *row*, whose last state was *obj*."""
-        last = self._change(DELETED, row.key, obj, (facets, facets))
+        last = self._change(DELETED, row.key, (obj, obj), (facets, facets))
         self._db.execute("DELETE FROM objects WHERE id=?", (row.id,))
         self._unindex(row.id)
         self._written.append(last)
 
-    def _change(self, type_: str, key: str, obj: Object, facets: tuple[Facets, Facets]) -> Change:
+    def _change(
+        self,
+        type_: str,
+        key: str,
+        states: tuple[Object, Object | None],
+        facets: tuple[Facets, Facets],
+    ) -> Change:
+        obj, old = states
         metadata = obj["metadata"]
         raw = self._stamp(obj)
+        owners = _owner_uids(obj)
         return Change(
             type=type_,
             key=key,
@@ -248,7 +260,8 @@ class Store:
             raw=raw,
             facets=facets[0],
             old_facets=facets[1],
-            owners=_owner_uids(obj),
+            owners=owners,
+            is_owned_anew=owners != (_owner_uids(old) if old else frozenset()),
             is_deleting=_deleting(obj),
         )
 

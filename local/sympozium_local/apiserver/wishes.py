@@ -54,7 +54,7 @@ def _typed(call: Call, obj: Any) -> Object:
 
 
 def wished(call: Call, old: Object, now: str) -> Any:
-    """Return what a replacement or a patch of *old* shall lead to. *old* may be changed.
+    """Return what a replacement or a patch of *old* shall lead to. An apply may change *old*.
 
     Raises:
         ApiError: 400, 409, 415 or 422.

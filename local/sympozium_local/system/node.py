@@ -25,6 +25,7 @@ from sympozium_local.controllers.run import run_controllers
 from sympozium_local.kubelet.__main__ import read_kubeconfig
 from sympozium_local.kubelet.kubelet import KubeletSettings, run_kubelet
 from sympozium_local.kubelet.node import NODE_NAME, SANDBOX_ANNOTATION
+from sympozium_local.long_lived import settle_in
 from sympozium_local.system.addons import apply_addons
 from sympozium_local.system.home import Home, read_json
 
@@ -66,6 +67,7 @@ async def run_node(home: Home) -> None:
             await apply_addons(kube, read_json(home.addons))
             await runs_pods.wait()
             await _say_ready(home, kube)
+            settle_in()
             await stop.wait()
 
         await run_until_stopped(kubelet, controllers, addons, stop=stop, drain_s=DRAIN_S)

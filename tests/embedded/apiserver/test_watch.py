@@ -106,9 +106,8 @@ async def test_a_change_of_the_schema_ends_the_watches_of_the_kind(
 
 
 def _change(version: int) -> Change:
-    return Change(
-        MODIFIED, "configmaps", "default", "a", "u", version, b"{}", {}, {}, frozenset(), False
-    )
+    identity = (MODIFIED, "configmaps", "default", "a", "u")
+    return Change(*identity, version, b"{}", {}, {}, frozenset(), False, False)
 
 
 def test_the_log_forgets_the_oldest_and_says_so() -> None:
