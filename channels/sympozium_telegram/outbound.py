@@ -9,12 +9,11 @@ from typing import Any
 
 from sympozium.chat.capabilities import Capabilities
 from sympozium.chat.errors import PostGoneError
-from sympozium.chat.markup import escape
 from sympozium.chat.platform import Attachment, Growing, Mark, PostId, Shown, Target
 from sympozium_telegram.addresses import Reference, post_id, read_post, read_reference
 from sympozium_telegram.bot_api import BotApi
 from sympozium_telegram.buttons import Buttons
-from sympozium_telegram.capabilities import CAPABILITIES, MAX_TEXT_UNITS
+from sympozium_telegram.capabilities import CAPABILITIES
 from sympozium_telegram.drafts import Drafts
 from sympozium_telegram.library import InputFile
 from sympozium_telegram.refusals import ChatMovedError, NotModifiedError
@@ -77,7 +76,7 @@ class Telegram:
     async def grow(self, target: Target, post: PostId, growing: Growing) -> None:
         """Show a draft in a private chat; else, or where there is no text yet, edit *post*."""
         spot = read_reference(target.reply_to).spot
-        text = {"text": _grown(growing), "parse_mode": "HTML"}
+        text = {"text": growing.piece.text, "parse_mode": "HTML"}
         if (
             growing.markdown
             and self._drafts.can_show(spot)
@@ -164,13 +163,3 @@ def _text(shown: Shown) -> dict[str, Any]:
         "parse_mode": None if shown.is_plain else "HTML",
         "link_preview_options": _NO_PREVIEW,
     }
-
-
-def _grown(growing: Growing) -> str:
-    """Return what has been written, with what is being done above it, where both fit."""
-    text = growing.piece.text
-    if not growing.status:
-        return text
-    status = f"<i>{escape(growing.status, CAPABILITIES.dialect)}</i>"
-    whole = f"{status}\n\n{text}" if text else status
-    return whole if len(whole.encode("utf-16-le")) // 2 <= MAX_TEXT_UNITS else text

@@ -50,6 +50,7 @@ class Poller:
         self._offset: int | None = None
         self._pause_s = FIRST_PAUSE_S
         self._has_update = False
+        self._is_answered = False  # else a poll is not held: its answer is the sign of life
 
     async def poll_loop(self, stop: asyncio.Event) -> None:
         """Poll while the claim to do so is ours, until *stop* is set."""
@@ -111,13 +112,15 @@ class Poller:
     async def _ask(self) -> list[Any]:
         params = {
             "offset": self._offset,
-            "timeout": POLL_S,
+            "timeout": POLL_S if self._is_answered else 0,
             "limit": BATCH,
             "allowed_updates": list(ALLOWED_UPDATES),
         }
+        self._is_answered = False
         updates = await self._api.call("getUpdates", params, timeout_s=POLL_S + POLL_MARGIN_S)
         if not isinstance(updates, list):
             raise TransientError("cannot read the answer to getUpdates: it is no list")
+        self._is_answered = True
         return updates
 
     async def _take_all(self, updates: list[Any], stop: asyncio.Event) -> None:
