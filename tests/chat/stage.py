@@ -29,7 +29,7 @@ from sympozium.contract.names import ConversationId, MessageId, RunName, RunUid
 from sympozium.contract.run_events import Delta, Progress, Started
 from sympozium.contract.subjects import DEAD, OUTBOX, dead, live, outbox, outbox_consumer
 from sympozium.runtime.loops import run_until_stopped
-from sympozium.testing.channels.desk import MemoryDesk, memory_desk
+from tests.chat.router_desk import RouterDesk, router_desk
 from tests.chat.stand_in import StandIn
 
 NAMESPACE, CHANNEL = "default", "talk"
@@ -62,7 +62,7 @@ def asked(id_: str, conversation: str = "c1:t1") -> Asked:
 class Stage:
     """One channel whose program can be crashed and started again. Made by `stage`."""
 
-    def __init__(self, bus: NatsBus, desk: MemoryDesk, platform: StandIn) -> None:
+    def __init__(self, bus: NatsBus, desk: RouterDesk, platform: StandIn) -> None:
         self.bus = bus
         self.desk = desk
         self.platform = platform
@@ -81,6 +81,7 @@ class Stage:
         assert self._group is not None
         self._stop = asyncio.Event()
         self.office = self._new_office()
+        self.office.health.inbound_is_up()
         outbound = Outbound(self.office, self.platform)
         self._task = self._group.create_task(
             run_until_stopped(*outbound.loops, stop=self._stop, drain_s=4.0)
@@ -122,6 +123,14 @@ class Stage:
         error = VisibleError(code="Internal", message=sentence)
         await self.say(replace_kind(one, OutboundKind.ERROR, error=error))
 
+    async def joins(self, one: Asked, other: Asked) -> None:
+        """Say that the answer to *other* answers *one* too."""
+        await self.say(replace_kind(one, OutboundKind.JOINED, answered_with=other.id))
+
+    async def drops(self, one: Asked) -> None:
+        """Say that its sender took the message back."""
+        await self.say(replace_kind(one, OutboundKind.DROPPED))
+
     async def writes(self, one: Asked, text: str, offset: int = 0) -> None:
         """The run writes a piece of its answer."""
         await self.bus.send(live(NAMESPACE, one.run), encode(Delta(text=text, offset=offset)))
@@ -138,7 +147,7 @@ class Stage:
     async def settled(self, count: int) -> None:
         """Wait until so many deliveries are settled, the first ones all of them."""
         consumer = outbox_consumer(NAMESPACE, CHANNEL)
-        while (await self.bus.state(consumer)).acknowledged < count:  # noqa: ASYNC110 - asked
+        while (await self.bus.state(consumer)).acknowledged < count:  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.02)
 
     async def dead_letters(self) -> list[bytes]:
@@ -182,8 +191,18 @@ async def stage(bus: NatsBus, platform: StandIn) -> AsyncIterator[Stage]:
     """Yield a channel at work; it is stopped at the end."""
     consumer = replace(outbox_consumer(NAMESPACE, CHANNEL), ack_wait_s=REDELIVERED_AFTER_S)
     await ensure_consumer(bus.client, consumer)
-    async with memory_desk(bus, NAMESPACE, CHANNEL) as desk, asyncio.TaskGroup() as group:
+    async with router_desk(bus, NAMESPACE, CHANNEL) as desk, asyncio.TaskGroup() as group:
         made = Stage(bus, desk, platform)
         made.begin(group)
         yield made
         await made.stop()
+
+
+async def listened(channel: Stage) -> None:
+    """Return when the program's requests to listen have reached the bus' server.
+
+    Both use one connection, whose server takes things in order.
+    """
+    for _ in range(3):
+        await asyncio.sleep(0)
+    await channel.bus.client.flush()

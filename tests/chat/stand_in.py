@@ -218,6 +218,7 @@ class StandIn:
     async def _call(self, method: str, target: Target, do: Callable[[], T]) -> T:
         """Do one call, unless the law or a fault stands against it."""
         self.calls.append(method)
+        self._told()
         self._obey(self.chat_of(target))
         if method in self._blocked:
             await self._blocked[method].wait()

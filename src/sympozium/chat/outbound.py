@@ -233,6 +233,8 @@ class Outbound:
             await self._ending.show(_target(message), instead, await self._occasion(item))
         except (PermanentError, TransientError) as error:
             log.warning("answer lost to its reader", extra={"action": "drop", "cause": str(error)})
+        except Exception:  # the bug that brought us here, again
+            log.exception("answer lost to its reader", extra={"action": "drop"})
 
     async def _discard(self, delivery: Delivery, reason: str) -> None:
         delay_s = FIRST_RETRY_S
