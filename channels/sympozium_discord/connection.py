@@ -37,7 +37,7 @@ REFUSED_PAUSE_S = 60.0
 LONGEST_REFUSED_PAUSE_S = 900.0
 """A refused token must not use up the day's thousand sessions."""
 
-FINISH_TIMEOUT_S = 2.0
+FINISH_TIMEOUT_S = 1.5
 
 REFUSALS = {
     4004: (

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 15.0
 READY_TIMEOUT_S = 30.0
-CLOSE_TIMEOUT_S = 2.0
+CLOSE_TIMEOUT_S = 1.0
 HEARTBEATS_MISSED = 1.25
 """An answer to a heartbeat is overdue after so many of its intervals, and `GRACE_S`."""
 

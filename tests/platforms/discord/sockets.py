@@ -103,7 +103,7 @@ class GatewayStand:
             return web.Response(status=503)
         assert request.query.get("compress") == "zlib-stream", request.path_qs
         assert request.query.get("v") == "10", request.path_qs
-        ws = web.WebSocketResponse(autoclose=False, max_msg_size=4096)
+        ws = web.WebSocketResponse(max_msg_size=4096)
         await ws.prepare(request)
         socket = Socket(ws, request)
         self.sockets.append(socket)
