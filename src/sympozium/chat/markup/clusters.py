@@ -17,12 +17,15 @@ _ZERO_WIDTH = frozenset("\u200b\u200c\u200d\u2060\ufeff")
 
 
 def clusters(text: str) -> Iterator[str]:
-    """Yield the characters that a reader sees in *text*; joined they are *text* again.
+    """Yield the characters that a reader sees in *text*, a word; joined they are *text* again.
 
     Follows the rules of Unicode's extended grapheme clusters for combining marks, joined
     emoji, skin tones, flags and Korean syllables; zero-width characters stay with the
     character before them.
     """
+    if text.isascii():
+        yield from text
+        return
     start = 0
     flags = 0
     for index, character in enumerate(text):
@@ -40,7 +43,7 @@ def clusters(text: str) -> Iterator[str]:
 def _belongs(before: str, character: str) -> bool:
     """Return whether no reader's character ends between the two."""
     if character.isascii():
-        return before == "\r" and character == "\n"
+        return False
     if before == ZERO_WIDTH_JOINER or character in _ZERO_WIDTH:
         return True
     code = ord(character)

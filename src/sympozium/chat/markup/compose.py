@@ -120,11 +120,7 @@ class _Composer:
             self.lines.within(SpanKind.BOLD, mark, heading.children)
 
     def _fence(self, fence: Fence) -> None:
-        lines = fence.text.split("\n")
-        while lines and not lines[0].strip():
-            lines.pop(0)
-        while lines and not lines[-1].strip():
-            lines.pop()
+        lines = _without_blank_ends(fence.text.split("\n"))
         language = fence.language if _is_name(fence.language) else ""
         self._code_block(self._fence_mark(language, fence.text), lines)
 
@@ -259,6 +255,11 @@ _NOTHING = Ink("", "")
 
 def _lines(*inks: Ink) -> Ink:
     return Ink("".join(i.text + "\n" for i in inks), "".join(i.plain + "\n" for i in inks))
+
+
+def _without_blank_ends(lines: list[str]) -> list[str]:
+    filled = [number for number, line in enumerate(lines) if line.strip()]
+    return lines[filled[0] : filled[-1] + 1] if filled else []
 
 
 def _is_name(language: str) -> bool:

@@ -66,7 +66,10 @@ def _leaf(token: Token, stack: list[_Open]) -> None:
         case "image":
             _add(_image(token, stack), siblings)
         case _:
-            _add(Text(without_controls(token.content)), siblings)
+            for number, line in enumerate(token.content.split("\n")):
+                if number:
+                    siblings.append(Break(is_hard=False))
+                _add(Text(without_controls(line)), siblings)
 
 
 def _image(token: Token, stack: list[_Open]) -> Inline:

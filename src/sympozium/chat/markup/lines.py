@@ -8,7 +8,12 @@ from sympozium.chat.markup import links
 from sympozium.chat.markup.flow import Close, Element, Gap, Ink, Level, Line, Mark, Open, Word
 from sympozium.chat.markup.inline import words_of
 from sympozium.chat.markup.length import Limit, measure
-from sympozium.chat.markup.neutral import harmless, harmless_code, harmless_url
+from sympozium.chat.markup.neutral import (
+    harmless,
+    harmless_code,
+    harmless_plain_code,
+    harmless_url,
+)
 from sympozium.chat.markup.split import words
 from sympozium.chat.markup.tree import Break, Code, Inline, Link, Span, SpanKind, Text
 from sympozium.chat.markup.writer import Writer
@@ -97,7 +102,8 @@ class LineWriter:
         )
 
     def _code_word(self, word: str) -> Word:
-        return Word(Ink(self.writer.code(word), self.writer.plain(word)))
+        plain = harmless_plain_code(word, self.writer.traits.dialect)
+        return Word(Ink(self.writer.code(word), self.writer.plain(plain)))
 
     def _break(self, line_end: Line | None, is_hard: bool) -> None:
         if line_end is None:

@@ -63,6 +63,11 @@ def harmless_code(text: str, dialect: Dialect) -> str:
     return text if pattern is None else pattern.sub(_parted, text)
 
 
+def harmless_plain_code(code: str, dialect: Dialect) -> str:
+    """Return *code*, which is harmless as code, so that it is so without markup too."""
+    return harmless(code, dialect) if _IN_CODE[dialect] is None else code
+
+
 def harmless_url(url: str) -> str:
     """Return *url*, leading where it did, without a word that a platform takes for a mention."""
     return _PING_IN_URL.sub("%40", url)

@@ -6,6 +6,7 @@ from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
+from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
 from sympozium.chat.markup.bare_url import bare_url
@@ -25,8 +26,14 @@ from sympozium.chat.markup.tree import (
     Text,
 )
 
-MAX_LEVEL = 40
+MAX_LEVEL = 24
 """Lists and quotes within each other, a list counting twice; deeper ones are shown as text."""
+
+MAX_BRACKETS = 2_000
+"""Opening brackets in one paragraph; with more it is shown as text.
+
+The parser tries a link at each of them. A hundred thousand would keep it busy for seconds.
+"""
 
 Tokens = Iterator[Token]
 
@@ -42,10 +49,11 @@ def parse(markdown: str) -> tuple[Block, ...]:
 
 @cache
 def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": MAX_LEVEL + 20})
+    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": MAX_LEVEL + 4})
     parser.enable(["table", "strikethrough"])
     parser.inline.ruler.after("text", "bare_url", bare_url)
     parser.block.ruler.before("table", "too_deep", _too_deep)
+    parser.core.ruler.before("inline", "too_dense", _too_dense)
     return parser
 
 
@@ -61,6 +69,14 @@ def _too_deep(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     state.push("paragraph_close", "p", -1)
     state.line = end
     return True
+
+
+def _too_dense(state: StateCore) -> None:
+    """Keep paragraphs of countless brackets away from the inline parser."""
+    for token in state.tokens:
+        if token.type == "inline" and token.content.count("[") > MAX_BRACKETS:
+            token.type = "text"
+            token.children = [Token("text", "", 0, content=token.content)]
 
 
 def _blocks(tokens: Tokens, *, until: str) -> tuple[Block, ...]:
@@ -148,7 +164,7 @@ def _table(_: Token, tokens: Tokens) -> Table:
                 aligns.append(str(token.attrs.get("style", "")).removeprefix("text-align:"))
             case "tr_open":
                 cells = []
-            case "inline":
+            case "inline" | "text":
                 cells.append(inlines(token.children or []))
             case "tr_close":
                 rows.append(tuple(cells))

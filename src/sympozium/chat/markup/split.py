@@ -86,18 +86,24 @@ def words(text: str, write: Callable[[str], Word], limit: Limit) -> Iterator[Wor
     if measure(longest(whole), limit.unit) <= limit.size // LONGEST_WORD:
         yield whole
         return
-    part: list[str] = []
-    used, size = 0, limit.size // WORD_PART
-    for cluster in clusters(text):
-        fits = measure(longest(write(cluster)), limit.unit) <= size
-        for atom in [cluster] if fits else cluster:
-            length = measure(longest(write(atom)), limit.unit)
-            if part and used + length > size:
-                yield write("".join(part))
-                part, used = [], 0
-            part.append(atom)
-            used += length
-    yield write("".join(part))
+    size = limit.size // WORD_PART
+    seen = list(clusters(text))
+    for start in range(0, len(seen), size):
+        yield from _halves(seen[start : start + size], write, size, limit.unit)
+
+
+def _halves(
+    seen: Sequence[str], write: Callable[[str], Word], size: int, unit: LengthUnit
+) -> Iterator[Word]:
+    """Yield *seen* as one word if that is no longer than *size*, else as words of its halves."""
+    word = write("".join(seen))
+    if measure(longest(word), unit) <= size:
+        yield word
+        return
+    atoms = seen if len(seen) > 1 else seen[0]
+    middle = len(atoms) // 2
+    for half in (atoms[:middle], atoms[middle:]):
+        yield from _halves(list(half), write, size, unit)
 
 
 def longest(word: Word) -> str:
