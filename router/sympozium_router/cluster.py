@@ -5,16 +5,25 @@ does not exist is asked again at the API server, because people are told so.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 
+import msgspec
+
 from sympozium.contract.agentrun import TERMINAL_PHASES
+from sympozium.contract.channel import ChannelSpec
 from sympozium.contract.conditions import Condition
+from sympozium.contract.errors import TransientError
 from sympozium.contract.names import RunName, RunUid
+from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import AGENT_RUNS, AGENTS, CHANNELS, Object, Resource
 from sympozium.kube.client import Kube
-from sympozium.kube.errors import AlreadyExistsError, NotFoundError
+from sympozium.kube.errors import AlreadyExistsError, ConflictError, NotFoundError
 from sympozium.kube.informer import Informer, Listener
-from sympozium_router.channel_status import change_status, with_condition
+from sympozium_router.channel_status import Change, change_status, with_condition
+from sympozium_router.refusals import RefusedError
+
+MAX_CONFLICTS = 8
 
 _UID = "uid"
 
@@ -60,6 +69,22 @@ class Cluster:
         """
         return self._channels.get(namespace, name) or await self._read(CHANNELS, namespace, name)
 
+    async def channel_spec(self, namespace: str, name: str) -> ChannelSpec | None:
+        """Return what is wanted of a Channel, or None where there is none; raises as `channel`.
+
+        Raises:
+            RefusedError: It holds what this version does not understand.
+        """
+        found = await self.channel(namespace, name)
+        if found is None:
+            return None
+        try:
+            return msgspec.convert(found["spec"], ChannelSpec)
+        except msgspec.ValidationError as error:
+            raise RefusedError(
+                f"cannot read Channel {name!r}: {error}; correct its spec", Reason.CONFIGURATION
+            ) from None
+
     async def agent(self, namespace: str, name: str) -> Object | None:
         """Return an Agent, or None where there is none; raises as `channel`."""
         return self._agents.get(namespace, name) or await self._read(AGENTS, namespace, name)
@@ -83,6 +108,10 @@ class Cluster:
         if found is not None:
             self._runs.remember(found)
         return _of_uid(found, uid)
+
+    async def run_named(self, namespace: str, name: RunName) -> Object | None:
+        """Return the run of a name as it is now, or None where there is none; raises as `run`."""
+        return await self._read(AGENT_RUNS, namespace, name)
 
     def known_run_by_uid(self, namespace: str, uid: RunUid) -> Object | None:
         """Return the copy of the run of a uid, if there is one in *namespace*."""
@@ -112,6 +141,42 @@ class Cluster:
         self._runs.remember(created)
         return created
 
+    async def cancel_run(self, namespace: str, name: RunName) -> None:
+        """Have a run end as Cancelled. That it is gone, or is to end already, is success.
+
+        Raises:
+            UnavailableError: The API server does not answer: try again.
+        """
+        known = self.known_run(namespace, name)
+        if known is not None and (is_terminal(known) or known["spec"].get("cancel")):
+            return
+        with contextlib.suppress(NotFoundError):
+            changed = await self._kube.patch(
+                AGENT_RUNS, namespace, name, {"spec": {"cancel": True}}
+            )
+            self._runs.remember(changed)
+
+    async def change_task(self, namespace: str, name: RunName, task: str) -> None:
+        """Change what a run is asked, unless it has ended or is gone.
+
+        Raises:
+            TransientError: The API server does not answer, or others write all the time.
+        """
+        for _ in range(MAX_CONFLICTS):
+            run = await self._read(AGENT_RUNS, namespace, name)
+            if run is None or is_terminal(run) or run["spec"].get("task") == task:
+                return
+            version = {"resourceVersion": run["metadata"]["resourceVersion"]}
+            patch = {"metadata": version, "spec": {"task": task}}
+            with contextlib.suppress(ConflictError, NotFoundError):
+                self._runs.remember(await self._kube.patch(AGENT_RUNS, namespace, name, patch))
+                return
+        raise TransientError(f"cannot change AgentRun {name!r}: others write it too")
+
+    async def change_channel_status(self, namespace: str, channel: str, change: Change) -> None:
+        """Write what *change* makes of a Channel's status; see `change_status`."""
+        await change_status(self._kube, namespace, channel, change)
+
     async def set_condition(self, namespace: str, channel: str, condition: Condition) -> None:
         """Write a condition of a Channel, unless it says what it said; raises as `channel`.
 
@@ -122,7 +187,7 @@ class Cluster:
         def change(status: Object) -> Object | None:
             return with_condition(status, condition)
 
-        await change_status(self._kube, namespace, channel, change)
+        await self.change_channel_status(namespace, channel, change)
 
     @property
     def _informers(self) -> tuple[Informer, ...]:

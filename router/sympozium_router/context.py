@@ -7,8 +7,9 @@ misses the answer that it follows.
 """
 
 import logging
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import msgspec
@@ -19,16 +20,19 @@ from sympozium.contract.agentrun import AgentRunSpec, Source, ToolPolicy
 from sympozium.contract.envelope import encode
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.limits import MAX_HISTORY_MESSAGES
-from sympozium.contract.messages import Entry
+from sympozium.contract.messages import Entry, FileRef
 from sympozium.contract.names import RunName
 from sympozium.contract.new_run import PROVIDER
 from sympozium.contract.resources import Object
-from sympozium.contract.run_events import ContextAnswer, ModelAccess, RunContext
+from sympozium.contract.run_events import ContextAnswer, ModelAccess, RunContext, Steering
 from sympozium.contract.subjects import ROUTER_GROUP, run_of
-from sympozium.store.ports import Conversation, Message, Transcripts
+from sympozium.store.ports import MAX_OPEN, Conversation, Message, MessageKey, SessionStore
+from sympozium_router.clock import Clock
 from sympozium_router.cluster import Cluster, is_terminal, uid_of
 from sympozium_router.replies import Replies
+from sympozium_router.task import files_of, steering_of, task_of
 from sympozium_router.transcripts import memory_of
+from sympozium_router.turns import asked_by, begun
 
 log = logging.getLogger(__name__)
 
@@ -37,16 +41,26 @@ SUBJECTS = "context.*.*"
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class Question:
+    """What a run is asked."""
+
+    task: str
+    files: list[FileRef] = field(default_factory=list)
+    steered: list[Steering] = field(default_factory=list)
+
+
 class Contexts:
     """Tells runs what they need to know."""
 
     def __init__(
-        self, bus: LiveBus, store: Transcripts, cluster: Cluster, replies: Replies
+        self, bus: LiveBus, store: SessionStore, cluster: Cluster, replies: Replies, clock: Clock
     ) -> None:
         self._bus = bus
         self._store = store
         self._cluster = cluster
         self._replies = replies
+        self._clock = clock
 
     def responding(self) -> AbstractAsyncContextManager[None]:
         """Answer while the block lasts; of several routers one answers."""
@@ -78,22 +92,53 @@ class Contexts:
         config = agent_spec.agents.default
         skills = agent_spec.skills if spec.skills is None else spec.skills
         policy = spec.tool_policy or ToolPolicy()
+        question = await self._question(namespace, spec)
         return RunContext(
             run_name=RunName(run["metadata"]["name"]),
             run_uid=uid_of(run),
-            task=spec.task,
+            task=question.task,
             model=_model(spec, config),
             system_prompt=config.system_prompt,
             history=await self._history(namespace, spec.source) if spec.source else [],
             skills=[skill.skill_pack_ref for skill in skills],
             allowed_tools=policy.allow,
             denied_tools=policy.deny,
+            files=question.files,
+            steered=question.steered,
+        )
+
+    async def _question(self, namespace: str, spec: AgentRunSpec) -> Question:
+        """Return what the run is asked, as its messages say now. They do not change after this."""
+        if spec.source is None:
+            return Question(spec.task)
+        key = MessageKey(namespace, spec.source.channel, spec.source.message_id)
+        leader = await self._store.known(key)
+        if leader is None:
+            return Question(spec.task)
+        now = self._clock()
+
+        def read(open_: Sequence[Message]) -> list[Message]:
+            return begun(asked_by(leader.id, open_), now)
+
+        asked = await self._store.revise(leader.conversation, read)
+        if not asked or asked[0].id != leader.id:  # it has ended, and nobody waits for this run
+            return Question(spec.task)
+        offered = await self._store.open_messages(leader.conversation, limit=MAX_OPEN)
+        return Question(
+            task=task_of(asked),
+            files=files_of(asked),
+            steered=[
+                steering_of(message, leader)
+                for message in offered
+                if message.offered_to == leader.id and message.end is None and not message.cut
+            ],
         )
 
     async def _history(self, namespace: str, source: Source) -> list[Entry]:
         conversation = Conversation(namespace, source.channel, source.conversation)
+        since = (await self._store.talk(conversation)).since
         earlier = await self._store.transcript(
-            conversation, limit=MAX_HISTORY_MESSAGES, before=source.sequence
+            conversation, limit=MAX_HISTORY_MESSAGES, before=source.sequence, since=since
         )
         return memory_of([await self._with_end(message) for message in earlier])
 

@@ -1,6 +1,6 @@
 """What the state of a run means for the person who waits: pure decisions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import msgspec
@@ -8,19 +8,28 @@ import msgspec
 from sympozium.contract.agentrun import AgentRunStatus, Phase
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.limits import DEFAULT_RUN_TIMEOUT
-from sympozium.contract.messages import OutboundKind, OutboundMessage, VisibleError, outbound_id
-from sympozium.contract.names import RunName
+from sympozium.contract.messages import (
+    FileRef,
+    OutboundKind,
+    OutboundMessage,
+    VisibleError,
+    outbound_id,
+)
+from sympozium.contract.names import MessageId, RunName, RunUid
 from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import Object
+from sympozium.contract.run_events import Usage
 from sympozium.contract.times import parse_duration, parse_kube_time
-from sympozium.store.ports import End, Message
-from sympozium_router.cluster import is_terminal
+from sympozium.store.ports import Cut, End, Message
+from sympozium_router.cluster import is_terminal, uid_of
+from sympozium_router.letters import good_files
 from sympozium_router.wording import Facts, reference_of, sentence
 
 SILENCE_ENDS_AFTER = timedelta(seconds=14)
 """How long past its deadline a run may say nothing. People are told within 15 s."""
 
 _BROKEN = AgentRunStatus(phase=Phase.FAILED)
+_NOTHING = Usage()
 
 
 @dataclass(frozen=True)
@@ -30,11 +39,15 @@ class Outcome:
     Attributes:
         reason: Why there is no answer; None where there is one.
         result_sequence: Where RUNS holds the answer, if it is too long for *text*; else 0.
+        absorbed: Messages that were handed to it and that its answer answers too.
     """
 
     text: str = ""
     reason: str | None = None
     result_sequence: int = 0
+    files: tuple[FileRef, ...] = ()
+    absorbed: tuple[MessageId, ...] = ()
+    usage: Usage = _NOTHING
 
 
 def outcome_of(run: Object) -> Outcome | None:
@@ -42,13 +55,27 @@ def outcome_of(run: Object) -> Outcome | None:
     if not is_terminal(run):
         return None
     status = _status(run)
+    spent = status.usage
+    outcome = Outcome(
+        text=status.result,
+        result_sequence=status.result_sequence,
+        files=good_files(status.files, owner=uid_of(run)),
+        absorbed=tuple(status.absorbed),
+        usage=Usage(input_tokens=spent.input_tokens, output_tokens=spent.output_tokens)
+        if spent
+        else _NOTHING,
+    )
+    reason = _reason(status, has_answer=bool(outcome.files or status.result_sequence))
+    return outcome if reason is None else replace(outcome, reason=reason, text="", files=())
+
+
+def _reason(status: AgentRunStatus, *, has_answer: bool) -> str | None:
+    """Return why a run has no answer; None where it has one."""
     if status.phase in {Phase.CANCELLED, Phase.SKIPPED}:
-        return Outcome(reason=Reason.CANCELLED)
+        return Reason.CANCELLED
     if status.phase is not Phase.SUCCEEDED:
-        return Outcome(reason=status.error.reason if status.error else Reason.INTERNAL)
-    if not status.result and not status.result_sequence:
-        return Outcome(reason=Reason.MODEL_BAD_ANSWER)
-    return Outcome(text=status.result, result_sequence=status.result_sequence)
+        return status.error.reason if status.error else Reason.INTERNAL
+    return None if status.result or has_answer else Reason.MODEL_BAD_ANSWER
 
 
 def silence_ends_at(run: Object, previous_end: datetime | None) -> datetime:
@@ -66,8 +93,18 @@ def silence_ends_at(run: Object, previous_end: datetime | None) -> datetime:
     return max(moments) + _time_limit(run) + SILENCE_ENDS_AFTER
 
 
-def failed_end(message: Message, reason: str, *, now: datetime, rule: str = "") -> End:
-    """Return the end that tells why *message* gets no answer."""
+def failed_end(
+    message: Message, reason: str, *, now: datetime, rule: str = "", code: str = ""
+) -> End:
+    """Return the end that tells why *message* gets no answer.
+
+    Args:
+        message: What was asked.
+        reason: A `Reason`; one that is not known is told as `Internal`.
+        now: When it is decided.
+        rule: What a rule of the cluster says for itself.
+        code: With which an operator can let its sender in.
+    """
     inbound = message.inbound
     facts = Facts(
         reference=reference_of(_run_name(message), inbound.message_id),
@@ -76,9 +113,48 @@ def failed_end(message: Message, reason: str, *, now: datetime, rule: str = "") 
         agent=message.agent,
         user_id=inbound.sender.user_id,
         rule=rule,
+        code=code,
     )
-    code = reason if reason in set(Reason) else Reason.INTERNAL
-    return End(time=now, error=VisibleError(code=code, message=sentence(reason, facts)))
+    known = reason if reason in set(Reason) else Reason.INTERNAL
+    error = VisibleError(code=known, message=sentence(reason, facts))
+    return End(time=now, error=error, is_private=known == Reason.ACCESS_DENIED)
+
+
+def dropped_end(now: datetime, usage: Usage = _NOTHING) -> End:
+    """Return the end of a message about which nothing is said."""
+    return End(time=now, is_dropped=True, usage=usage)
+
+
+def cut_end(message: Message, *, now: datetime, usage: Usage = _NOTHING) -> End:
+    """Return the end of a *message* that was cut short and has no answer."""
+    if message.cut is Cut.WITHDRAWN:
+        return dropped_end(now, usage)
+    reason = Reason.INTERRUPTED if message.cut is Cut.INTERRUPTED else Reason.CANCELLED
+    return replace(failed_end(message, reason, now=now), usage=usage)
+
+
+def end_by_run(message: Message, end: End, *, now: datetime) -> End:
+    """Return the end of *message* whose run has ended with *end*.
+
+    What was withdrawn is not answered, and a run that was cancelled for a reason of
+    ours is not said to be cancelled for none. An answer that came before stays.
+    """
+    is_cancelled = end.error is not None and end.error.code == Reason.CANCELLED
+    if message.cut is Cut.WITHDRAWN or (message.cut and is_cancelled):
+        return cut_end(message, now=now, usage=end.usage)
+    return end
+
+
+def end_with_another(message: Message, leader: Message, *, now: datetime) -> End | None:
+    """Return the end of a *message* that went with the run of *leader*; None: it did not.
+
+    An answer answers it too, and so does the reason why there is none.
+    """
+    if leader.end is None or leader.end.is_dropped:
+        return None
+    if message.carried_by != leader.id and message.id not in leader.end.absorbed:
+        return None
+    return End(time=now, answered_with=leader.id, error=leader.end.error)
 
 
 def outbound_end(message: Message) -> tuple[str, OutboundMessage]:
@@ -90,29 +166,44 @@ def outbound_end(message: Message) -> tuple[str, OutboundMessage]:
     end = message.end
     if end is None:
         raise ValueError("a message that has not ended has nothing to show")
-    kind = OutboundKind.FINAL if end.error is None else OutboundKind.ERROR
     shown = OutboundMessage(
-        kind=kind,
+        kind=end.kind,
         message_id=message.inbound.message_id,
         conversation=message.inbound.conversation,
         run_name=_run_name(message),
         run_uid=message.run_uid,
-        agent=message.agent,
+        agent="" if end.is_notice else message.agent,
         text=end.text,
         error=end.error,
+        reply_to=message.inbound.reply_to,
+        answered_with=end.answered_with,
+        files=list(end.files),
+        choices=list(end.choices),
+        is_private=end.is_private,
+        is_notice=end.is_notice,
     )
-    return _bus_id(message, kind), shown
+    return _bus_id(message, shown.kind), shown
 
 
-def outbound_accepted(message: Message) -> tuple[str, OutboundMessage]:
-    """Return what a channel is to show when the run of *message* exists, and its id."""
+def outbound_accepted(
+    message: Message, uid: RunUid, *, waiting_for: int
+) -> tuple[str, OutboundMessage]:
+    """Return what a channel is to show when the run of *message* exists, and its id.
+
+    Args:
+        message: What the run answers.
+        uid: That of the run.
+        waiting_for: How many messages of its conversation come first.
+    """
     shown = OutboundMessage(
         kind=OutboundKind.ACCEPTED,
         message_id=message.inbound.message_id,
         conversation=message.inbound.conversation,
         run_name=message.run_name,
-        run_uid=message.run_uid,
+        run_uid=uid,
         agent=message.agent,
+        reply_to=message.inbound.reply_to,
+        waiting_for=waiting_for,
     )
     return _bus_id(message, shown.kind), shown
 

@@ -23,7 +23,7 @@ from sympozium.kube.queue import WorkQueue
 from sympozium.store.ports import Conversation
 from sympozium_router.backlog import Backlog
 from sympozium_router.letters import Letter, read_letter
-from sympozium_router.runs import Runs
+from sympozium_router.reception import Reception
 
 log = logging.getLogger(__name__)
 
@@ -56,11 +56,15 @@ class Intake:
     """Holds the messages that are not settled yet."""
 
     def __init__(
-        self, bus: Bus, backlog: Backlog, runs: Runs, settled: Callable[[Conversation], None]
+        self,
+        bus: Bus,
+        backlog: Backlog,
+        reception: Reception,
+        settled: Callable[[Conversation], None],
     ) -> None:
         self._bus = bus
         self._backlog = backlog
-        self._runs = runs
+        self._reception = reception
         self._settled = settled
         self._stop = asyncio.Event()
         self._queue: WorkQueue[Conversation] = WorkQueue(max_backoff_s=MAX_BACKOFF_S)
@@ -139,20 +143,20 @@ class Intake:
         """
         problem = item.letter.problem
         if not problem:
-            problem = await self._give_run(item)
+            problem = await self._give(item)
         if problem:
             await self._set_aside(item, problem)
         elif item.delivery is not None:
             await item.delivery.ack()
 
-    async def _give_run(self, item: Item) -> str:
+    async def _give(self, item: Item) -> str:
         """Return why the message can never be handled; empty when it was."""
         inbound = item.letter.inbound
         if inbound is None:
             return "nothing of it can be answered"
         try:
             async with asyncio.timeout(HANDLE_TIMEOUT_S):
-                await self._runs.give(item.letter, inbound)
+                await self._reception.give(item.letter, inbound)
         except TransientError:
             raise
         except TimeoutError as error:
@@ -170,7 +174,7 @@ class Intake:
         if letter.inbound is not None:
             reason = Reason.MESSAGE_UNREADABLE if letter.problem else Reason.INTERNAL
             try:
-                await self._runs.refuse(letter, letter.inbound, reason)
+                await self._reception.refuse(letter, letter.inbound, reason)
             except PermanentError as error:  # it must not hold up those behind it for ever
                 log.error("message lost to its sender", extra={"action": "discard"}, exc_info=error)
         if item.delivery is not None:

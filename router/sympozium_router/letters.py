@@ -5,20 +5,40 @@ publish on. What a message says of itself cannot name another's.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
 
 from sympozium.contract.envelope import open_envelope, unwrap
 from sympozium.contract.errors import PermanentError
-from sympozium.contract.limits import MAX_TEXT_BYTES
-from sympozium.contract.messages import InboundMessage, Sender
-from sympozium.contract.names import ConversationId, MessageId
+from sympozium.contract.limits import (
+    FILE_PART_BYTES,
+    MAX_FILE_BYTES,
+    MAX_FILES,
+    MAX_TEXT_BYTES,
+)
+from sympozium.contract.messages import FileRef, InboundKind, InboundMessage, Sender
+from sympozium.contract.names import ConversationId, MessageId, is_subject_token
 from sympozium.contract.subjects import channel_of
 from sympozium.store.ports import Conversation
 
 _ID = re.compile(r"[\x21-\x7e]{1,500}")
 """What may be a message's or a conversation's id: it travels in a header of the bus."""
+
+_COMMAND = re.compile(r"[a-z0-9_-]{1,64}")
+
+MAX_ARGUMENTS_CHARS = 2000
+MAX_GROUPS = 500
+"""Discord knows at most 250 roles in a server."""
+
+MAX_ID_CHARS = 200
+MAX_REPLY_TO_CHARS = 8000
+"""It is kept with the message and sent back with all that is said about it."""
+
+MAX_FILE_NAME_CHARS = 255
+MAX_PARTS = 4 * MAX_FILE_BYTES // FILE_PART_BYTES
+"""More than a file of that size needs, should its parts be cut smaller."""
 
 
 @dataclass(frozen=True)
@@ -63,15 +83,70 @@ def read_letter(subject: str, sequence: int, data: bytes) -> Letter:
         return Letter(sequence, namespace, channel, _answerable(data), str(error))
     if not _has_good_ids(inbound.message_id, inbound.conversation):
         return Letter(sequence, namespace, channel, None, "its ids are no printable ASCII")
-    return Letter(sequence, namespace, channel, inbound, _problem(inbound.text))
+    return Letter(sequence, namespace, channel, inbound, _problem(inbound, channel))
 
 
-def _problem(text: str) -> str:
-    if not text.strip():
+def good_files(files: Iterable[FileRef], *, owner: str) -> tuple[FileRef, ...]:
+    """Return those of *files* that *owner* can have stored, as many as may be sent."""
+    good = [ref for ref in files if ref.owner == owner and not _file_problem(ref)]
+    return tuple(good[:MAX_FILES])
+
+
+def _problem(inbound: InboundMessage, channel: str) -> str:
+    """Return why a message of *channel* cannot be handled; empty where it can."""
+    for problem in (_text_problem(inbound), _kind_problem(inbound), _size_problem(inbound)):
+        if problem:
+            return problem
+    if len(inbound.files) > MAX_FILES:
+        return f"it has {len(inbound.files)} files; at most {MAX_FILES} are accepted"
+    if any(ref.owner != channel for ref in inbound.files):
+        return "one of its files did not come by its channel"
+    return next(filter(None, map(_file_problem, inbound.files)), "")
+
+
+def _text_problem(inbound: InboundMessage) -> str:
+    says_something = inbound.kind in {InboundKind.MESSAGE, InboundKind.EDIT}
+    if says_something and not inbound.text.strip() and not inbound.files:
         return "its text is empty"
-    size = len(text.encode(errors="replace"))
+    size = len(inbound.text.encode(errors="replace"))
     if size > MAX_TEXT_BYTES:
         return f"its text has {size} bytes; at most {MAX_TEXT_BYTES} are accepted"
+    return ""
+
+
+def _kind_problem(inbound: InboundMessage) -> str:
+    if inbound.kind in {InboundKind.EDIT, InboundKind.DELETE}:
+        return "" if _ID.fullmatch(inbound.target) else "it names no message that it is about"
+    if inbound.kind is not InboundKind.COMMAND:
+        return ""
+    if inbound.command is None or not _COMMAND.fullmatch(inbound.command.name):
+        return "it names no command"
+    if len(inbound.command.arguments) > MAX_ARGUMENTS_CHARS:
+        return f"its command has more than {MAX_ARGUMENTS_CHARS} characters of arguments"
+    return ""
+
+
+def _size_problem(inbound: InboundMessage) -> str:
+    sender, place = inbound.sender, inbound.place
+    ids = (place.chat, place.thread, sender.user_id, sender.workspace, *sender.groups)
+    if len(sender.groups) > MAX_GROUPS or any(len(id_) > MAX_ID_CHARS for id_ in ids):
+        return "what it says of its sender or place is too long"
+    if len(inbound.reply_to) > MAX_REPLY_TO_CHARS:
+        return f"its reference has more than {MAX_REPLY_TO_CHARS} characters"
+    if len(inbound.quoted.encode(errors="replace")) > MAX_TEXT_BYTES:
+        return f"what it quotes has more than {MAX_TEXT_BYTES} bytes"
+    return ""
+
+
+def _file_problem(ref: FileRef) -> str:
+    if not is_subject_token(ref.id) or len(ref.id) > MAX_ID_CHARS:
+        return "one of its files has no good id"
+    if not 0 <= ref.size_bytes <= MAX_FILE_BYTES:
+        return f"one of its files is longer than {MAX_FILE_BYTES} bytes"
+    if not 0 <= ref.parts <= ref.size_bytes or ref.parts > MAX_PARTS:
+        return "one of its files is cut into more parts than it can have"
+    if len(ref.name) > MAX_FILE_NAME_CHARS or len(ref.media_type) > MAX_FILE_NAME_CHARS:
+        return "the name of one of its files is too long"
     return ""
 
 

@@ -10,23 +10,31 @@ in a second router, shows nothing twice.
 
 import asyncio
 import logging
-from datetime import datetime, timedelta
-from typing import Protocol
+from collections.abc import Sequence
+from datetime import datetime
 
 from sympozium.bus.ports import Bus
 from sympozium.contract.envelope import wrap
 from sympozium.contract.names import ConversationId
 from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import Object
-from sympozium.contract.subjects import INBOX_CONSUMER, outbox
+from sympozium.contract.subjects import outbox
 from sympozium.kube.informer import Key
 from sympozium.kube.queue import WorkQueue
-from sympozium.store.ports import Conversation, End, Message, Messages, Unfinished
+from sympozium.store.ports import MAX_OPEN, Conversation, End, Message, SessionStore
 from sympozium_router.clock import Clock
-from sympozium_router.cluster import Cluster, is_terminal
-from sympozium_router.ends import failed_end, outbound_end, silence_ends_at
+from sympozium_router.cluster import Cluster, is_terminal, uid_of
+from sympozium_router.ends import (
+    cut_end,
+    end_by_run,
+    end_with_another,
+    failed_end,
+    outbound_end,
+    silence_ends_at,
+)
 from sympozium_router.published import Published
 from sympozium_router.replies import Replies
+from sympozium_router.runs import Runs
 
 log = logging.getLogger(__name__)
 
@@ -39,25 +47,19 @@ LOOK_FOR_SILENCE_EVERY_S = 0.5
 PAGE = 32
 """Messages of one conversation read at once; whoever floods it pays for it alone."""
 
-LOST_AFTER = timedelta(minutes=1)
-"""Only a message that has waited so long for its run is suspected to have been lost."""
-
-
-class Store(Messages, Unfinished, Protocol):
-    """What the outbox needs of the session store."""
-
 
 class Outbox:
     """Publishes the ends of messages."""
 
     def __init__(
-        self, bus: Bus, store: Store, cluster: Cluster, replies: Replies, clock: Clock
+        self, bus: Bus, store: SessionStore, cluster: Cluster, runs: Runs, clock: Clock
     ) -> None:
         self._bus = bus
         self._store = store
         self._cluster = cluster
+        self._runs = runs
         self._clock = clock
-        self._replies = replies
+        self._replies = Replies(bus)
         self._published = Published(bus)
         self._queue: WorkQueue[Conversation] = WorkQueue(max_backoff_s=MAX_BACKOFF_S)
         self._silence_ends: dict[Conversation, datetime] = {}
@@ -84,55 +86,28 @@ class Outbox:
     async def publish_ends(self, conversation: Conversation) -> None:
         """Publish every end that is due in *conversation*, up to the first that is not.
 
+        What waits for its turn is started when it has come. An answer of the system is
+        published wherever it stands: it follows no run.
+
         Raises:
             TransientError: A part of the system is away; what was done is noted.
         """
         self._silence_ends.pop(conversation, None)
         while unfinished := await self._store.open_messages(conversation, limit=PAGE):
-            for message in unfinished:
+            await self._end_early(conversation, unfinished)
+            for place, message in enumerate(unfinished):
                 ended = message if message.end else await self._finish(message)
                 if ended is None:
+                    await self._publish_notices(unfinished[place:])
                     return
-                await self._publish(ended)
+                await self.publish_end(ended)
 
-    async def _finish(self, message: Message) -> Message | None:
-        """Note the end of *message* and return it with its end; None while it has none."""
-        end = await (self._end_of_run(message) if message.run_uid else self._end_of_lost(message))
-        return None if end is None else await self._store.finish(message.key, end)
+    async def publish_end(self, message: Message) -> None:
+        """Publish the end of *message*, which has one. Doing it again shows nothing twice.
 
-    async def _end_of_run(self, message: Message) -> End | None:
-        run = await self._cluster.run(message.namespace, message.run_name, message.run_uid)
-        now = self._clock()
-        if run is None:
-            return failed_end(message, Reason.CANCELLED, now=now)
-        end = await self._replies.end(message, run, now=now)
-        return end or await self._end_of_silence(message, run, now)
-
-    async def _end_of_lost(self, message: Message) -> End | None:
-        """Return the end of a message without a run that INBOX will never bring again.
-
-        Until it is settled there, its run is being made, or it comes again. It is
-        settled without a run only if somebody purged the stream, or it grew too old.
+        Raises:
+            TransientError: The bus or the store is away.
         """
-        now = self._clock()
-        if now - message.recorded_at < LOST_AFTER:
-            return None
-        state = await self._bus.state(INBOX_CONSUMER)
-        if message.sequence > state.acknowledged:
-            return None
-        # Read again: what was settled meanwhile has its run by now.
-        first = await self._store.open_messages(message.conversation, limit=1)
-        return failed_end(message, Reason.INTERNAL, now=now) if message in first else None
-
-    async def _end_of_silence(self, message: Message, run: Object, now: datetime) -> End | None:
-        previous = await self._store.last_end(message.conversation, message.sequence)
-        due = silence_ends_at(run, previous)
-        if now < due:
-            self._silence_ends[message.conversation] = due
-            return None
-        return failed_end(message, Reason.DEADLINE_EXCEEDED, now=now)
-
-    async def _publish(self, message: Message) -> None:
         id_, shown = outbound_end(message)
         sequence = await self._published.sequence(message, now=self._clock())
         if not sequence:
@@ -151,6 +126,73 @@ class Outbox:
             },
         )
 
+    async def _publish_notices(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            if message.end is not None and message.end.is_notice:
+                await self.publish_end(message)
+
+    async def _end_early(self, conversation: Conversation, page: Sequence[Message]) -> None:
+        """Have the runs of all messages that were cut short end, wherever they stand in line."""
+        if not any(message.cut for message in page):
+            return
+        if len(page) == PAGE:
+            page = await self._store.open_messages(conversation, limit=MAX_OPEN)
+        for message in page:
+            if message.cut and message.run_uid and message.end is None:
+                await self._cluster.cancel_run(message.namespace, message.run_name)
+
+    async def _finish(self, message: Message) -> Message | None:
+        """Note the end of *message* and return it with its end; None while it has none."""
+        if message.run_uid:
+            end = await self._end_of_run(message)
+        elif message.cut:
+            end = await self._end_of_cut(message)
+        elif message.run_name:  # it is being made, or who was making it died
+            return _if_ended(await self._runs.start(message))
+        else:
+            end = await self._end_with_another(message)
+            if end is None:
+                return _if_ended(await self._runs.take_turn(message.conversation))
+        return None if end is None else await self._store.finish(message.key, end)
+
+    async def _end_of_run(self, message: Message) -> End | None:
+        run = await self._cluster.run(message.namespace, message.run_name, message.run_uid)
+        now = self._clock()
+        if run is None:
+            end: End | None = failed_end(message, Reason.CANCELLED, now=now)
+        else:
+            end = await self._replies.end(message, run, now=now)
+            end = end or await self._end_of_silence(message, run, now)
+        return None if end is None else end_by_run(message, end, now=now)
+
+    async def _end_of_cut(self, message: Message) -> End | None:
+        """Return the end of a message that was cut short before its run was known to exist."""
+        name = message.run_name
+        run = await self._cluster.run_named(message.namespace, name) if name else None
+        source = (run["spec"].get("source") or {}) if run else {}
+        if run is None or source.get("messageId") != message.id:
+            return cut_end(message, now=self._clock())
+        await self._store.started(message.key, uid_of(run))  # it was made all the same
+        await self._cluster.cancel_run(message.namespace, name)
+        self.look_at(message.conversation)
+        return None
+
+    async def _end_with_another(self, message: Message) -> End | None:
+        """Return the end of a message that went with the run of another, if it did."""
+        other = message.carried_by or message.offered_to
+        if not other:
+            return None
+        leader = await self._store.known(message.key._replace(message_id=other))
+        return end_with_another(message, leader, now=self._clock()) if leader else None
+
+    async def _end_of_silence(self, message: Message, run: Object, now: datetime) -> End | None:
+        previous = await self._store.last_end(message.conversation, message.sequence)
+        due = silence_ends_at(run, previous)
+        if now < due:
+            self._silence_ends[message.conversation] = due
+            return None
+        return failed_end(message, Reason.DEADLINE_EXCEEDED, now=now)
+
     async def _break_silence(self) -> None:
         while True:
             await asyncio.sleep(LOOK_FOR_SILENCE_EVERY_S)
@@ -165,3 +207,7 @@ class Outbox:
         if source and self._is_caught_up and (new is None or is_terminal(new)):
             conversation = ConversationId(source.get("conversation", ""))
             self.look_at(Conversation(key[0], source.get("channel", ""), conversation))
+
+
+def _if_ended(message: Message | None) -> Message | None:
+    return message if message is not None and message.end is not None else None

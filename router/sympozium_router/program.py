@@ -8,9 +8,12 @@ from sympozium.bus.nats import NatsBus
 from sympozium.kube.client import Kube
 from sympozium.runtime.loops import run_until_stopped
 from sympozium.store.ports import SessionStore
+from sympozium_router.admission import Admission
+from sympozium_router.amendments import Amendments
 from sympozium_router.backlog import Backlog
 from sympozium_router.clock import Clock, utc_now
 from sympozium_router.cluster import Cluster
+from sympozium_router.commands import Commands
 from sympozium_router.context import Contexts
 from sympozium_router.fetches import Fetches
 from sympozium_router.health import Health
@@ -18,6 +21,7 @@ from sympozium_router.history import History
 from sympozium_router.intake import Intake
 from sympozium_router.notes import Desk
 from sympozium_router.outbox import Outbox
+from sympozium_router.reception import Departments, Reception
 from sympozium_router.replies import Replies
 from sympozium_router.reports import Reports
 from sympozium_router.runs import Runs
@@ -39,11 +43,18 @@ class Router:
         self._store = store
         self._clock = clock
         self._cluster = Cluster(kube)
-        replies = Replies(bus)
-        self._outbox = Outbox(bus, store, self._cluster, replies, clock)
         runs = Runs(bus, store, self._cluster, clock)
-        self._intake = Intake(bus, Backlog(bus, store), runs, self._outbox.look_at)
-        self._contexts = Contexts(bus, store, self._cluster, replies)
+        self._outbox = Outbox(bus, store, self._cluster, runs, clock)
+        departments = Departments(
+            Admission(store, self._cluster, clock),
+            Commands(store, self._cluster, clock),
+            Amendments(store, runs, self._outbox.look_at),
+            runs,
+            self._outbox.publish_end,
+        )
+        reception = Reception(bus, store, self._cluster, departments, clock)
+        self._intake = Intake(bus, Backlog(bus, store), reception, self._outbox.look_at)
+        self._contexts = Contexts(bus, store, self._cluster, Replies(bus), clock)
         self._history = History(bus, store)
         self._desk = Desk(bus, store, clock)
         self._reports = Reports(bus, self._cluster, clock)

@@ -1,5 +1,6 @@
 """Fetching the answer of a run that has ended."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from sympozium.bus.ports import Bus
@@ -13,7 +14,7 @@ from sympozium.contract.run_events import Result, recorded_event
 from sympozium.contract.subjects import RUNS, run_out
 from sympozium.store.ports import End, Message
 from sympozium_router.cluster import uid_of
-from sympozium_router.ends import failed_end, outcome_of
+from sympozium_router.ends import Outcome, failed_end, outcome_of
 
 
 class Replies:
@@ -31,6 +32,10 @@ class Replies:
         outcome = outcome_of(run)
         if outcome is None:
             return None
+        end = await self._end_of(message, outcome, run, now)
+        return replace(end, absorbed=outcome.absorbed, usage=outcome.usage)
+
+    async def _end_of(self, message: Message, outcome: Outcome, run: Object, now: datetime) -> End:
         if outcome.reason is not None:
             return failed_end(message, outcome.reason, now=now)
         text: str | None = outcome.text
@@ -40,7 +45,7 @@ class Replies:
             return failed_end(message, Reason.INTERNAL, now=now)
         if len(encode(text)) > MAX_JOURNAL_LINE_BYTES:
             return failed_end(message, Reason.RESULT_TOO_LARGE, now=now)
-        return End(time=now, text=text)
+        return End(time=now, text=text, files=outcome.files)
 
     async def _long_text(self, run: Object, sequence: int) -> str | None:
         stored = await self._bus.at(RUNS, sequence)

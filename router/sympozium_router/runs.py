@@ -1,133 +1,158 @@
-"""From a message to its one AgentRun: deciding whether it gets one, and making it."""
+"""From a message to its one AgentRun: making it, changing what it is asked, ending it."""
 
 import logging
-from dataclasses import replace
+from collections.abc import Sequence
 
 from sympozium.bus.ports import Bus
 from sympozium.contract.agentrun import Source
+from sympozium.contract.channel import ChannelSpec
 from sympozium.contract.envelope import wrap
 from sympozium.contract.errors import PermanentError
-from sympozium.contract.messages import InboundMessage
-from sympozium.contract.names import run_name
 from sympozium.contract.new_run import build_run
 from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import Object
 from sympozium.contract.subjects import outbox
 from sympozium.kube.errors import ForbiddenError, InvalidError
-from sympozium.store.ports import Message, Messages
-from sympozium_router.access import may_speak
+from sympozium.store.ports import MAX_OPEN, Conversation, Message, SessionStore
 from sympozium_router.clock import Clock
 from sympozium_router.cluster import Cluster, uid_of
 from sympozium_router.ends import failed_end, outbound_accepted
-from sympozium_router.letters import Letter
 from sympozium_router.refusals import RefusedError, refusal_of
+from sympozium_router.task import task_of
+from sympozium_router.turns import asked_by, next_turn
 
 log = logging.getLogger(__name__)
 
 
 class Runs:
-    """Gives every message its run, or its refusal. Doing it again changes nothing."""
+    """Sees that messages have their runs. Doing it again changes nothing.
 
-    def __init__(self, bus: Bus, store: Messages, cluster: Cluster, clock: Clock) -> None:
+    Every method raises `TransientError` while a part of the system is away; the same
+    call goes on later.
+    """
+
+    def __init__(self, bus: Bus, store: SessionStore, cluster: Cluster, clock: Clock) -> None:
         self._bus = bus
         self._store = store
         self._cluster = cluster
         self._clock = clock
 
-    async def give(self, letter: Letter, inbound: InboundMessage) -> None:
-        """Record a message and see that its run exists, or that its refusal is noted.
+    async def start(self, message: Message, asked: Sequence[Message] | None = None) -> Message:
+        """See that the run of *message* exists; return it as stored, with an end if refused.
 
-        What is decided first stays: a message that comes again, however late, goes
-        on from its row.
+        What was cut short before it had a run gets none.
 
-        Raises:
-            TransientError: A part of the system is away. The same call goes on later.
+        Args:
+            message: Stored, with the name of its run.
+            asked: It and those whose text is in its task; None: look them up.
         """
-        message = await self._store.record(await self._decided(letter, inbound))
-        if message.end is not None or message.run_uid:
-            return
+        if message.end is not None or message.run_uid or message.cut:
+            return message
         try:
-            await self._start(message)
+            return await self._start(message, asked or await self._asked(message))
         except RefusedError as error:
-            await self._end(message, error.reason, rule=error.rule)
+            return await self.refuse(message, error.reason, rule=error.rule)
 
-    async def refuse(self, letter: Letter, inbound: InboundMessage, reason: Reason) -> None:
-        """Record a message with its refusal, unless it has a run or an end already.
+    async def take_turn(self, conversation: Conversation) -> Message | None:
+        """Start the first message of *conversation* that waits, if it is the first of all.
 
-        Raises:
-            StoreUnavailableError: Try again.
+        Return it as `start`; None where there was nothing to start.
         """
-        message = await self._store.record(self._row(letter, inbound))
-        if message.end is None and not message.run_uid:
-            await self._end(message, reason)
+        collects = await self._collects(conversation)
+        led = await self._store.revise(
+            conversation, lambda open_: next_turn(open_, collects=collects)
+        )
+        return await self.start(led[0], led) if led else None
 
-    async def _decided(self, letter: Letter, inbound: InboundMessage) -> Message:
-        """Return the row of a new message: with the name of its run, or with its end."""
-        row = self._row(letter, inbound)
-        channel = await self._cluster.channel(row.namespace, row.channel)
-        if channel is None:
-            return self._refused(row, Reason.AGENT_NOT_FOUND)
-        spec = channel["spec"]
-        row = replace(row, agent=spec["agentRef"])
-        users = (spec.get("access") or {}).get("users") or []
-        if not may_speak(inbound.sender, users):
-            return self._refused(row, Reason.ACCESS_DENIED)
-        if await self._cluster.agent(row.namespace, row.agent) is None:
-            return self._refused(row, Reason.AGENT_NOT_FOUND)
-        return replace(row, run_name=run_name(row.channel, inbound.message_id))
+    async def rewrite(self, message: Message) -> None:
+        """Have the run of *message* asked what the store says now, if it exists."""
+        asked = await self._asked(message)
+        if message.run_uid and asked:
+            task = task_of(asked)
+            await self._cluster.change_task(message.namespace, message.run_name, task)
 
-    async def _start(self, message: Message) -> None:
+    async def refuse(self, message: Message, reason: Reason, *, rule: str = "") -> Message:
+        """Note why a stored *message* gets no run; return it."""
+        end = failed_end(message, reason, now=self._clock(), rule=rule)
+        log.info(
+            "message refused",
+            extra={"action": "refuse", "reason": reason, "sequence": message.sequence},
+        )
+        return await self._store.finish(message.key, end)
+
+    async def _start(self, message: Message, asked: Sequence[Message]) -> Message:
         run = self._cluster.known_run(message.namespace, message.run_name)
         if run is None:
-            run = await self._create(message)
-        if run["spec"].get("source", {}).get("messageId") != message.inbound.message_id:
+            run = await self._create(message, asked)
+        if run["spec"].get("source", {}).get("messageId") != message.id:
             raise RefusedError(
                 f"cannot use AgentRun {message.run_name!r}: it answers something else",
                 Reason.INTERNAL,
             )
-        message = replace(message, run_uid=uid_of(run))
-        id_, shown = outbound_accepted(message)
-        data = wrap(shown, id=id_, time=self._clock())
-        subject = outbox(message.namespace, message.channel)
-        await self._bus.publish(subject, data, message_id=id_)
-        await self._store.started(message.key, message.run_uid)
+        await self._tell(message, run)
+        stored = await self._store.started(message.key, uid_of(run))
         log.info(
             "message accepted",
             extra={"action": "create", "run": message.run_name, "sequence": message.sequence},
         )
+        await self._catch_up(message, stored)
+        return stored
 
-    async def _create(self, message: Message) -> Object:
+    async def _create(self, message: Message, asked: Sequence[Message]) -> Object:
         agent = await self._cluster.agent(message.namespace, message.agent)
         if agent is None:
             raise RefusedError(f"no Agent {message.agent!r}", Reason.AGENT_NOT_FOUND)
-        inbound = message.inbound
         source = Source(
             channel=message.channel,
-            conversation=inbound.conversation,
-            message_id=inbound.message_id,
+            conversation=message.inbound.conversation,
+            message_id=message.id,
             sequence=message.sequence,
-            sender=inbound.sender,
+            sender=message.inbound.sender,
         )
+        model = await self._chosen_model(message.conversation)
         try:
-            run = build_run(agent, name=message.run_name, task=inbound.text, source=source)
+            run = build_run(
+                agent, name=message.run_name, task=task_of(asked), source=source, model=model
+            )
             return await self._cluster.create_run(run)
         except (InvalidError, ForbiddenError) as error:
             raise refusal_of(error) from error
         except PermanentError as error:
             raise RefusedError(str(error), Reason.CONFIGURATION) from error
 
-    async def _end(self, message: Message, reason: Reason, *, rule: str = "") -> None:
-        end = failed_end(message, reason, now=self._clock(), rule=rule)
-        await self._store.finish(message.key, end)
-        log.info(
-            "message refused",
-            extra={"action": "refuse", "reason": reason, "sequence": message.sequence},
-        )
+    async def _tell(self, message: Message, run: Object) -> None:
+        """Tell the channel that the run exists."""
+        waiting = await self._store.waiting_before(message.conversation, message.sequence)
+        id_, shown = outbound_accepted(message, uid_of(run), waiting_for=waiting)
+        data = wrap(shown, id=id_, time=self._clock())
+        await self._bus.publish(outbox(message.namespace, message.channel), data, message_id=id_)
 
-    def _row(self, letter: Letter, inbound: InboundMessage) -> Message:
-        return Message(
-            letter.namespace, letter.channel, inbound, letter.sequence, recorded_at=self._clock()
-        )
+    async def _catch_up(self, created: Message, stored: Message) -> None:
+        """Do to a run that was being created what came for its message meanwhile."""
+        if stored.end is not None:
+            await self._cluster.cancel_run(stored.namespace, stored.run_name)
+        elif stored.inbound != created.inbound:
+            await self.rewrite(stored)
 
-    def _refused(self, row: Message, reason: Reason) -> Message:
-        return replace(row, end=failed_end(row, reason, now=self._clock()))
+    async def _asked(self, message: Message) -> list[Message]:
+        """Return *message* and those that it carries, as they are now; none if it has ended."""
+        found = await self._store.open_messages(message.conversation, limit=MAX_OPEN)
+        return asked_by(message.id, [one for one in found if one.end is None])
+
+    async def _chosen_model(self, conversation: Conversation) -> str:
+        """Return the model that was chosen for *conversation*, if it may be chosen still."""
+        spec = await self._spec(conversation)
+        if spec is None or not spec.models:
+            return ""
+        chosen = (await self._store.talk(conversation)).model
+        return chosen if chosen in spec.models else ""
+
+    async def _collects(self, conversation: Conversation) -> bool:
+        try:
+            spec = await self._spec(conversation)
+        except RefusedError:
+            return False
+        return spec is not None and spec.mode == "collect"
+
+    async def _spec(self, conversation: Conversation) -> ChannelSpec | None:
+        return await self._cluster.channel_spec(conversation.namespace, conversation.channel)

@@ -2,25 +2,40 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+from sympozium.chat.commands import written
 from sympozium.contract.envelope import encode
 from sympozium.contract.limits import MAX_HISTORY_BYTES, MAX_HISTORY_MESSAGES
-from sympozium.contract.messages import Entry, EntryState, Role
+from sympozium.contract.messages import Entry, EntryState, InboundKind, Role
 from sympozium.store.ports import End, Message
 
 
 def entries_of(message: Message) -> list[Entry]:
-    """Return what was asked and, where there is one, what was told at last."""
-    inbound = message.inbound
+    """Return what was asked and, where there is one, what was told at last.
+
+    What was withdrawn, and what nobody was told about, is not there. What another
+    message's answer answers has no answer of its own.
+    """
+    end, inbound = message.end, message.inbound
+    if end is not None and end.is_dropped:
+        return []
     asked = Entry(
         id=inbound.message_id,
         role=Role.USER,
-        text=inbound.text,
+        text=_text(message),
         time=inbound.time,
         state=_state(message),
         run_name=message.run_name,
         run_uid=message.run_uid,
+        files=inbound.files,
     )
-    return [asked] if message.end is None else [asked, _told(message, message.end)]
+    return [asked] if end is None or end.answered_with else [asked, _told(message, end)]
+
+
+def _text(message: Message) -> str:
+    inbound = message.inbound
+    if inbound.kind is InboundKind.COMMAND and inbound.command is not None:
+        return inbound.text or written(inbound.command)
+    return inbound.text
 
 
 def _told(message: Message, end: End) -> Entry:
@@ -35,6 +50,7 @@ def _told(message: Message, end: End) -> Entry:
         sequence=message.outbox_sequence,
         run_name=message.run_name,
         run_uid=message.run_uid,
+        files=list(end.files),
     )
 
 
@@ -49,12 +65,13 @@ def memory_of(messages: Iterable[Message]) -> list[Entry]:
 
     A message that was refused never had a run: what its sender wrote must not
     reach an agent by way of the next message. An error is for people; of a run
-    that failed only the question remains.
+    that failed only the question remains. What people asked the system, and what
+    it answered, is not the agent's.
     """
     entries = [
         entry
         for message in messages
-        if message.run_uid
+        if message.run_uid or (message.end is not None and message.end.answered_with)
         for entry in entries_of(message)
         if entry.error is None
     ]

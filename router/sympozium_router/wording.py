@@ -24,6 +24,7 @@ class Facts:
         reference: What to quote; see `reference_of`.
         user_id: Who is refused.
         rule: What a rule of the cluster says for itself.
+        code: With which an operator can let them in.
     """
 
     reference: str
@@ -32,6 +33,7 @@ class Facts:
     agent: str = ""
     user_id: str = ""
     rule: str = ""
+    code: str = ""
 
 
 _SENTENCES = {
@@ -40,6 +42,10 @@ _SENTENCES = {
         "or raise the agent's timeout."
     ),
     Reason.CANCELLED: "The work on this message was cancelled. Send it again to start over.",
+    Reason.INTERRUPTED: (
+        "A newer message took over, so the work on this one was ended. Send it again if it is "
+        "still wanted."
+    ),
     Reason.OUT_OF_MEMORY: (
         "The agent ran out of memory. Ask for a smaller step, or raise the memory limit of "
         "agent {agent}."
@@ -100,7 +106,7 @@ _SENTENCES = {
     ),
     Reason.ACCESS_DENIED: (
         "You may not talk to this agent yet. Ask an operator to add your user id {user_id} to "
-        "spec.access.users of channel {channel} in namespace {namespace}."
+        "spec.access.users of channel {channel} in namespace {namespace}{pairing}."
     ),
     Reason.MESSAGE_UNREADABLE: (
         "This message could not be read: it is empty, too long, or not text. Please write it "
@@ -128,8 +134,16 @@ def sentence(reason: str, facts: Facts) -> str:
         agent=facts.agent or "of this channel",
         user_id=quoted(facts.user_id) or "(none)",
         rule=f" (it says: {rule})" if rule else "",
+        pairing=_pairing(facts),
     )
     return f"{text} ({facts.reference})"
+
+
+def _pairing(facts: Facts) -> str:
+    if not facts.code:
+        return ""
+    command = f"sympozium channel pair {facts.channel} {facts.code}"
+    return f", or within an hour to type: {command}"
 
 
 def quoted(text: str) -> str:

@@ -14,9 +14,11 @@ from sympozium.bus.ports import Bus
 from sympozium.contract.crds import definition_objects
 from sympozium.contract.envelope import decode, encode, unwrap, wrap
 from sympozium.contract.messages import (
+    Command,
     Entry,
     HistoryAnswer,
     HistoryRequest,
+    InboundKind,
     InboundMessage,
     OutboundKind,
     OutboundMessage,
@@ -38,14 +40,17 @@ from sympozium.kube.endpoint import Endpoint
 from sympozium.kube.errors import NotFoundError
 from sympozium.store.sql import SqlStore, open_store
 from sympozium_local.apiserver.server import serve
+from sympozium_router.admission import Admission
+from sympozium_router.amendments import Amendments
 from sympozium_router.backlog import Backlog
 from sympozium_router.clock import utc_now
 from sympozium_router.cluster import Cluster
+from sympozium_router.commands import Commands
 from sympozium_router.health import Health
 from sympozium_router.intake import Intake
 from sympozium_router.outbox import Outbox
 from sympozium_router.program import Router
-from sympozium_router.replies import Replies
+from sympozium_router.reception import Departments, Reception
 from sympozium_router.runs import Runs
 from tests.fixtures.nats_server import free_port
 
@@ -143,17 +148,40 @@ class World:
         sender: Sender = ADA,
         channel: str = CHANNEL,
         nats_id: str = "",
+        **more: Any,
     ) -> MessageId:
-        """Have a person say something; return its message id."""
+        """Have a person say something; return its message id. *more* are fields of the message."""
         talk = ConversationId(conversation)
         message_id = web_message_id(NAMESPACE, channel, talk, client_id)
         message = InboundMessage(
-            message_id=message_id, conversation=talk, sender=sender, text=text, time=utc_now()
+            message_id=message_id,
+            conversation=talk,
+            sender=sender,
+            text=text,
+            time=self.clock(),
+            **more,
         )
         data = wrap(message, id=message_id, time=utc_now())
         subject = inbox(NAMESPACE, channel)
         await self.bus.publish(subject, data, message_id=nats_id or message_id)
         return message_id
+
+    async def command(self, client_id: str, name: str, arguments: str = "", **more: Any) -> str:
+        """Have a person ask the system; return the message id."""
+        asked = Command(name=name, arguments=arguments)
+        return await self.say(client_id, "", kind=InboundKind.COMMAND, command=asked, **more)
+
+    async def edit(self, client_id: str, target: MessageId, text: str, **more: Any) -> str:
+        """Have a person change what they wrote; return the edit's id."""
+        return await self.say(client_id, text, kind=InboundKind.EDIT, target=target, **more)
+
+    async def delete(self, client_id: str, target: MessageId, **more: Any) -> str:
+        """Have a person delete what they wrote; return the deletion's id."""
+        return await self.say(client_id, "", kind=InboundKind.DELETE, target=target, **more)
+
+    async def set_channel(self, **spec: Any) -> None:
+        """Change the channel's spec. A router that runs sees it a moment later."""
+        await self.kube.patch(CHANNELS, NAMESPACE, CHANNEL, {"spec": spec})
 
     async def run_of(self, message_id: str, channel: str = CHANNEL) -> Object:
         """Wait for the run of a message."""
@@ -216,21 +244,51 @@ class World:
             stop.set()
 
 
+@dataclass
+class Parts:
+    """A router's parts that take and answer messages."""
+
+    reception: Reception
+    outbox: Outbox
+
+
+def parts_of(
+    world: World,
+    cluster: Cluster,
+    *,
+    bus: Bus | None = None,
+    store: SqlStore | None = None,
+    reception_type: type[Reception] = Reception,
+) -> Parts:
+    """Put a router's parts together; who works when is up to the test."""
+    through, store = bus or world.bus, store or world.store
+    runs = Runs(through, store, cluster, world.clock)
+    outbox = Outbox(through, store, cluster, runs, world.clock)
+    departments = Departments(
+        Admission(store, cluster, world.clock),
+        Commands(store, cluster, world.clock),
+        Amendments(store, runs, outbox.look_at),
+        runs,
+        outbox.publish_end,
+    )
+    return Parts(reception_type(through, store, cluster, departments, world.clock), outbox)
+
+
 @asynccontextmanager
 async def routing(
-    world: World, *, bus: Bus | None = None, runs_type: type[Runs] = Runs
+    world: World, *, bus: Bus | None = None, reception_type: type[Reception] = Reception
 ) -> AsyncIterator[None]:
     """Run a router's intake and outbox, one of their parts replaced."""
     stop = asyncio.Event()
     through = bus or world.bus
     cluster = Cluster(world.kube)
-    outbox = Outbox(through, world.store, cluster, Replies(through), utc_now)
-    runs = runs_type(through, world.store, cluster, utc_now)
-    intake = Intake(through, Backlog(through, world.store), runs, outbox.look_at)
+    parts = parts_of(world, cluster, bus=bus, reception_type=reception_type)
+    backlog = Backlog(through, world.store)
+    intake = Intake(through, backlog, parts.reception, parts.outbox.look_at)
     async with asyncio.TaskGroup() as group:
         group.create_task(cluster.follow(stop))
         await cluster.wait_until_synced()
-        group.create_task(outbox.run(stop))
+        group.create_task(parts.outbox.run(stop))
         group.create_task(intake.run(stop))
 
         async def is_receiving() -> bool:

@@ -20,10 +20,7 @@ from sympozium.store.sql import open_store
 from sympozium_router.clock import utc_now
 from sympozium_router.cluster import Cluster
 from sympozium_router.letters import Letter
-from sympozium_router.outbox import Outbox
-from sympozium_router.replies import Replies
-from sympozium_router.runs import Runs
-from tests.router.routed import ADA, CHANNEL, NAMESPACE, World, a_world
+from tests.router.routed import ADA, CHANNEL, NAMESPACE, Parts, World, a_world, parts_of
 
 MESSAGES = (0, 1, 2)
 STEPS = ("give", "publish", "answer", "prune")
@@ -38,7 +35,7 @@ steps = st.lists(
 class Play:
     """One conversation of three messages, between two routers that share a store."""
 
-    def __init__(self, world: World, routers: list[tuple[Runs, Outbox]]) -> None:
+    def __init__(self, world: World, routers: list[Parts]) -> None:
         self._world = world
         self._routers = routers
         self._talk = ConversationId(f"talk-{next(_examples)}")
@@ -47,13 +44,13 @@ class Play:
         self.ids = [web_message_id(NAMESPACE, CHANNEL, self._talk, str(n)) for n in MESSAGES]
 
     async def step(self, kind: str, router: int, message: int) -> None:
-        runs, outbox = self._routers[router]
+        parts = self._routers[router]
         if kind == "give":
             for earlier in range(message + 1):  # the intake sees to that
                 if earlier not in self._given or earlier == message:
-                    await self._give(runs, earlier)
+                    await self._give(parts, earlier)
         elif kind == "publish":
-            await outbox.publish_ends(Conversation(NAMESPACE, CHANNEL, self._talk))
+            await parts.outbox.publish_ends(Conversation(NAMESPACE, CHANNEL, self._talk))
         elif kind == "answer" and message in self._given:
             await self._answer(message)
         elif kind == "prune" and self._world.shown.ends(self.ids[message]):
@@ -77,7 +74,7 @@ class Play:
                 self._made.add(run["metadata"]["uid"])
         return len(self._made)
 
-    async def _give(self, runs: Runs, message: int) -> None:
+    async def _give(self, parts: Parts, message: int) -> None:
         self._given.add(message)
         inbound = InboundMessage(
             message_id=self.ids[message],
@@ -86,7 +83,7 @@ class Play:
             text=f"question {message}",
             time=utc_now(),
         )
-        await runs.give(Letter(message + 1, NAMESPACE, CHANNEL, inbound), inbound)
+        await parts.reception.give(Letter(message + 1, NAMESPACE, CHANNEL, inbound), inbound)
 
     async def _answer(self, message: int) -> None:
         try:
@@ -109,7 +106,7 @@ class Play:
 
 
 @asynccontextmanager
-async def two_routers(world: World) -> AsyncIterator[list[tuple[Runs, Outbox]]]:
+async def two_routers(world: World) -> AsyncIterator[list[Parts]]:
     """Yield what two routers work with; who works when is up to the test."""
     stop = asyncio.Event()
     routers = []
@@ -117,8 +114,7 @@ async def two_routers(world: World) -> AsyncIterator[list[tuple[Runs, Outbox]]]:
         for store in (world.store, other):
             cluster = Cluster(world.kube)
             group.create_task(cluster.follow(stop))
-            outbox = Outbox(world.bus, store, cluster, Replies(world.bus), utc_now)
-            routers.append((Runs(world.bus, store, cluster, utc_now), outbox))
+            routers.append(parts_of(world, cluster, store=store))
             await cluster.wait_until_synced()
         yield routers
         stop.set()

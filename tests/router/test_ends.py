@@ -102,7 +102,7 @@ def test_the_time_of_a_run_that_waited_counts_from_the_end_before_it() -> None:
 def test_both_ends_of_a_message_have_one_id_and_its_acceptance_another() -> None:
     final = outbound_end(message(end=End(NOW, "hi")))
     error = outbound_end(message(end=failed_end(message(), Reason.EVICTED, now=NOW)))
-    accepted = outbound_accepted(message())
+    accepted = outbound_accepted(message(), RunUid("u"), waiting_for=0)
     assert final[0] == error[0] != accepted[0]
     kinds = [shown.kind for _, shown in (final, error, accepted)]
     assert kinds == [OutboundKind.FINAL, OutboundKind.ERROR, OutboundKind.ACCEPTED]

@@ -17,6 +17,7 @@ from sympozium.contract.new_run import build_run
 from sympozium.contract.resources import AGENT_RUNS, AGENTS, Object
 from sympozium.contract.run_events import ContextAnswer, Result, record
 from sympozium.contract.subjects import context, history, run_out
+from sympozium_router.clock import utc_now
 from sympozium_router.cluster import Cluster
 from sympozium_router.context import Contexts
 from sympozium_router.replies import Replies
@@ -86,7 +87,8 @@ async def test_a_follow_up_is_told_an_answer_that_only_the_status_of_its_run_has
         )
         await world.end_run(earlier, resultSequence=receipt.sequence)
         # No router works now, so the store never learns the end before the question.
-        contexts = Contexts(world.bus, world.store, Cluster(world.kube), Replies(world.bus))
+        replies, cluster = Replies(world.bus), Cluster(world.kube)
+        contexts = Contexts(world.bus, world.store, cluster, replies, utc_now)
         data = await contexts.answer(context(NAMESPACE, RunUid(uid_of(run))), b"")
         told = decode(data, ContextAnswer).context
     assert told is not None

@@ -11,7 +11,7 @@ from sympozium.contract.new_run import build_run
 from sympozium.contract.resources import AGENT_RUNS, AGENTS, CHANNELS
 from sympozium.contract.subjects import DEAD, INBOX, dead, inbox
 from sympozium_router.letters import Letter
-from sympozium_router.runs import Runs
+from sympozium_router.reception import Reception
 from tests.router.routed import ADA, CHANNEL, NAMESPACE, World, agent, channel, routing, until
 
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
@@ -123,7 +123,7 @@ async def test_a_run_of_that_name_that_answers_something_else_is_left_alone(
     assert found["spec"]["task"] == "something else"
 
 
-class RunsWithABug(Runs):
+class ReceptionWithABug(Reception):
     """Stumbles over one text, every time."""
 
     @override
@@ -137,7 +137,7 @@ class RunsWithABug(Runs):
 async def test_a_message_that_meets_a_bug_is_told_so_kept_and_holds_nobody_else_up(
     open_world: OpenWorld, bus: NatsBus
 ) -> None:
-    async with open_world() as world, routing(world, runs_type=RunsWithABug):
+    async with open_world() as world, routing(world, reception_type=ReceptionWithABug):
         bad, behind = await world.say("1", "stumble"), await world.say("2")
         other = await world.say("1", conversation="other")
         await world.answer(other, "hi")

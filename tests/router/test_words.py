@@ -1,12 +1,12 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sympozium.contract.messages import Sender
 from sympozium.contract.names import MessageId, RunName
 from sympozium.contract.reasons import Reason
 from sympozium.kube.errors import from_status
-from sympozium_router.access import may_speak
 from sympozium_router.refusals import refusal_of
 from sympozium_router.wording import Facts, quoted, reference_of, sentence
 
@@ -33,6 +33,12 @@ def test_who_is_refused_is_told_how_to_get_access() -> None:
     assert "spec.access.users of channel web" in text
 
 
+def test_a_code_comes_with_the_command_that_an_operator_types() -> None:
+    text = sentence(Reason.ACCESS_DENIED, replace(FACTS, code="ABC234"))
+    assert "sympozium channel pair web ABC234" in text
+    assert "spec.access.users of channel web" in text
+
+
 def test_without_a_run_the_message_is_quoted_by_a_short_form() -> None:
     name = reference_of(RunName(""), MessageId("web:default/web:c:1"))
     assert len(name) == 10
@@ -44,21 +50,6 @@ def test_what_is_quoted_is_one_bounded_line_that_cannot_act(text: str) -> None:
     safe = quoted(text)
     assert len(safe) <= 200
     assert not set(safe) & set("\n\r\t<>@`[]{}!#|\u202e") - set("<>")
-
-
-@pytest.mark.parametrize(
-    ("user", "users", "may"),
-    [
-        ("ada", [], False),
-        ("ada", ["ada"], True),
-        ("ada", ["Ada"], False),
-        ("ada", ["*"], True),
-        ("", ["*"], False),
-        ("", [""], False),
-    ],
-)
-def test_only_who_is_named_may_speak(user: str, users: list[str], may: bool) -> None:
-    assert may_speak(Sender(platform="web", user_id=user, display_name="ada"), users) is may
 
 
 @pytest.mark.parametrize(

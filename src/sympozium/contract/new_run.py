@@ -26,11 +26,14 @@ PROVIDER = "openai"
 """The protocol of every model endpoint we speak to; whose key an `authRefs` entry holds."""
 
 
-def build_run(agent: Object, *, name: str, task: str, source: Source | None = None) -> Object:
+def build_run(
+    agent: Object, *, name: str, task: str, source: Source | None = None, model: str = ""
+) -> Object:
     """Build the AgentRun that has *agent* do *task*, in the Agent's namespace.
 
     The same arguments always give the same object. *source* names the message
-    that is answered; without it the run belongs to no conversation.
+    that is answered; without it the run belongs to no conversation. *model* is
+    used in place of the Agent's own, at the same endpoint.
 
     Raises:
         PermanentError: The Agent holds what this version does not understand; its
@@ -44,7 +47,7 @@ def build_run(agent: Object, *, name: str, task: str, source: Source | None = No
         task=task,
         model=ModelSpec(
             provider=PROVIDER,
-            model=config.model,
+            model=model or config.model,
             base_url=config.base_url,
             auth_secret_ref=_auth_secret(spec),
         ),

@@ -8,6 +8,8 @@ class Reason(StrEnum):
 
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     CANCELLED = "Cancelled"
+    INTERRUPTED = "Interrupted"
+    """A newer message of the conversation took over."""
     OUT_OF_MEMORY = "OutOfMemory"
     EVICTED = "Evicted"
     IMAGE_PULL = "ImagePull"

@@ -1,0 +1,119 @@
+"""What people read when they ask the system and not an agent.
+
+Plain text of a few lines, without anything that some platform's markup would act on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sympozium.chat.commands import COMMANDS
+from sympozium.contract.names import RunName
+from sympozium.contract.run_events import Usage
+from sympozium_router.wording import quoted
+
+DEFAULT = "default"
+"""What is written after `model` or `agents` to choose nothing."""
+
+NEW = "Starting over: what was said here before is forgotten. Work that goes on is not stopped."
+NOTHING_TO_STOP = "Nothing is being worked on here."
+
+
+@dataclass(frozen=True)
+class AtWork:
+    """A message that is worked on.
+
+    Attributes:
+        since: How long; None: it is not known to have begun.
+    """
+
+    run_name: RunName
+    agent: str
+    since: timedelta | None
+
+
+def help_text(unknown: str = "") -> str:
+    """Return what can be asked for; with *unknown*, that there is no such command."""
+    begin = f"There is no command {quoted(unknown)}. " if unknown else ""
+    lines = [
+        f"{command.name}{f' ({command.argument})' if command.argument else ''}: "
+        f"{command.description}"
+        for command in COMMANDS
+    ]
+    return f"{begin}What can be asked for:\n" + "\n".join(lines)
+
+
+def stopped(run_names: Sequence[RunName], waiting: int) -> str:
+    """Return what was stopped: runs, and messages that had none yet."""
+    parts = [", ".join(run_names)] if run_names else []
+    if waiting:
+        parts.append(_count(waiting, "message that waited", "messages that waited"))
+    return f"Stopped: {' and '.join(parts)}." if parts else NOTHING_TO_STOP
+
+
+def status(at_work: Sequence[AtWork], waiting: int) -> str:
+    """Return what is being worked on, and how many messages wait."""
+    lines = [_work(one) for one in at_work]
+    if waiting:
+        wait = _count(waiting, "message waits", "messages wait")
+        lines.append(f"{wait} for their turn." if waiting > 1 else f"{wait} for its turn.")
+    return "\n".join(lines) if lines else NOTHING_TO_STOP
+
+
+def cost(usage: Usage) -> str:
+    """Return what a conversation has used."""
+    total = usage.input_tokens + usage.output_tokens
+    if not total:
+        return "This conversation has used no tokens yet."
+    return (
+        f"This conversation has used {total:,} tokens: {usage.input_tokens:,} for what the model "
+        f"read and {usage.output_tokens:,} for what it wrote."
+    )
+
+
+def models(chosen: str, own: str, choices: Sequence[str], unknown: str = "") -> str:
+    """Return which model answers, and which can be chosen."""
+    return _choice_of("model", chosen or own or "of the agent", choices, unknown)
+
+
+def model_chosen(name: str) -> str:
+    """Return that a model was chosen; an empty *name*: none."""
+    which = quoted(name) if name else "that of the agent"
+    return f"From the next message on the model here is {which}."
+
+
+def agents(answering: str, choices: Sequence[str], unknown: str = "") -> str:
+    """Return which agent answers, and which can be chosen."""
+    return _choice_of("agent", answering, choices, unknown)
+
+
+def agent_chosen(name: str, answering: str) -> str:
+    """Return that an agent was chosen; an empty *name*: none, and *answering* answers."""
+    which = quoted(name) if name else f"{quoted(answering)}, as this channel's rules say"
+    return f"From the next message on the agent here is {which}."
+
+
+def _choice_of(what: str, current: str, choices: Sequence[str], unknown: str) -> str:
+    begin = f"There is no {what} {quoted(unknown)} here. " if unknown else ""
+    now = f"The {what} here is {quoted(current)}."
+    if len(choices) < 2 and (not choices or choices[0] == current):
+        return f"{begin}{now} No other can be chosen."
+    listed = ", ".join(quoted(choice) for choice in choices)
+    return f"{begin}{now} Can be chosen: {listed}; or {DEFAULT}, to choose none."
+
+
+def _work(one: AtWork) -> str:
+    since = f"for {_span(one.since)}" if one.since is not None else "about to begin"
+    return f"{one.run_name}: agent {quoted(one.agent)}, {since}."
+
+
+def _span(span: timedelta) -> str:
+    minutes, seconds = divmod(max(0, int(span.total_seconds())), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

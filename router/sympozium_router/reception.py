@@ -1,0 +1,132 @@
+"""What becomes of a message from INBOX: an agent's work, the system's answer, a change, or nothing.
+
+What is decided first stays: a message that comes again, however late, goes on from
+its row. What is not for the bot leaves no row, and is decided again in the same way.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from sympozium.bus.ports import Bus
+from sympozium.contract.channel import ChannelSpec
+from sympozium.contract.envelope import wrap
+from sympozium.contract.messages import InboundKind, InboundMessage
+from sympozium.contract.reasons import Reason
+from sympozium.contract.subjects import run_in
+from sympozium.store.ports import End, Message, Scene, SessionStore, Talk, Verdict
+from sympozium_router.admission import Admission
+from sympozium_router.amendments import Amendments
+from sympozium_router.choosing import agents_of, who_answers
+from sympozium_router.clock import Clock
+from sympozium_router.cluster import Cluster
+from sympozium_router.commands import Commands
+from sympozium_router.ends import failed_end
+from sympozium_router.letters import Letter
+from sympozium_router.runs import Runs
+from sympozium_router.task import steering_of
+from sympozium_router.turns import placed, with_run
+
+
+@dataclass(frozen=True)
+class Departments:
+    """Who deals with what comes in."""
+
+    admission: Admission
+    commands: Commands
+    amendments: Amendments
+    runs: Runs
+    publish: Callable[[Message], Awaitable[None]]
+    """Tells a person the end of a message."""
+
+
+class Reception:
+    """Sees every message to what is to become of it. Doing it again changes nothing.
+
+    Every method raises `TransientError` while a part of the system is away; the same
+    call goes on later.
+    """
+
+    def __init__(
+        self, bus: Bus, store: SessionStore, cluster: Cluster, to: Departments, clock: Clock
+    ) -> None:
+        self._bus = bus
+        self._store = store
+        self._cluster = cluster
+        self._to = to
+        self._clock = clock
+
+    async def give(self, letter: Letter, inbound: InboundMessage) -> None:
+        """Deal with one message; when this returns, what it needs is durable."""
+        row = Message(
+            letter.namespace, letter.channel, inbound, letter.sequence, recorded_at=self._clock()
+        )
+        if inbound.kind is InboundKind.EDIT:
+            await self._to.amendments.edit(row)
+        elif inbound.kind is InboundKind.DELETE:
+            await self._to.amendments.withdraw(row)
+        else:
+            message = await self._store.known(row.key) or await self._record(row)
+            if message is not None:
+                await self._go_on(message)
+
+    async def refuse(self, letter: Letter, inbound: InboundMessage, reason: Reason) -> None:
+        """Record a message with its refusal, unless it has a run or an end already.
+
+        Raises:
+            StoreUnavailableError: Try again.
+        """
+        if inbound.kind in {InboundKind.EDIT, InboundKind.DELETE}:
+            return  # nobody waits for an answer to these
+        row = Message(
+            letter.namespace, letter.channel, inbound, letter.sequence, recorded_at=self._clock()
+        )
+        message = await self._store.record(row)
+        if message.end is None and not message.run_uid:
+            await self._to.runs.refuse(message, reason)
+
+    async def _record(self, row: Message) -> Message | None:
+        """Decide about a new message and store it; None: it is not for the bot."""
+        admitted = await self._to.admission.admit(row)
+        if admitted is None:
+            return None
+        if isinstance(admitted, End):
+            return await self._store.record(replace(row, end=admitted))
+        if row.inbound.kind is InboundKind.COMMAND:
+            return await self._to.commands.answer(row, admitted)
+        return await self._place(row, admitted)
+
+    async def _place(self, row: Message, spec: ChannelSpec) -> Message:
+        """Store a message for an agent, where the channel's mode wants it."""
+        many = len(agents_of(spec)) > 1
+        talk = await self._store.talk(row.conversation) if many else Talk()
+        row = replace(row, agent=who_answers(row.inbound, spec, talk))
+        if await self._cluster.agent(row.namespace, row.agent) is None:
+            end = failed_end(row, Reason.AGENT_NOT_FOUND, now=self._clock())
+            return await self._store.record(replace(row, end=end))
+        if spec.mode == "queue":
+            return await self._store.record(with_run(row))
+
+        def decide(scene: Scene) -> Verdict:
+            return placed(row, scene.open, spec.mode)
+
+        return await self._store.record(row, decide)
+
+    async def _go_on(self, message: Message) -> None:
+        """Do what is left to do for a stored message. What waits is looked after by the outbox."""
+        if message.end is not None:
+            if message.end.is_notice and not message.outbox_sequence:
+                await self._to.publish(message)  # at once: it waits for no agent
+        elif message.offered_to:
+            await self._offer(message)
+        elif message.run_name:
+            await self._to.runs.start(message)
+
+    async def _offer(self, message: Message) -> None:
+        """Hand a message to the run at work. Whether it takes it in, its status will say."""
+        leader = await self._store.known(message.key._replace(message_id=message.offered_to))
+        if leader is None or leader.end is not None or not leader.run_uid:
+            return
+        steering = steering_of(message, leader)
+        id_ = f"{message.namespace}/{message.channel}/{message.id}/steer"
+        data = wrap(steering, id=id_, time=self._clock())
+        await self._bus.publish(run_in(message.namespace, leader.run_uid), data, message_id=id_)
