@@ -1,7 +1,7 @@
 """The router's desk from memory, which outlives the channel's program and may be away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from sympozium.bus.nats import NatsBus
@@ -15,6 +15,7 @@ from sympozium.contract.desk import (
 )
 from sympozium.contract.envelope import decode, encode
 from sympozium.contract.limits import MAX_NOTE_BYTES
+from sympozium.contract.names import MessageId
 from sympozium.contract.subjects import (
     FILES,
     ROUTER_GROUP,
@@ -31,6 +32,7 @@ class RouterDesk:
 
     Attributes:
         is_away: Every answer is that it cannot be had now.
+        step: Called before and after a note of a message is kept.
     """
 
     def __init__(self, bus: NatsBus) -> None:
@@ -39,6 +41,7 @@ class RouterDesk:
         self.notes: dict[str, str] = {}
         self.reports: list[ReportRequest] = []
         self.is_away = False
+        self.step: Callable[[MessageId], Awaitable[None]] | None = None
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Wait until something was asked for; the test's time limit ends the wait."""
@@ -55,6 +58,7 @@ class RouterDesk:
         request = decode(data, NotesRequest)
         if self.is_away:
             return encode(NotesAnswer(error="the store is away", retry=True))
+        await self._step(request)
         for key, value in request.put.items():
             assert len(value.encode()) <= MAX_NOTE_BYTES
             self.notes[key] = value
@@ -63,7 +67,13 @@ class RouterDesk:
         if request.prefix:
             found |= {k: v for k, v in self.notes.items() if k.startswith(request.prefix)}
         self._changed.set()
+        await self._step(request)
         return encode(NotesAnswer(notes=found))
+
+    async def _step(self, request: NotesRequest) -> None:
+        for key in request.put:
+            if self.step is not None and key.startswith("post:"):
+                await self.step(MessageId(key.removeprefix("post:")))
 
     async def answer_report(self, _subject: str, data: bytes) -> bytes:
         """Return an encoded `ReportAnswer`."""

@@ -118,6 +118,12 @@ class Stage:
         """Say the answer."""
         await self.say(replace_kind(one, OutboundKind.FINAL, text=text, **more))
 
+    async def say_again(self, one: Asked, text: str) -> None:
+        """Have an answer delivered once more, as a bus does whose acknowledgement was lost."""
+        message = replace_kind(one, OutboundKind.FINAL, text=text)
+        data = wrap(message, id="again", time=datetime.now(UTC))
+        await self.bus.publish(outbox(NAMESPACE, CHANNEL), data, message_id="again")
+
     async def fail(self, one: Asked, sentence: str) -> None:
         """Say why there is no answer."""
         error = VisibleError(code="Internal", message=sentence)

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import itertools
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ from sympozium.contract.messages import Choice
 from sympozium.contract.names import MessageId
 
 T = TypeVar("T")
+Step = Callable[[MessageId], Awaitable[None]]
 
 CAPABILITIES = Capabilities(
     platform="stand-in",
@@ -95,6 +96,8 @@ class StandIn:
         self._changed = asyncio.Event()
         self._chats: dict[str, Law] = {}
         self._overall = Law(capabilities.overall)
+        self.step: Step | None = None
+        """Called before and after what must happen once, with the message that it is about."""
         self.gone_threads: set[str] = set()
         self.marks: dict[MessageId, list[Mark]] = defaultdict(list)
         self.signals: list[str] = []
@@ -206,7 +209,7 @@ class StandIn:
 
         def do() -> None:
             assert 0 < len(file.data) <= self._capabilities.max_file_bytes
-            if again and self._by_key.get(key) in self._posts:
+            if again and self._capabilities.finds_posts and self._by_key.get(key) in self._posts:
                 return
             look = Seen(self.chat_of(target), self._thread_of(target), "", target.message_id)
             self._add(target, replace(look, text=file.name, file=file.data), key)
@@ -230,9 +233,15 @@ class StandIn:
             if fault.is_late:
                 self._late.append(lambda: _done(do))
             self._told()
+            self._punish(self.chat_of(target), fault.error)
             raise fault.error
+        is_step = self.step is not None and method in {"post", "edit", "upload", "remove"}
+        if self.step is not None and is_step:
+            await self.step(target.message_id)
         answer = do()
         self._told()
+        if self.step is not None and is_step:
+            await self.step(target.message_id)
         if fault is not None:
             raise fault.error
         return answer
@@ -246,15 +255,19 @@ class StandIn:
             broken_until = max(one.broken_until(now), one.closed_until)
             if broken_until > now:
                 self.busy_answers += 1
-                raise self.busy(chat, broken_until - now, is_overall=is_overall)
+                one.closed_until = broken_until
+                raise PlatformBusyError(
+                    "busy", retry_after_s=broken_until - now, is_overall=is_overall
+                )
         for one in (law, self._overall):
             one.calls.append(now)
 
-    def busy(self, chat: str, for_s: float, *, is_overall: bool = False) -> PlatformBusyError:
-        """Begin a penalty and return what says so."""
-        law = self._overall if is_overall else self._chats.setdefault(chat, Law(()))
-        law.closed_until = asyncio.get_running_loop().time() + for_s
-        return PlatformBusyError("busy", retry_after_s=for_s, is_overall=is_overall)
+    def _punish(self, chat: str, error: Exception) -> None:
+        """Begin the penalty that an error speaks of."""
+        if isinstance(error, PlatformBusyError):
+            law = self._overall if error.is_overall else self._chats[chat]
+            now = asyncio.get_running_loop().time()
+            law.closed_until = max(law.closed_until, now + error.retry_after_s)
 
     def _check(self, shown: Shown) -> None:
         text = shown.piece.plain if shown.is_plain else shown.piece.text

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from sympozium.chat.draft import Draft
-from sympozium.chat.errors import ChatClosedError, PostGoneError
+from sympozium.chat.errors import ChatClosedError, PlatformBusyError, PostGoneError
 from sympozium.chat.progress import Sight
 from sympozium.contract.errors import TransientError
 from sympozium.contract.names import RunName
@@ -145,7 +145,7 @@ async def test_a_restarted_channel_shows_progress_again(channel: Stage) -> None:
 
 async def test_one_chat_without_room_does_not_hold_the_end(channel: Stage) -> None:
     one, platform = await at_work(channel), channel.platform
-    platform.fail("grow", platform.busy("nowhere", 0.3))
+    platform.fail("grow", PlatformBusyError("busy", retry_after_s=0.3))
     await channel.writes(one, "growing")
     await platform.until(lambda: "grow" in platform.calls)
     await channel.finish(one, "the end")
