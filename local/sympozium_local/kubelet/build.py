@@ -11,6 +11,7 @@ from sympozium_local.kubelet.images import Image, agent_module, find_image
 from sympozium_local.kubelet.limits import Group, amounts
 from sympozium_local.kubelet.network import PodNetwork
 from sympozium_local.kubelet.node import Node
+from sympozium_local.kubelet.sandbox import syscalls
 from sympozium_local.kubelet.sandbox.plan import Bind, ContainerPlan
 from sympozium_local.kubelet.sources import Sources
 from sympozium_local.kubelet.volumes import Volumes
@@ -18,8 +19,8 @@ from sympozium_local.kubelet.volumes import Volumes
 _DEFAULT_UID = 65532
 """Who a container is where its manifest does not say: ``nonroot`` of the distroless images."""
 _TERMINATION_LOG = "/dev/termination-log"
-_REACHED_FOR = ("ports", "lifecycle", "startupProbe", "readinessProbe", "livenessProbe")
-"""Fields of a container for whose sake somebody must reach into it while it runs."""
+_RUN_INSIDE = ("lifecycle", "startupProbe", "readinessProbe", "livenessProbe")
+"""Fields of a container that may have commands in them, to be run beside its own."""
 
 
 @dataclass
@@ -71,7 +72,7 @@ async def build_plan(
         argv=argv,
         env=env,
         module=module,
-        is_alone=is_alone(spec, module),
+        is_alone=is_alone(spec, module, is_privileged=syscalls.is_privileged()),
         cwd=spec.get("workingDir") or "/",
         uid=uid,
         gid=gid,
@@ -88,9 +89,14 @@ async def build_plan(
     )
 
 
-def is_alone(spec: Object, module: str) -> bool:
-    """Return whether nobody needs a helper inside the container that runs *module* ("": none)."""
-    return bool(module) and not any(spec.get(field) for field in _REACHED_FOR)
+def is_alone(spec: Object, module: str, *, is_privileged: bool) -> bool:
+    """Return whether nobody needs a helper inside the container that runs *module* ("": none).
+
+    A kubelet without privileges needs one to connect to the container's ports.
+    """
+    if not module or any(spec.get(field) for field in _RUN_INSIDE):
+        return False
+    return is_privileged or not spec.get("ports")
 
 
 def _base_env(spec: Object, parts: PodParts, image: Image) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,18 +39,17 @@ def amounts(container: Object) -> Amounts:
 class Group:
     """The control groups of one execution of a container."""
 
-    def __init__(self, folders: list[Path], wanted: Amounts) -> None:
-        self._folders = folders
-        for folder in folders:
-            folder.mkdir(parents=True, exist_ok=True)
-            for name, value in _settings(wanted).items():
-                file = folder / name
-                if file.exists():
-                    file.write_text(value)
+    def __init__(self, own: Mapping[Path, Mapping[str, str]], shared: Sequence[Path]) -> None:
+        self._folders = list(own)
+        self._joined = [*own, *shared]
+        for folder, values in own.items():
+            folder.mkdir(exist_ok=True)
+            for name, value in values.items():
+                (folder / name).write_text(value)
 
     def procs_files(self) -> list[str]:
         """Return the files that a process writes itself to, to be limited."""
-        return [str(folder / "cgroup.procs") for folder in self._folders]
+        return [str(folder / "cgroup.procs") for folder in self._joined]
 
     def was_out_of_memory(self) -> bool:
         """Say whether the kernel ended a process for the memory limit."""
@@ -70,7 +71,7 @@ class Limits:
     """How this machine limits containers. Made by `find_limits`."""
 
     def __init__(self, parents: list[Path]) -> None:
-        self._parents = parents
+        self._parents = {parent: frozenset(os.listdir(parent)) for parent in parents}
 
     @property
     def has_groups(self) -> bool:
@@ -78,8 +79,20 @@ class Limits:
         return bool(self._parents)
 
     def make_group(self, name: str, wanted: Amounts) -> Group:
-        """Make the groups of the container execution *name*."""
-        return Group([parent / name for parent in self._parents], wanted)
+        """Make the groups of the container execution *name*.
+
+        Where it is not limited it joins what all containers share: making and removing a group
+        costs more than most of what a short container does.
+        """
+        settings = _settings(wanted)
+        own: dict[Path, dict[str, str]] = {}
+        shared: list[Path] = []
+        for parent, files in self._parents.items():
+            if values := {file: settings[file] for file in settings if file in files}:
+                own[parent / name] = values
+            else:
+                shared.append(parent)
+        return Group(own, shared)
 
     def remove_leftovers(self) -> None:
         """Remove what an earlier kubelet left behind."""

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from sympozium_local.kubelet.sandbox.client import Container, Sandbox, open_sand
 from sympozium_local.kubelet.sandbox.plan import ContainerPlan
 
 MODULE = "tests.embedded.kubelet.lonely"
+PORT = 8001
 ROOT = Path(__file__).parents[3]
 UID = 65532
 
@@ -153,32 +155,52 @@ async def test_one_that_is_ended_before_it_is_known_never_runs(machine: Machine)
     await another.wait()
 
 
-async def test_nobody_gets_in(machine: Machine) -> None:
+async def test_no_command_is_run_beside_it(machine: Machine) -> None:
     container = await running(machine, "stay")
     with pytest.raises(ConnectionRefusedError):
         await container.exec(["true"], 1)
-    with pytest.raises(ConnectionRefusedError):
-        await container.dial(80)
     container.kill()
     await container.wait()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may enter a network from outside")
+async def test_its_ports_are_reached_in_its_own_network(machine: Machine) -> None:
+    one, other = await running(machine, "serve"), await running(machine, "stay")
+    loop = asyncio.get_running_loop()
+    with await one.dial(PORT) as connection:
+        assert await loop.sock_recv(connection, 100) == b"from inside"
+    with pytest.raises(ConnectionRefusedError):
+        await other.dial(PORT)
+    with socket.create_server(("127.0.0.1", 0)) as ours, pytest.raises(ConnectionRefusedError):
+        await other.dial(ours.getsockname()[1])
+    for container in (one, other):
+        container.kill()
+        await container.wait()
+    with pytest.raises(ConnectionRefusedError):
+        await one.dial(PORT)
+
+
 @pytest.mark.parametrize(
-    "reached_for",
+    "inside",
     [
-        {"ports": [{"containerPort": 80}]},
         {"lifecycle": {"preStop": {"exec": {"command": ["true"]}}}},
         {"livenessProbe": {"exec": {"command": ["true"]}}},
-        {"readinessProbe": {"tcpSocket": {"port": 80}}},
-        {"startupProbe": {"httpGet": {"port": 80}}},
+        {"readinessProbe": {"exec": {"command": ["true"]}}},
+        {"startupProbe": {"exec": {"command": ["true"]}}},
     ],
     ids=lambda fields: next(iter(fields)),
 )
-def test_what_is_reached_into_is_not_alone(reached_for: Object) -> None:
+def test_where_commands_may_be_run_inside_a_container_is_not_alone(inside: Object) -> None:
     spec = {"name": "a", "image": "sympozium/agent"}
-    assert is_alone(spec, AGENT_MODULES[0])
-    assert not is_alone(spec, ""), "a command may leave children to a parent that does not reap"
-    assert not is_alone(spec | reached_for, AGENT_MODULES[0])
+    assert is_alone(spec, AGENT_MODULES[0], is_privileged=False)
+    assert not is_alone(spec | inside, AGENT_MODULES[0], is_privileged=True)
+    assert not is_alone(spec, "", is_privileged=True), "a command's children need somebody to reap"
+
+
+def test_a_kubelet_without_privileges_needs_help_to_reach_a_port() -> None:
+    spec = {"name": "a", "image": "sympozium/agent", "ports": [{"containerPort": 80}]}
+    assert is_alone(spec, AGENT_MODULES[0], is_privileged=True)
+    assert not is_alone(spec, AGENT_MODULES[0], is_privileged=False)
 
 
 async def test_a_module_with_a_probe_is_asked_inside_its_container(

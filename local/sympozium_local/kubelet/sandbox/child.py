@@ -86,9 +86,11 @@ def _build(plan: ContainerPlan, control: socket.socket, *, is_root: bool) -> Non
     socket.sethostname(plan.hostname)
     if plan.is_isolated:
         syscalls.bring_up_loopback()
-        listening = [_listen(port) for port in plan.listen_ports]
-        _send(control, Listening(), listening)
-        for fd in listening:
+        given = [_listen(port) for port in plan.listen_ports]
+        if plan.is_alone:
+            given.append(os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC))
+        _send(control, Listening(), given)
+        for fd in given:
             os.close(fd)
     syscalls.set_dumpable(False)
     build_root(plan)

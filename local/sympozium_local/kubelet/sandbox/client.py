@@ -66,6 +66,7 @@ class Container:
         self.pid = 0
         """Of the container's first process, on the machine."""
         self.listening: list[socket.socket] = []
+        self._network_fd = -1
         self._loop.add_reader(control.fileno(), self._read)
 
     def go(self) -> None:
@@ -154,8 +155,12 @@ class Container:
         return sock
 
     async def _fresh_socket(self) -> socket.socket:
-        if self.has_ended or self._plan.is_alone:
-            raise ConnectionRefusedError("the container has ended, or takes no connections")
+        if self.has_ended:
+            raise ConnectionRefusedError("the container has ended")
+        if self._plan.is_alone:
+            sock = syscalls.socket_in(self._network_fd)
+            sock.setblocking(False)
+            return sock
         if self._sockets:
             return self._sockets.popleft()
         wanted: asyncio.Future[socket.socket] = self._loop.create_future()
@@ -176,11 +181,11 @@ class Container:
         except ConnectionResetError:
             data, fds = b"", []
         if data:
-            self._take(_reports.decode(data), [socket.socket(fileno=fd) for fd in fds])
+            self._take(_reports.decode(data), fds)
         else:
             self._ended()
 
-    def _take(self, report: AnyReport, sockets: list[socket.socket]) -> None:
+    def _take(self, report: AnyReport, fds: list[int]) -> None:
         match report:
             case Forked(pid):
                 self.pid = pid
@@ -189,7 +194,9 @@ class Container:
                 self._is_built = True
                 self._go_if_due()
             case Listening():
-                self.listening = sockets
+                if self._plan.is_alone:
+                    self._network_fd = fds.pop()
+                self.listening = [socket.socket(fileno=fd) for fd in fds]
             case Started():
                 _settle(self._started, None)
             case Refused(message):
@@ -199,7 +206,7 @@ class Container:
             case ExecExited(exec_id, code):
                 _settle(self._execs.pop(exec_id, self._loop.create_future()), code)
             case SocketsOut():
-                self._hand_out(sockets)
+                self._hand_out([socket.socket(fileno=fd) for fd in fds])
 
     def _hand_out(self, sockets: list[socket.socket]) -> None:
         for sock in sockets:
@@ -231,6 +238,8 @@ class Container:
                 wanted.set_exception(ConnectionRefusedError("the container has ended"))
         for sock in (*self._sockets, *self.listening):
             sock.close()
+        if self._network_fd >= 0:
+            os.close(self._network_fd)
 
 
 def _settle(future: asyncio.Future[int] | asyncio.Future[None], result: int | None) -> None:

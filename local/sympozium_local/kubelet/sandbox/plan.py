@@ -29,7 +29,7 @@ class ContainerPlan(msgspec.Struct, frozen=True):
     module: str = ""
     """Python module whose ``main()`` runs in the forked process; empty: exec *argv*."""
     is_alone: bool = False
-    """*module* runs in the first process: no command and no connection will come from outside."""
+    """*module* runs in the first process: no command will be run beside it."""
     kubelet_uid: int = 0
     kubelet_gid: int = 0
     cwd: str = "/"
@@ -94,7 +94,10 @@ class Built(Report, frozen=True, tag="built"):
 
 
 class Listening(Report, frozen=True, tag="listening"):
-    """The sockets that listen in the container's network come along, in plan order."""
+    """The sockets that listen in the container's network come along, in plan order.
+
+    From a container that is alone, its network namespace comes after them.
+    """
 
 
 class Started(Report, frozen=True, tag="started"):

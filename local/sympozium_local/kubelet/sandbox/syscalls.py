@@ -216,6 +216,20 @@ def bring_up_loopback() -> None:
         fcntl.ioctl(sock, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | _IFF_UP))
 
 
+def socket_in(network_fd: int) -> socket.socket:
+    """Return a fresh TCP socket of the network namespace *network_fd*. Needs privileges."""
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _check(_libc.setns(network_fd, CLONE_NEWNET), "setns")
+        try:
+            return socket.socket()
+        finally:
+            if _libc.setns(home, CLONE_NEWNET) < 0:
+                os.abort()  # whatever this thread did next, it would do in there
+    finally:
+        os.close(home)
+
+
 def receive(sock: socket.socket, max_bytes: int) -> tuple[bytes, list[int]]:
     """Return one message and the descriptors that came along, which no exec passes on."""
     room = socket.CMSG_SPACE(MAX_FDS * _INT_BYTES)
