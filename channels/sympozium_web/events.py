@@ -1,12 +1,20 @@
 """What an event stream carries, and its bytes as Server-Sent Events."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from sympozium.contract.messages import OutboundMessage, VisibleError
+from sympozium.chat.commands import written
+from sympozium.contract.messages import (
+    Choice,
+    FileRef,
+    OutboundKind,
+    OutboundMessage,
+    VisibleError,
+)
 from sympozium.contract.names import MessageId, RunName
 from sympozium.contract.run_events import Delta, Progress
 
@@ -26,7 +34,7 @@ class Event:
         wire: Its bytes, made once for all who listen.
         sequence: For the end of a message, its place in OUTBOX; else 0.
         is_live: It describes a run at work; a newer description replaces it.
-        is_end: It is the one final reply or error of its message.
+        is_end: It is the one end of its message.
     """
 
     message_id: MessageId
@@ -65,13 +73,23 @@ def delta(message_id: MessageId, line: Delta) -> Event:
     return Event(message_id, _wire("delta", data), is_live=True)
 
 
-def end(message_id: MessageId, *, text: str, error: VisibleError | None, sequence: int) -> Event:
+def end(
+    message_id: MessageId,
+    *,
+    text: str,
+    error: VisibleError | None,
+    sequence: int,
+    files: Sequence[FileRef] = (),
+) -> Event:
     """Return the one end of a message, with the id from which a stream can be resumed.
 
     A *sequence* of 0 is not known yet: the event then carries no id.
     """
     if error is None:
-        wire = _wire("final", {"message_id": message_id, "text": text}, sequence)
+        data: dict[str, Any] = {"message_id": message_id, "text": text}
+        if files:
+            data["files"] = [as_file(file) for file in files]
+        wire = _wire("final", data, sequence)
     else:
         said = {"code": error.code, "message": error.message}
         wire = _wire("error", {"message_id": message_id, "error": said}, sequence)
@@ -80,7 +98,32 @@ def end(message_id: MessageId, *, text: str, error: VisibleError | None, sequenc
 
 def end_of(message: OutboundMessage, sequence: int) -> Event:
     """Return the end that an OUTBOX message says."""
-    return end(message.message_id, text=message.text, error=message.error, sequence=sequence)
+    data: dict[str, Any] = {"message_id": message.message_id}
+    match message.kind:
+        case OutboundKind.JOINED:
+            wire = _wire("joined", {**data, "answered_with": message.answered_with}, sequence)
+        case OutboundKind.DROPPED:
+            wire = _wire("dropped", data, sequence)
+        case _:
+            return end(
+                message.message_id,
+                text=with_choices(message.text, message.choices),
+                error=message.error,
+                sequence=sequence,
+                files=message.files,
+            )
+    return Event(message.message_id, wire, sequence=sequence, is_end=True)
+
+
+def with_choices(text: str, choices: Sequence[Choice]) -> str:
+    """Return *text* with what may be picked below it, as a person would write it here."""
+    lines = [f"* {choice.label}: `{written(choice.command)}`" for choice in choices]
+    return "\n\n".join(part for part in (text, "\n".join(lines)) if part)
+
+
+def as_file(file: FileRef) -> dict[str, Any]:
+    """Return a file in the form of the HTTP contract."""
+    return {"name": file.name, "media_type": file.media_type, "size_bytes": file.size_bytes}
 
 
 def position(sequence: int) -> bytes:

@@ -10,11 +10,13 @@ from typing import Any
 from aiohttp import web
 
 from sympozium.bus.ports import Bus, BusDeniedError, BusFullError, BusUnavailableError, Receipt
+from sympozium.chat.commands import read_command
 from sympozium.contract.envelope import wrap
 from sympozium.contract.limits import MAX_TEXT_BYTES
-from sympozium.contract.messages import InboundMessage, Sender
+from sympozium.contract.messages import InboundKind, InboundMessage, Place, Sender
 from sympozium.contract.names import (
     ConversationId,
+    MessageId,
     is_conversation_id,
     web_message_id,
 )
@@ -37,6 +39,9 @@ OWNER = Sender(platform="web", user_id="owner", display_name="Web chat")
 
 Nothing in a request says who one is, so nothing in it can say something else.
 """
+
+COMMAND_PREFIXES = ("!", "/")
+"""A person who comes from another chat writes a command as it is written there."""
 
 _NAME_HINT = "Use 1 to 64 of the characters A-Z a-z 0-9 . _ - and begin with a letter or digit."
 
@@ -65,15 +70,8 @@ class Inbound:
         """Answer 202 with the message's id once the message is durable."""
         conversation = conversation_of(request)
         posted = read_posted(await read_body(request))
-        message = InboundMessage(
-            message_id=web_message_id(
-                self._namespace, self._channel, conversation, posted.client_id
-            ),
-            conversation=conversation,
-            sender=OWNER,
-            text=posted.text,
-            time=datetime.now(UTC),
-        )
+        message_id = web_message_id(self._namespace, self._channel, conversation, posted.client_id)
+        message = message_of(posted, conversation, message_id, time=datetime.now(UTC))
         receipt = await self._store(message)
         if not receipt.duplicate:
             stored = events.stored(message.message_id, message.text, message.time)
@@ -117,6 +115,27 @@ class Inbound:
             },
         )
         return receipt
+
+
+def message_of(
+    posted: Posted, conversation: ConversationId, message_id: MessageId, *, time: datetime
+) -> InboundMessage:
+    """Return what was posted as the message that it is: for an agent, or a command.
+
+    Only a known command is one: an answer to "what is in /etc?" may begin with a slash.
+    """
+    commands = (read_command(posted.text, prefix=prefix) for prefix in COMMAND_PREFIXES)
+    command = next((found for found in commands if found is not None), None)
+    return InboundMessage(
+        message_id=message_id,
+        conversation=conversation,
+        sender=OWNER,
+        text=posted.text,
+        time=time,
+        kind=InboundKind.MESSAGE if command is None else InboundKind.COMMAND,
+        place=Place(chat=conversation, is_direct=True),
+        command=command,
+    )
 
 
 def conversation_of(request: web.Request) -> ConversationId:

@@ -45,9 +45,7 @@ class Resumption:
             if sequence < min(waiting, default=sequence + 1):
                 self.position = max(self.position, sequence)
             if self._is_missing(sequence):
-                ends.append(
-                    events.end(message_id, text=entry.text, error=entry.error, sequence=sequence)
-                )
+                ends.append(_end_of(entry, message_id, sequence))
                 self._remember(message_id, sequence)
         return ends
 
@@ -71,6 +69,12 @@ class Resumption:
             self._unnumbered.add(message_id)
 
 
+def _end_of(entry: Entry, message_id: MessageId, sequence: int) -> Event:
+    return events.end(
+        message_id, text=entry.text, error=entry.error, sequence=sequence, files=entry.files
+    )
+
+
 def running_entries(entries: Sequence[Entry]) -> list[Entry]:
     """Return the messages of a transcript that a run works on."""
     return [
@@ -81,5 +85,12 @@ def running_entries(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def ended_ids(entries: Sequence[Entry]) -> set[MessageId]:
-    """Return the ids of the messages that a transcript knows the end of."""
-    return {entry.in_reply_to for entry in entries if entry.in_reply_to is not None}
+    """Return the ids of the messages that a transcript knows the end of.
+
+    Not every end is an answer: a message may be answered with another one.
+    """
+    answered = {entry.in_reply_to for entry in entries if entry.in_reply_to is not None}
+    ended = (EntryState.DONE, EntryState.FAILED)
+    return answered | {
+        MessageId(entry.id) for entry in entries if entry.role is Role.USER and entry.state in ended
+    }

@@ -8,6 +8,7 @@ from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.messages import Entry, HistoryAnswer, HistoryRequest
 from sympozium.contract.names import ConversationId
 from sympozium.contract.subjects import history
+from sympozium_web.events import as_file
 
 ANSWER_TIMEOUT_S = 3.0
 
@@ -53,4 +54,5 @@ def as_message(entry: Entry) -> dict[str, Any]:
         "state": entry.state,
         "in_reply_to": entry.in_reply_to,
         "error": {"code": error.code, "message": error.message} if error is not None else None,
+        "files": [as_file(file) for file in entry.files],
     }

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException
@@ -19,8 +19,10 @@ from sympozium.bus.nats import NatsBus
 from sympozium.bus.ports import Delivery
 from sympozium.contract.envelope import decode, encode, unwrap, wrap
 from sympozium.contract.messages import (
+    Choice,
     Entry,
     EntryState,
+    FileRef,
     HistoryAnswer,
     HistoryRequest,
     InboundMessage,
@@ -205,6 +207,46 @@ class MemoryRouter:
         self._change(message, state=EntryState.FAILED)
         error = VisibleError(code=code, message=sentence)
         return await self._end(message, OutboundKind.ERROR, "", error)
+
+    async def join(self, message: InboundMessage, other: InboundMessage) -> int:
+        """Say that the answer to *other* answers *message* too; return its OUTBOX sequence."""
+        self._change(message, state=EntryState.DONE)
+        return await self._publish(
+            OutboundMessage(
+                kind=OutboundKind.JOINED,
+                message_id=message.message_id,
+                conversation=message.conversation,
+                answered_with=other.message_id,
+            )
+        )
+
+    async def drop(self, message: InboundMessage) -> int:
+        """Say that a message needs no answer; return its OUTBOX sequence."""
+        self._change(message, state=EntryState.DONE)
+        return await self._publish(
+            OutboundMessage(
+                kind=OutboundKind.DROPPED,
+                message_id=message.message_id,
+                conversation=message.conversation,
+            )
+        )
+
+    async def notify(
+        self, message: InboundMessage, text: str, *choices: Choice, files: Sequence[FileRef] = ()
+    ) -> int:
+        """Answer a message in the system's own name; return its OUTBOX sequence."""
+        self._change(message, state=EntryState.DONE)
+        return await self._publish(
+            OutboundMessage(
+                kind=OutboundKind.FINAL,
+                message_id=message.message_id,
+                conversation=message.conversation,
+                text=text,
+                choices=list(choices),
+                files=list(files),
+                is_notice=True,
+            )
+        )
 
     async def publish_raw(self, data: bytes, message_id: str) -> None:
         """Put any bytes into OUTBOX."""

@@ -32,6 +32,7 @@ class App {
     this.list = new MessageList(byId("messages"), {
       onRetry: (message) => this.send(message.text),
       onResend: (message) => this.deliver(this.conversation, message),
+      onStop: (message) => this.stop(message),
     });
     this.listen();
     const wanted = threadInAddress() ?? store.currentThread();
@@ -130,6 +131,7 @@ class App {
     if (name === "stored") store.removeUnsent(conversation.id, message.key);
     if (name === "final") this.announce(`Answer: ${message.answer.slice(0, MAX_ANNOUNCED_CHARS)}`);
     if (name === "error") this.announce(`No answer: ${message.error.message}`);
+    if (name === "joined") this.announce("Answered together with another message.");
     if ((name === "final" || name === "error") && document.hidden) this.news += 1;
     this.show();
   }
@@ -142,6 +144,12 @@ class App {
     this.sticks = true;
     this.deliver(this.conversation, message);
     this.composer.focus();
+  }
+
+  /** Ask for an end of the work on *message*; the answer to that is shown like any other. */
+  stop(message) {
+    message.isStopping = true;
+    this.send(`!stop ${message.run}`);
   }
 
   async deliver(conversation, message) {

@@ -37,7 +37,7 @@ export class Conversation {
         before.delete(key);
       }
       if (entry.role === "user") this.#loadQuestion(key, entry);
-      else this.#end(key, entry.text, entry.error, entry.time);
+      else this.#end(key, entry.text, entry.error, entry.time, entry.files);
     }
     for (const [key, message] of before) this.messages.set(key, message);
     this.isLoaded = true;
@@ -52,6 +52,7 @@ export class Conversation {
       this.#advance(message, "stored");
     } else if (name === "running") {
       this.#advance(message, "running");
+      message.run = data.run || null;
     } else if (name === "progress") {
       this.#advance(message, "running");
       message.tool = data.state === "started" ? data.tool : null;
@@ -59,7 +60,13 @@ export class Conversation {
       this.#advance(message, "running");
       if (message.state === "running") applyDelta(message, data);
     } else if (name === "final" || name === "error") {
-      this.#end(message.key, data.text ?? "", name === "error" ? data.error : null, new Date().toISOString());
+      const error = name === "error" ? data.error : null;
+      this.#end(message.key, data.text ?? "", error, new Date().toISOString(), data.files);
+    } else if (name === "joined" || name === "dropped") {
+      this.#advance(message, "done");
+      message.ending = name;
+      message.answeredWith = data.answered_with ? keyOf(data.answered_with) : null;
+      message.draft = message.tool = null;
     }
     return message;
   }
@@ -75,6 +82,7 @@ export class Conversation {
       message = {
         key, text: null, time: null, state: "sending", isOwn: false, error: null,
         answer: null, answeredAt: null, draft: null, tool: null, startedAt: null,
+        run: null, isStopping: false, ending: null, answeredWith: null, sentFiles: [], files: [],
       };
       this.messages.set(key, message);
     }
@@ -85,6 +93,7 @@ export class Conversation {
     const message = this.#at(key);
     message.text = entry.text;
     message.time = entry.time;
+    message.sentFiles = entry.files ?? [];
     this.#advance(message, entry.state);
   }
 
@@ -95,11 +104,12 @@ export class Conversation {
     if (state === "running") message.startedAt = Date.now();
   }
 
-  #end(key, text, error, time) {
+  #end(key, text, error, time, files = []) {
     const message = this.#at(key);
     message.state = error ? "failed" : "done";
     message.error = error ?? null;
     message.answer = error ? null : text;
+    message.files = files;
     message.answeredAt ??= time;
     message.draft = null;
     message.tool = null;

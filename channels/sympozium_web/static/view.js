@@ -23,14 +23,16 @@ const HINTS = {
 const RENDER_PAUSE_MS = 60;
 const RENDER_PAUSE_LONG_MS = 300;
 const LONG_CHARS = 20_000;
+const MAX_NAMED_CHARS = 80;
 
 export class MessageList {
   #views = new Map();
 
-  constructor(list, { onRetry, onResend }) {
+  constructor(list, { onRetry, onResend, onStop }) {
     this.list = list;
     this.onRetry = onRetry;
     this.onResend = onResend;
+    this.onStop = onStop;
     setInterval(() => this.tick(), 1000);
   }
 
@@ -54,6 +56,11 @@ export class MessageList {
 
   tick() {
     for (const view of this.#views.values()) view.tick();
+  }
+
+  /** Return what was asked in another message, or null where it is not shown. */
+  questionOf(key) {
+    return this.#views.get(key)?.message.text ?? null;
   }
 
   #viewOf(message) {
@@ -84,9 +91,15 @@ class MessageView {
     this.answer.setAttribute("aria-label", "Answer");
     this.body = make("div", "prose");
     this.activity = make("p", "activity");
+    this.stop = textOf("button", "stop", "Stop");
+    this.stop.type = "button";
+    this.stop.addEventListener("click", () => this.list.onStop(this.message));
+    this.note = make("p", "note");
+    this.sentFiles = make("ul", "files");
+    this.files = make("ul", "files");
     this.problem = make("div", "problem");
-    this.answer.append(this.body, this.activity, this.problem);
-    this.question.append(visuallyHidden("You: "), this.text, this.meta);
+    this.answer.append(this.body, this.files, this.activity, this.stop, this.note, this.problem);
+    this.question.append(visuallyHidden("You: "), this.text, this.sentFiles, this.meta);
     this.node.append(this.question, this.answer);
   }
 
@@ -98,8 +111,13 @@ class MessageView {
     this.#showMeta();
     this.#showAnswer();
     this.#showProblem();
+    this.#showStop();
+    this.#showNote();
+    showFiles(this.sentFiles, message.sentFiles);
+    showFiles(this.files, message.files);
     this.tick();
-    this.answer.hidden = !(message.answer !== null || message.draft || message.error || message.state === "running");
+    const isRunning = message.state === "running";
+    this.answer.hidden = !(message.answer !== null || message.draft || message.error || isRunning || !this.note.hidden);
   }
 
   /** Show how long it has been running. */
@@ -112,6 +130,24 @@ class MessageView {
     const since = Math.min(Date.parse(message.time) || message.startedAt, message.startedAt);
     const doing = message.tool ? `uses ${message.tool}` : message.draft ? "is writing" : "is thinking";
     setText(this.activity, `The agent ${doing} · ${duration(Date.now() - since)}`);
+  }
+
+  #showStop() {
+    const { message } = this;
+    this.stop.hidden = message.state !== "running" || !message.run;
+    this.stop.disabled = message.isStopping;
+    setText(this.stop, message.isStopping ? "Stopping…" : "Stop");
+    this.stop.setAttribute("aria-label", `Stop working on: ${(message.text ?? "this message").slice(0, MAX_NAMED_CHARS)}`);
+  }
+
+  /** Say why a message that is done has no answer of its own. */
+  #showNote() {
+    const { message } = this;
+    this.note.hidden = message.state !== "done" || message.answer !== null;
+    if (this.note.hidden) return;
+    const other = message.answeredWith && this.list.questionOf(message.answeredWith);
+    const named = other ? `“${other.slice(0, MAX_NAMED_CHARS)}”` : "another message";
+    setText(this.note, message.ending === "dropped" ? "This message needed no answer." : `Answered together with ${named}.`);
   }
 
   #showMeta() {
@@ -201,6 +237,21 @@ function textOf(name, className, text) {
   const made = make(name, className);
   made.textContent = text;
   return made;
+}
+
+/** Name files; their content is not to be had here. */
+function showFiles(list, files) {
+  const shown = files.map(({ name, size_bytes }) => `${name} (${size(size_bytes)})`);
+  const signature = shown.join("\n");
+  list.hidden = shown.length === 0;
+  if (list.dataset.shown === signature) return;
+  list.dataset.shown = signature;
+  list.replaceChildren(...shown.map((text) => textOf("li", "file", text)));
+}
+
+function size(bytes) {
+  if (bytes < 1024) return `${bytes} bytes`;
+  return bytes < 1024 * 1024 ? `${Math.round(bytes / 1024)} KiB` : `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
 }
 
 const visuallyHidden = (text) => textOf("span", "visually-hidden", text);
