@@ -35,6 +35,7 @@ from sympozium_discord.messages import (
     read_edit,
     read_message,
 )
+from sympozium_discord.our_roles import OurRoles
 from sympozium_discord.places import Places
 from sympozium_discord.refusals import DiscordRefusedError
 from sympozium_discord.rest import Rest
@@ -72,6 +73,7 @@ class Inbound:
         self._memory = memory
         self._threads = threads
         self.places = Places(rest)
+        self._our_roles = OurRoles(rest)
         self._attachments = Attachments(rest, office.files)
         self.choices = Choices(office.desk)
         self.interactions = OpenInteractions()
@@ -130,9 +132,9 @@ class Inbound:
     async def _take(self, message: Message) -> None:
         if self._memory.writer_of(message.id):
             return  # it is on the bus already
-        us = Us(self._memory.user_id)
-        if message.author.id == us.user_id:
+        if message.author.id == self._memory.user_id:
             return
+        us = await self._us(message)
         spot = await self.places.spot(message.guild_id, message.channel_id)
         hearing = hearing_of(message, spot, us, self._triggers)
         if hearing is Hearing.IGNORED:
@@ -146,6 +148,13 @@ class Inbound:
         await self._store(said)
         direct_chat = spot.chat if spot.is_direct else ""
         self._memory.stored(message.id, said.sender.user_id, direct_chat)
+
+    async def _us(self, message: Message) -> Us:
+        """Return how the bot may be named in a message."""
+        ours, roles = self._memory.user_id, frozenset[str]()
+        if message.mention_roles and message.guild_id:
+            roles = await self._our_roles.of(message.guild_id, ours)
+        return Us(ours, roles)
 
     async def _with_member(self, message: Message, guild: str) -> Message:
         """Return a message of a history with the roles of its author, which it lacks there."""
@@ -161,7 +170,7 @@ class Inbound:
         if isinstance(data, dict) and "author" not in data:
             return  # a card was added to it
         message: Message = read(data, Message)
-        us = Us(self._memory.user_id)
+        us = await self._us(message)
         spot = await self.places.spot(message.guild_id, message.channel_id)
         hearing = hearing_of(message, spot, us, self._triggers)
         if self._memory.writer_of(message.id) and message.author.id != us.user_id:
@@ -197,6 +206,7 @@ class Inbound:
         if isinstance(data, dict):
             for channel in [*data.get("channels", []), *data.get("threads", [])]:
                 self.places.learn(read(channel, Channel))
+            self._our_roles.learn(str(data.get("id")), data.get("roles", []), self._memory.user_id)
 
     async def _channel(self, data: object) -> None:
         self.places.learn(read(data, Channel))

@@ -35,6 +35,18 @@ class Member(_Object, frozen=True, kw_only=True):
     roles: list[str] = []
 
 
+class Role(_Object, frozen=True, kw_only=True):
+    """A role of a server; one that was made for a bot names the bot among its tags."""
+
+    id: str
+    tags: dict[str, Any] = {}
+
+    @property
+    def bot_id(self) -> str:
+        """The bot for which it was made; empty: for none."""
+        return str(self.tags.get("bot_id", ""))
+
+
 class Attachment(_Object, frozen=True, kw_only=True):
     """A file of a message."""
 
@@ -89,6 +101,7 @@ class Message(_Object, frozen=True, kw_only=True):
     guild_id: str = ""
     member: Member | None = None
     mentions: list[User] = []
+    mention_roles: list[str] = []
     attachments: list[Attachment] = []
     embeds: list[Embed] = []
     webhook_id: str = ""

@@ -103,7 +103,9 @@ class Api:
 
     async def _application(self, _request: web.Request) -> web.Response:
         id_, flags = self._world.application, self.flags
-        return _json({"id": id_, "name": "Helper", "flags": flags, "bot_public": True})
+        about = {"id": id_, "name": "Helper", "description": "", "icon": None, "flags": flags}
+        public = {"bot_public": True, "bot_require_code_grant": False, "verify_key": "0"}
+        return _json(about | public | {"owner": self._world.bot_user, "team": None})
 
     async def _guilds(self, request: web.Request) -> web.Response:
         is_after = int(self._world.guild) > int(request.query.get("after", "0"))

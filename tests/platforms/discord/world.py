@@ -92,7 +92,7 @@ class World:
     @property
     def bot_user(self) -> Json:
         """The bot, as others see it."""
-        return {"id": self.bot, "username": BOT_NAME, "discriminator": "0001", "bot": True}
+        return {"id": self.bot, "username": BOT_NAME, "discriminator": "0001", "bot": True, "avatar": None}
 
     def channel(self, name: str) -> Room:
         """Return a channel of the server, which is made where there is none of that name."""
