@@ -19,7 +19,6 @@ async def main() -> None:
     redact(settings.token, settings.token.partition(":")[2])
     redact(settings.webhook_secret, hidden_path(settings.webhook_secret))
     logging.getLogger().setLevel(settings.channel.log_level)
-    logging.getLogger("telegram").setLevel("WARNING")  # at DEBUG it logs what people write
     await serve_channel(settings.channel, stop_on_signals(), partial(open_telegram, settings))
 
 

@@ -5,6 +5,7 @@ neither is used here, and together they cost a pod 12 MB. Every other module tak
 the library's names from this one.
 """
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,5 +30,8 @@ with _without(_NOT_NEEDED):
     from telegram import Bot, InputFile
     from telegram.error import TelegramError
     from telegram.request import BaseRequest, RequestData
+
+logging.getLogger("telegram").setLevel(logging.WARNING)
+"""Below it the library logs addresses, with the token, and what people write."""
 
 __all__ = ["BaseRequest", "Bot", "InputFile", "RequestData", "TelegramError"]
