@@ -7,11 +7,14 @@ import msgspec
 import pytest
 
 from sympozium.contract.agentrun import ModelSpec, Source, ToolPolicy
+from sympozium.contract.limits import MAX_FILE_BYTES, MAX_FILES
 from sympozium.contract.messages import Sender
 from sympozium.contract.names import ConversationId, MessageId
 from sympozium.contract.resources import EGRESS_CONTAINERS_ANNOTATION
+from sympozium_agent.incoming import MAX_RUN_BYTES
 from sympozium_controller.runs.pod import build_job
 from sympozium_controller.settings import PodSettings
+from sympozium_local.kubelet.quantity import parse_quantity
 from tests.controller.worlds import a_plan, a_run
 
 SETTINGS = PodSettings(nats_url="nats://bus:4222", api_host="10.0.0.1", api_port="443")
@@ -66,6 +69,12 @@ def test_the_agent_of_a_message_may_send_files_along_with_its_answer() -> None:
     spec = build_job(asked, a_plan(), SETTINGS)["spec"]["template"]["spec"]
     (agent,) = spec["containers"]
     assert env(agent)["SYMPOZIUM_ATTACHMENTS"] == "yes"
+
+
+def test_a_run_that_writes_without_end_fills_its_own_volume_only() -> None:
+    (ipc,) = [volume for volume in pod()["volumes"] if volume["name"] == "ipc"]
+    room = parse_quantity(ipc["emptyDir"]["sizeLimit"])
+    assert room > MAX_RUN_BYTES + MAX_FILES * MAX_FILE_BYTES
 
 
 def test_only_bridge_and_skills_may_use_the_network() -> None:

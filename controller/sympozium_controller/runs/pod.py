@@ -27,6 +27,9 @@ AGENT_CONTAINER = "agent"
 BRIDGE_CONTAINER = "ipc-bridge"
 MODEL_PORT = 8001
 IPC_DIR = "/ipc"
+IPC_SIZE = "512Mi"
+"""Room for the files of a run, both ways, and its journals; a run gone wild fills no node."""
+
 BUS_TOKEN_DIR = "/var/run/secrets/sympozium/bus"  # noqa: S105 - a path
 API_TOKEN_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
 TOKEN_LIFE_S = 3600
@@ -120,7 +123,7 @@ def _skill_container_name(skill: str) -> str:
 
 def _pod_spec(run: Run, plan: Plan, settings: PodSettings) -> Object:
     volumes: list[Object] = [
-        {"name": "ipc", "emptyDir": {}},
+        {"name": "ipc", "emptyDir": {"sizeLimit": IPC_SIZE}},
         {"name": "bus-token", "projected": {"sources": [_token(BUS_AUDIENCE)]}},
     ]
     if any(skill in API_SKILLS for skill in plan.skills):
