@@ -26,8 +26,8 @@ from sympozium_agent.tools import open_toolbox
 
 log = logging.getLogger(__name__)
 
-CONTEXT_TIMEOUT_S = 330.0
-"""Longer than the bridge tries to get the context, so that it is the bridge that says why."""
+CONTEXT_TIMEOUT_S = 400.0
+"""Longer than the bridge tries to get the context and its files, so that it says why."""
 
 PROVIDER = "openai"
 

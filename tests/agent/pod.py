@@ -60,6 +60,8 @@ class Pod:
     files: list[FileRef] = field(default_factory=list)
     steered: list[Steering] = field(default_factory=list)
     parts: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    asked_for_parts: int = 0
+    busy_times: int = 0
     _processes: list[Process] = field(default_factory=list)
 
     @property
@@ -183,6 +185,9 @@ class Pod:
 
         async def hand_out(_: str, data: bytes) -> bytes:
             request = decode(data, FetchRequest)
+            self.asked_for_parts += 1
+            if self.asked_for_parts <= self.busy_times:
+                return encode(FetchAnswer(error="not now", retry=True))
             part = self.parts.get((request.id, request.part))
             return encode(
                 FetchAnswer(error="it is gone") if part is None else FetchAnswer(data=part)

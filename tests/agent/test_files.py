@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 from hypothesis import given
@@ -85,6 +86,46 @@ async def test_a_large_file_comes_whole_and_one_that_is_gone_is_told(pod: Pod) -
     assert end.text == "told"
     assert (pod.layout.incoming_files / incoming_name(whole)).read_bytes() == data
     assert not (pod.layout.incoming_files / incoming_name(gone)).exists()
+    assert await terminated(bridge) == 0
+
+
+async def test_a_file_is_asked_for_until_the_router_can_read_it(pod: Pod) -> None:
+    pod.files = [pod.has_file("notes.txt", b"the secret word is xyzzy")]
+    pod.busy_times = 2
+    pod.model.script.replace(Behaviour(match="xyzzy", answer="I read it"))
+    bridge = pod.start("bridge")
+    pod.start("agent")
+    end = await pod.end()
+    assert isinstance(end, Result)
+    assert end.text == "I read it"
+    assert pod.asked_for_parts == 3
+    assert await terminated(bridge) == 0
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"size_bytes": 5},
+        {"size_bytes": 500},
+        {"size_bytes": -1},
+        {"size_bytes": MAX_FILE_BYTES + 1},
+        {"parts": 1_000_000},
+        {"parts": 0},
+    ],
+)
+async def test_a_file_that_is_not_as_announced_is_left_out_and_the_next_comes(
+    pod: Pod, lie: dict[str, int]
+) -> None:
+    wrong = msgspec.structs.replace(pod.has_file("wrong.txt", b"sixteen letters!"), **lie)
+    right = pod.has_file("right.txt", b"the word is plugh")
+    pod.files = [wrong, right]
+    pod.model.script.replace(Behaviour(match="plugh", answer="got it"))
+    bridge = pod.start("bridge")
+    pod.start("agent")
+    end = await pod.end()
+    assert isinstance(end, Result)
+    assert end.text == "got it"
+    assert [path.name for path in pod.layout.incoming_files.iterdir()] == [incoming_name(right)]
     assert await terminated(bridge) == 0
 
 
