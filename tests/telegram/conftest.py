@@ -43,7 +43,6 @@ def api(server: BotApiServer, session: aiohttp.ClientSession) -> BotApi:
 @pytest.fixture
 async def polling(driver: TelegramDriver, tmp_path: Path) -> AsyncIterator[Stage]:
     """The program, polling, between the stand-in and a bus of its own."""
-
     async with stage(lambda: nullcontext(driver), tmp_path) as running:
         yield running
 

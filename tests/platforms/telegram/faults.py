@@ -49,15 +49,21 @@ class Faults:
     Attributes:
         held: Methods whose answer does not come until it is set.
         unknown: Methods that this server is too old to know.
+        is_revoked: The token is not valid any more.
     """
 
     planned: deque[Planned] = field(default_factory=deque)
     unknown: set[str] = field(default_factory=set)
     held: dict[str, asyncio.Event] = field(default_factory=dict)
+    is_revoked: bool = False
     raw_answers: deque[tuple[str, int, bytes]] = field(default_factory=deque)
     calls: int = 0
     calls_in_penalty: int = 0
     _closed_until: dict[str, float] = field(default_factory=dict)
+
+    def hold(self, method: str) -> asyncio.Event:
+        """Answer no call of *method* until the event that is returned is set."""
+        return self.held.setdefault(method, asyncio.Event())
 
     def check(self, method: str, params: dict[str, str]) -> Planned | None:
         """Count a call; raise what goes wrong before it is carried out, return what does after."""

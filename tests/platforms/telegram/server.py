@@ -31,6 +31,7 @@ class BotApiServer:
         self._poll_number = 0
         self._runner: web.AppRunner | None = None
         self.webhook_answers: list[int] = []
+        self.conflicts = 0
 
     async def start(self) -> None:
         """Listen on a free port of 127.0.0.1."""
@@ -61,7 +62,7 @@ class BotApiServer:
         self.hosts.add(request.host)
         call = await _read_call(request)
         self.called.append(call.method)
-        if request.match_info["token"] != TOKEN:
+        if request.match_info["token"] != TOKEN or self.faults.is_revoked:
             return _refusal(ApiError(401, "Unauthorized"))
         try:
             return await self._answer(call)
@@ -108,6 +109,7 @@ class BotApiServer:
                 return found
             await self._news(ends_at - now)
             if self._poll_number != number:
+                self.conflicts += 1
                 raise ApiError(
                     409,
                     "Conflict: terminated by other getUpdates request; make sure that only one "
