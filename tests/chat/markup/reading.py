@@ -19,23 +19,26 @@ from sympozium.chat.markup.tree import (
     Table,
 )
 
+_OF_ADDRESSES = frozenset("abcdefghijklmnopqrstuvwxyzABCDEF")
+
 PINGS: Final = {
     Dialect.SLACK: re.compile(r"<[!@#]|@(?:channel|here|everyone)", re.IGNORECASE),
-    Dialect.TELEGRAM: re.compile(r"(?<![A-Za-z0-9_])@\w|tg://"),
+    Dialect.TELEGRAM: re.compile(r"(?<![A-Za-z0-9_])@\w"),
     Dialect.DISCORD: re.compile(r"@(?:everyone|here)|<@[!&]?\d|<#\d", re.IGNORECASE),
     Dialect.MARKDOWN: re.compile(
-        r"<@[!&]?\w|<#\w|<!(?:channel|here|everyone|subteam)|@(?:channel|here|everyone)",
+        r"<@[!&]?[A-Z0-9]|<#[A-Z0-9]|<!(?:channel|here|everyone|subteam)|@(?:channel|here|everyone)",
         re.IGNORECASE,
     ),
 }
 
 
 def letters(text: str) -> str:
-    """Return the letters of *text* in order, but for small ASCII letters.
+    """Return the letters of *text* in order, but for those that addresses are made of.
 
-    Addresses are made of those, and an address is repeated where a link is cut.
+    These are small ASCII letters and A to F, for an address is repeated where a link is cut,
+    and percent-encoded more than once where it is so long that it became text.
     """
-    return "".join(c for c in text if c.isalpha() and not ("a" <= c <= "z"))
+    return "".join(c for c in text if c.isalpha() and c not in _OF_ADDRESSES)
 
 
 def letters_of(blocks: tuple[Block, ...]) -> str:

@@ -79,6 +79,7 @@ def test_nothing_in_a_piece_mentions_anybody(dialect: Dialect, answer: str, limi
         text = piece.text
         if dialect is Dialect.TELEGRAM:
             text = read_telegram(text).text_outside_code
+            assert "tg://" not in text
         assert PINGS[dialect].findall(text) == []
         assert PINGS[dialect].findall(piece.plain) == []
 

@@ -50,6 +50,8 @@ class Mark:
     """Zero-width text that parts it from a mark which was closed right before it."""
     spans_lines: bool = False
     """It stays open at the end of a line."""
+    holds_prefix: bool = False
+    """It is opened before what its first line begins with, not after."""
 
 
 @dataclass(frozen=True, slots=True)

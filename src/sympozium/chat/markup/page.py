@@ -108,8 +108,12 @@ class Page:
         """Write *word* with all that must stand before it; if it does not fit, change nothing."""
         dedent = self._dedent
         starts_line = self.is_blank or bool(self._lines)
-        lead = self._leading()
-        inks = [*lead, *self._openings(starts_line, lead)]
+        wanted = self.wanted[self._written :]
+        inks = self._leading([entry for entry in wanted if entry.mark.holds_prefix])
+        inks += self._openings(
+            [entry for entry in wanted if not entry.mark.holds_prefix],
+            touches=not starts_line and not inks,
+        )
         ink = word.ink
         if starts_line and word.at_line_start:
             ink = Ink(word.at_line_start, ink.plain)
@@ -117,7 +121,7 @@ class Page:
             inks = self._parting(ink)
         inks.append(ink)
         text, plain = "".join(i.text for i in inks), "".join(i.plain for i in inks)
-        closings = [entry.mark.closing for entry in self.wanted[self._written :]]
+        closings = [entry.mark.closing for entry in wanted]
         text_size = self._text_size + self._size(text) + sum(
             self._size(self._lead(closing.text, self.rest)) for closing in closings
         )  # fmt: skip
@@ -140,11 +144,16 @@ class Page:
         self._plains.append(mark.closing.plain)
         self._last, self._closed = "closing", mark
 
-    def _leading(self) -> list[Ink]:
-        """Return the line ends and prefixes, or the gap, before the next word."""
+    def _leading(self, holders: list[Wanted]) -> list[Ink]:
+        """Return the line ends and prefixes, or the gap, before the next word.
+
+        The marks of *holders* stand before the last prefix.
+        """
+        openings = self._openings(holders, touches=False)
         if not self._lines:
             if self.is_blank:
-                return [self._prefix(self.rest)] if self.rest != NO_INK else []
+                rest = [self._prefix(self.rest)] if self.rest != NO_INK else []
+                return openings + rest
             return [Ink(self._gap, self._gap)] if self._gap else []
         lines = self._lines
         if self.is_blank:
@@ -155,9 +164,9 @@ class Page:
                 inks.append(Ink(line.ending + "\n", "\n"))
                 if line.blank is not None:
                     inks += [self._bare_prefix(line.blank), Ink("\n", "\n")]
-            is_last = number == len(lines) - 1
-            inks.append(self._prefix(line.prefix) if is_last else self._bare_prefix(line.prefix))
-        return inks
+            if number < len(lines) - 1:
+                inks.append(self._bare_prefix(line.prefix))
+        return [*inks, *openings, self._prefix(lines[-1].prefix)]
 
     def _prefix(self, prefix: Ink) -> Ink:
         """Return *prefix*, moved left as far as the first line of the page is."""
@@ -172,13 +181,13 @@ class Page:
         moved = self._prefix(prefix)
         return Ink(moved.text.rstrip(), moved.plain.rstrip())
 
-    def _openings(self, starts_line: bool, lead: list[Ink]) -> list[Ink]:
-        """Return the marks to open before the next word, parted from a word they touch."""
+    def _openings(self, wanted: list[Wanted], *, touches: bool) -> list[Ink]:
+        """Return the openings of marks, parted from what stands before them if that *touches*."""
         inks: list[Ink] = []
-        for entry in self.wanted[self._written :]:
+        for entry in wanted:
             again = entry.mark.reopening if entry.was_written else None
             opening = again or entry.mark.opening
-            if not inks and not starts_line and not lead:
+            if touches and not inks:
                 inks.append(Ink(self._parting_before(entry.mark), ""))
             inks.append(Ink(self._lead(opening.text, self.rest), opening.plain))
         return inks

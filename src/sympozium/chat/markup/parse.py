@@ -47,6 +47,19 @@ def parse(markdown: str) -> tuple[Block, ...]:
     return _blocks(iter(tokens), until="")
 
 
+def parse_newest(markdown: str, least_chars: int) -> tuple[tuple[Block, ...], bool]:
+    """Return the last blocks of *markdown*, of *least_chars* or more, and whether that is all.
+
+    The blocks before them cost little time: what stands in their lines is not read.
+    """
+    env = {_LEAST_CHARS: least_chars}
+    tokens = _parser().parse(without_surrogates(markdown), env)
+    return _blocks(iter(tokens), until=""), _IS_CUT not in env
+
+
+_LEAST_CHARS, _IS_CUT = "least_chars", "is_cut"
+
+
 @cache
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": MAX_LEVEL + 4})
@@ -54,6 +67,7 @@ def _parser() -> MarkdownIt:
     parser.inline.ruler.after("text", "bare_url", bare_url)
     parser.block.ruler.before("table", "too_deep", _too_deep)
     parser.core.ruler.before("inline", "too_dense", _too_dense)
+    parser.core.ruler.before("inline", "only_newest", _only_newest)
     return parser
 
 
@@ -77,6 +91,20 @@ def _too_dense(state: StateCore) -> None:
         if token.type == "inline" and token.content.count("[") > MAX_BRACKETS:
             token.type = "text"
             token.children = [Token("text", "", 0, content=token.content)]
+
+
+def _only_newest(state: StateCore) -> None:
+    """Leave out the blocks before the newest, if only those are asked for."""
+    missing = state.env.get(_LEAST_CHARS)
+    if missing is None:
+        return
+    for index in range(len(state.tokens) - 1, 0, -1):
+        token = state.tokens[index]
+        missing -= len(token.content)
+        if missing <= 0 and token.level == 0 and token.nesting >= 0:
+            state.tokens = state.tokens[index:]
+            state.env[_IS_CUT] = True
+            return
 
 
 def _blocks(tokens: Tokens, *, until: str) -> tuple[Block, ...]:

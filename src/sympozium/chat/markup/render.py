@@ -5,7 +5,7 @@ from sympozium.chat.markup.dialect import Dialect
 from sympozium.chat.markup.discord import DiscordWriter
 from sympozium.chat.markup.length import Limit
 from sympozium.chat.markup.neutral import harmless, without_controls, without_surrogates
-from sympozium.chat.markup.parse import parse
+from sympozium.chat.markup.parse import parse, parse_newest
 from sympozium.chat.markup.slack import SlackWriter
 from sympozium.chat.markup.split import Piece, split
 from sympozium.chat.markup.standard import StandardWriter
@@ -19,6 +19,9 @@ _WRITERS: dict[Dialect, Writer] = {
     Dialect.DISCORD: DiscordWriter(),
     Dialect.MARKDOWN: StandardWriter(),
 }
+
+_NEWEST = 4
+"""A preview is made from so many times the characters that it can show: markup takes the rest."""
 
 
 def render(markdown: str, dialect: Dialect, limit: Limit) -> list[Piece]:
@@ -40,7 +43,8 @@ def preview(markdown: str, dialect: Dialect, limit: Limit) -> Piece:
     blank answer gives a blank piece.
     """
     writer = _WRITERS[dialect]
-    elements = newest(compose(parse(markdown), writer, limit), limit)
+    blocks, is_whole = parse_newest(markdown, limit.size * _NEWEST)
+    elements = newest(compose(blocks, writer, limit), limit, is_whole=is_whole)
     pieces = split(elements, limit, is_dedented=writer.traits.is_dedented)
     return pieces[-1] if pieces else Piece("", "")
 

@@ -29,12 +29,13 @@ class _Place:
     rest: Ink
 
 
-def newest(elements: Sequence[Element], limit: Limit) -> Sequence[Element]:
-    """Return the end of a stream as a stream that fits in one piece, whole if it fits.
+def newest(elements: Sequence[Element], limit: Limit, *, is_whole: bool) -> Sequence[Element]:
+    """Return the end of a stream as a stream that fits in one piece; all of it if all fits.
 
-    It begins at a line, or within one if its last line is too long, after an ellipsis.
+    Otherwise, and if the stream was not the whole answer, it begins with an ellipsis, and
+    then with a line, or within one if the last line is too long.
     """
-    if fits(elements, limit):
+    if is_whole and fits(elements, limit):
         return elements
     places = _places(elements)
     start = _start(elements, places, limit)
@@ -46,7 +47,8 @@ def newest(elements: Sequence[Element], limit: Limit) -> Sequence[Element]:
         return [_ELLIPSIS, replace(first, blank=NO_INK), *opened, *elements[start + 1 :]]
     in_block = any(mark.spans_lines for mark in place.marks)
     joint = Line(place.rest, place.rest, blank=NO_INK) if in_block else Gap(" ")
-    return [_ELLIPSIS, joint, *opened, *elements[start:]]
+    rest = elements[start + 1 :] if isinstance(first, Gap) else elements[start:]
+    return [_ELLIPSIS, joint, *opened, *rest]
 
 
 def _places(elements: Sequence[Element]) -> list[_Place]:

@@ -78,7 +78,7 @@ class TelegramWriter:
     def quote(self) -> tuple[str, Mark | None]:
         """Return the tag of a quote."""
         opening, closing = Ink("<blockquote>", ""), Ink("</blockquote>", "")
-        return "", Mark(opening, closing, spans_lines=True)
+        return "", Mark(opening, closing, spans_lines=True, holds_prefix=True)
 
 
 def _tag(name: str) -> Mark:
