@@ -118,7 +118,8 @@ class Api:
         return _json({"id": self._world.guild, "name": "Test", "roles": roles})
 
     async def _roles(self, _request: web.Request) -> web.Response:
-        return _json([{"id": self._world.guild, "permissions": str(self.permissions)}])
+        everyone = {"id": self._world.guild, "permissions": str(self.permissions)}
+        return _json([everyone, *self._world.server_roles])
 
     async def _channels(self, _request: web.Request) -> web.Response:
         rooms = [room for room in self._world.rooms.values() if room.type == TEXT]

@@ -44,6 +44,7 @@ class DiscordDriver:
         self.gateway = GatewayStand(self.world, TOKEN, self.faults.counts)
         self.api = Api(self.world, self.faults, TOKEN)
         self.port = 0
+        self.more_env: dict[str, str] = {}
         self.fetched: list[str] = []
 
     @property
@@ -53,6 +54,7 @@ class DiscordDriver:
             "DISCORD_BOT_TOKEN": TOKEN,
             "SYMPOZIUM_API_URL": f"http://127.0.0.1:{self.port}",
             "SYMPOZIUM_GATEWAY_URL": f"ws://127.0.0.1:{self.port}/gateway",
+            **self.more_env,
         }
 
     @property

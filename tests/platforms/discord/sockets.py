@@ -36,12 +36,14 @@ class Socket:
         self.ws = ws
         self.request = request
         self.queue: asyncio.Queue[Json | str | int | None] = asyncio.Queue()
+        self.was_closed_here = False
         self._deflate = zlib.compressobj()
 
     async def send_loop(self) -> None:
         """Send what is queued: an event, a raw text, or a close code."""
         while (item := await self.queue.get()) is not None:
             if isinstance(item, int):
+                self.was_closed_here = True
                 await self.ws.close(code=item)
                 return
             text = item if isinstance(item, str) else json.dumps(item)
@@ -70,11 +72,12 @@ class GatewayStand:
         self.identified = 0
         self.resumed = 0
         self.paths: list[str] = []
+        self.connections = asyncio.Event()
         self.heartbeat_ms = 41_250
         self.refuses_resume = False
         self.is_silent = False
         self.close_identify_with = 0
-        self.is_away = False
+        self.away_times = 0
         self.resume_url = PLATFORMS_RESUME_URL
         world.dispatch = self.dispatch
 
@@ -99,7 +102,9 @@ class GatewayStand:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Serve one connection."""
         self.paths.append(request.path_qs)
-        if self.is_away:
+        self.connections.set()
+        if self.away_times:
+            self.away_times -= 1
             return web.Response(status=503)
         assert request.query.get("compress") == "zlib-stream", request.path_qs
         assert request.query.get("v") == "10", request.path_qs
@@ -190,7 +195,7 @@ class GatewayStand:
         for session in list(self.sessions.values()):
             if session.socket is socket:
                 session.socket = None
-                if socket.ws.close_code in {1000, 1001}:
+                if not socket.was_closed_here and socket.ws.close_code in {1000, 1001}:
                     del self.sessions[session.id]
 
     def _ready(self, session: Session) -> Json:
@@ -213,6 +218,6 @@ class GatewayStand:
             "joined_at": now(),
             "channels": [room.as_json() for room in rooms if room.type == TEXT],
             "threads": [room.as_json() for room in rooms if room.is_thread],
-            "roles": [],
+            "roles": self._world.server_roles,
             "members": [],
         }

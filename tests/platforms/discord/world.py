@@ -70,6 +70,7 @@ class World:
     files: dict[str, bytes] = field(default_factory=dict)
     reactions: dict[str, set[str]] = field(default_factory=dict)
     whispers: dict[str, Whisper] = field(default_factory=dict)
+    server_roles: list[Json] = field(default_factory=list)
     commands: list[Json] = field(default_factory=list)
     command_writes: int = 0
     typings: list[str] = field(default_factory=list)
@@ -92,7 +93,13 @@ class World:
     @property
     def bot_user(self) -> Json:
         """The bot, as others see it."""
-        return {"id": self.bot, "username": BOT_NAME, "discriminator": "0001", "bot": True, "avatar": None}
+        return {
+            "id": self.bot,
+            "username": BOT_NAME,
+            "discriminator": "0001",
+            "bot": True,
+            "avatar": None,
+        }
 
     def channel(self, name: str) -> Room:
         """Return a channel of the server, which is made where there is none of that name."""
