@@ -133,3 +133,20 @@ async def test_answers_of_a_conversation_come_in_order_and_others_do_not_wait(
     await channel.settled(11)
     assert platform.texts("c1") == [f"answer {one.id}" for one in mine]
     assert platform.calls_in_penalty == 0
+
+
+async def test_a_penalty_outlives_the_channel_that_earned_it(channel: Stage) -> None:
+    one, platform = asked("m1"), channel.platform
+    await channel.accept(one)
+    await channel.settled(1)
+    platform.fail("edit", PlatformBusyError("busy", retry_after_s=6.0))
+    await channel.finish(one, "the answer")
+    await channel.desk.until(lambda: "busy:chat:c1" in channel.desk.notes)
+    await channel.crash()
+    channel.start()
+    await channel.settled(2)
+    assert platform.texts() == ["the answer"]
+    assert platform.calls_in_penalty == 0
+    await channel.crash()
+    channel.start()
+    await channel.desk.until(lambda: "busy:chat:c1" not in channel.desk.notes)

@@ -133,6 +133,15 @@ class Budget:
         closed = line.pace.closed_until if line is not None else 0.0
         return max(0.0, closed - self._now(), self._overall.closed_until - self._now())
 
+    def close(self, chat: str, for_s: float) -> None:
+        """Call nothing in *chat* for so long, and less often afterwards."""
+        self._line(chat).pace.close(self._now() + for_s)
+        self._place(chat)
+
+    def close_all(self, for_s: float) -> None:
+        """Call nothing at all for so long, and less often afterwards."""
+        self._overall.close(self._now() + for_s)
+
     def ended(self, chat: str, calls: tuple[Call, Call], error: BaseException | None) -> None:
         """Note how a call ended; called by its `Turn`."""
         now = self._now()
@@ -140,8 +149,8 @@ class Budget:
         for call in calls:
             call.ended_at = now
         if isinstance(error, PlatformBusyError):
-            pace = self._overall if error.is_overall else line.pace
-            pace.close(now + max(0.0, error.retry_after_s) + PENALTY_EXTRA_S)
+            for_s = max(0.0, error.retry_after_s) + PENALTY_EXTRA_S
+            self.close_all(for_s) if error.is_overall else self.close(chat, for_s)
         elif error is None:
             line.pace.taken()
             self._overall.taken()

@@ -16,6 +16,7 @@ from sympozium.chat.platform import Mark, Target
 from sympozium.chat.progress import CLOCK_AFTER_S, Sight
 from sympozium.chat.reactions import Marks, Outcome
 from sympozium.chat.records import Followed, Record, Records
+from sympozium.chat.tasks import ended
 from sympozium.chat.voice import Cosmetic, Voice
 from sympozium.contract.envelope import decode
 from sympozium.contract.errors import PermanentError, TransientError
@@ -229,7 +230,7 @@ class Following:
             return False
         follower, task = followed
         is_late = await follower.end()
-        task.cancel()
+        await ended(task)
         return is_late
 
     async def _run(self, follower: Follower) -> None:
@@ -238,7 +239,6 @@ class Following:
         except Exception:  # a bug in showing progress must not stop the answers
             log.exception("progress is not shown", extra={"action": "drop"})
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Follow nothing any more."""
-        for _, task in list(self._followers.values()):
-            task.cancel()
+        await ended(*(task for _, task in self._followers.values()))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sympozium.bus.ports import Delivery
+from sympozium.chat.tasks import ended
 from sympozium.contract.errors import TransientError
 from sympozium.contract.messages import OutboundMessage
 from sympozium.contract.names import ConversationId
@@ -94,11 +95,7 @@ class Lanes:
             lane.changed.set()
         if tasks:
             await asyncio.wait(tasks, timeout=grace_s)
-        for task in tasks:
-            task.cancel()
-        self._holding.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await ended(self._holding, *tasks)
         with contextlib.suppress(TransientError):  # then it comes again when its time is over
             for _, item in sorted(self._items.items()):
                 await item.delivery.retry(after_s=0)

@@ -27,6 +27,8 @@ async def post_placeholder(
     """
     if record.post or record.is_ended or not voice.capabilities.can_edit:
         return False
+    if voice.budget.closed_for_s(voice.platform.chat_of(target)) > PATIENCE_S:
+        return False
     until = datetime.now(UTC) + timedelta(seconds=PATIENCE_S)
     showing = Showing(voice, target, record, until, again=again, urgency=Urgency.START)
     shown = Shown(

@@ -23,6 +23,7 @@ from sympozium.chat.reactions import Outcome
 from sympozium.chat.records import Followed, Records
 from sympozium.chat.restart import Restart
 from sympozium.chat.standing import Standing
+from sympozium.chat.tasks import ended
 from sympozium.chat.voice import Cosmetic, Voice
 from sympozium.contract.envelope import decode_payload, open_envelope
 from sympozium.contract.errors import PermanentError, TransientError
@@ -58,14 +59,15 @@ class Outbound:
         self._office = office
         self._metrics = office.health.metrics
         self._standing = Standing(office.desk, office.health)
-        self._voice = Voice(platform, self._standing, self._metrics)
+        self._voice = Voice(platform, office.desk, self._standing, self._metrics)
         self._records = Records(office.desk)
         self._ending = Ending(self._voice, self._records, office.files)
 
     @property
     def loops(self) -> tuple[Loop, ...]:
         """What has to run for it."""
-        return self.outbox_loop, self.marks_loop, self._standing.say_loop
+        keep_loop = self._voice.penalties.keep_loop
+        return self.outbox_loop, self.marks_loop, self._standing.say_loop, keep_loop
 
     async def outbox_loop(self, stop: asyncio.Event) -> None:
         """Settle deliveries until *stop* is set: in order within each conversation."""
@@ -79,9 +81,9 @@ class Outbound:
             self._lanes = Lanes(self._settle, self._restart.hold_for, group)
             reading = group.create_task(self._read())
             await stop.wait()
-            reading.cancel()
+            await ended(reading)
             await self._lanes.stop(GRACE_S)
-            self._following.stop()
+            await self._following.stop()
 
     async def marks_loop(self, stop: asyncio.Event) -> None:
         """Show the reactions that are wanted, until *stop* is set."""
@@ -95,6 +97,7 @@ class Outbound:
         return await self._voice.offer(target, Cosmetic.MARK, lambda: platform.mark(target, mark))
 
     async def _read(self) -> None:
+        await self._voice.penalties.restore()
         for one in await self._restart.unfinished():
             await self._follow_again(one.target, one.followed)
         settings = self._office.settings

@@ -6,13 +6,17 @@ on when there is room. Only the newest state is kept: who is late shows the last
 
 import asyncio
 import contextlib
+import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 
 from sympozium.chat.platform import Mark, Target
+from sympozium.chat.tasks import ended
 from sympozium.contract.names import MessageId
+
+log = logging.getLogger(__name__)
 
 MAX_REMEMBERED = 4096
 """Messages whose reaction is known; of older ones the reaction stays as it is."""
@@ -21,6 +25,9 @@ LOOK_AGAIN_S = 0.5
 """How often is looked for room for what had none."""
 
 MAX_FAILURES = 5
+
+GRACE_S = 1.0
+"""How long the last reactions may take when the program stops."""
 
 _RANK = {Mark.STORED: 1, Mark.RUNNING: 2, Mark.DONE: 3, Mark.FAILED: 3, Mark.NONE: 3}
 
@@ -66,6 +73,7 @@ class Marks:
     def __init__(self) -> None:
         self._reactions: OrderedDict[MessageId, _Reaction] = OrderedDict()
         self._open: OrderedDict[MessageId, None] = OrderedDict()
+        self._showing: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
 
     def stored(self, target: Target) -> None:
@@ -90,7 +98,9 @@ class Marks:
         async with asyncio.TaskGroup() as group:
             looking = group.create_task(self._look(show, group))
             await stop.wait()
-            looking.cancel()
+            if self._showing:
+                await asyncio.wait(self._showing, timeout=GRACE_S)
+            await ended(looking, *self._showing)
 
     async def _look(self, show: ShowMark, group: asyncio.TaskGroup) -> None:
         while True:
@@ -99,13 +109,19 @@ class Marks:
                 reaction = self._reactions[message_id]
                 if reaction.is_open:
                     reaction.is_busy = True
-                    group.create_task(self._show(message_id, reaction, show))
+                    task = group.create_task(self._show(message_id, reaction, show))
+                    self._showing.add(task)
+                    task.add_done_callback(self._showing.discard)
             self._open.clear()
             await self._wake.wait()
 
     async def _show(self, message_id: MessageId, reaction: _Reaction, show: ShowMark) -> None:
         mark = reaction.wanted
-        outcome = await show(reaction.target, mark)
+        try:
+            outcome = await show(reaction.target, mark)
+        except Exception:  # a bug with one reaction must not stop the answers
+            log.exception("reaction not shown", extra={"action": "drop"})
+            outcome = Outcome.OFF
         if outcome is Outcome.SHED:
             await asyncio.sleep(LOOK_AGAIN_S)
         elif outcome is Outcome.LOST and reaction.failures < MAX_FAILURES:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sympozium.chat.desk import Desk
 from sympozium.chat.health import STARTING, Health
+from sympozium.chat.tasks import ended
 from sympozium.contract.errors import PermanentError, TransientError
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class Standing:
         async with asyncio.TaskGroup() as group:
             telling = group.create_task(self._tell())
             await stop.wait()
-            telling.cancel()
+            await ended(telling)
 
     async def _tell(self) -> None:
         loop = asyncio.get_running_loop()

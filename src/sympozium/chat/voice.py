@@ -14,6 +14,7 @@ from typing import TypeVar
 from sympozium.chat.breaker import Breaker
 from sympozium.chat.budget import Budget, Turn, Urgency
 from sympozium.chat.capabilities import Capabilities
+from sympozium.chat.desk import Desk
 from sympozium.chat.errors import (
     AccountRefusedError,
     ChatClosedError,
@@ -23,6 +24,7 @@ from sympozium.chat.errors import (
     ThreadGoneError,
 )
 from sympozium.chat.metrics import Counted, Metrics
+from sympozium.chat.penalties import Penalties
 from sympozium.chat.platform import Platform, Target
 from sympozium.chat.reactions import Outcome
 from sympozium.chat.standing import Standing
@@ -52,9 +54,12 @@ class Cosmetic(Enum):
 class Voice:
     """A platform within its budget."""
 
-    def __init__(self, platform: Platform, standing: Standing, metrics: Metrics) -> None:
+    def __init__(
+        self, platform: Platform, desk: Desk, standing: Standing, metrics: Metrics
+    ) -> None:
         self.platform = platform
         self.budget = Budget(platform.capabilities.per_chat, platform.capabilities.overall)
+        self.penalties = Penalties(desk, self.budget)
         self._standing = standing
         self._metrics = metrics
         self._breaker = Breaker()
@@ -114,7 +119,7 @@ class Voice:
             self._metrics.add(Counted.COSMETICS_SHED)
             return Outcome.SHED
         try:
-            await self._counted(turn, attempt)
+            await self._counted(chat, turn, attempt)
         except PlatformBusyError:
             return Outcome.SHED
         except TransientError:
@@ -133,8 +138,9 @@ class Voice:
     ) -> T:
         is_try = await self._breaker.passage()
         try:
-            turn = await self.budget.turn(self.platform.chat_of(target), urgency)
-            answer = await self._counted(turn, lambda: attempt(again))
+            chat = self.platform.chat_of(target)
+            turn = await self.budget.turn(chat, urgency)
+            answer = await self._counted(chat, turn, lambda: attempt(again))
         except AccountRefusedError as error:
             self._breaker.refused()
             self._standing.refused(error.reason, str(error))
@@ -150,13 +156,14 @@ class Voice:
         self._standing.taken()
         return answer
 
-    async def _counted(self, turn: Turn, call: Callable[[], Awaitable[T]]) -> T:
+    async def _counted(self, chat: str, turn: Turn, call: Callable[[], Awaitable[T]]) -> T:
         self._metrics.add(Counted.CALLS)
         try:
             with turn:
                 return await call()
-        except PlatformBusyError:
+        except PlatformBusyError as error:
             self._metrics.add(Counted.CALLS_REFUSED_BUSY)
+            self.penalties.note(chat, error)
             raise
         except (TransientError, PermanentError):
             self._metrics.add(Counted.CALLS_FAILED)
