@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sympozium.contract.resources import AGENT_RUNS, CHANNELS
+from sympozium.contract.resources import AGENT_RUNS, CHANNELS, Object
 from sympozium.kube.client import Kube
 from tests.fixtures.chat import Person, ServerSentEvent
 from tests.fixtures.system import ScriptedModel, System
@@ -30,6 +30,13 @@ async def until(events: AsyncIterator[ServerSentEvent], *types: str) -> ServerSe
     raise AssertionError("the stream ended")
 
 
+async def runs_of(kube: Kube, conversation: str) -> list[Object]:
+    runs = (await kube.list(AGENT_RUNS, "default")).items
+    return [
+        run for run in runs if (run["spec"].get("source") or {}).get("conversation") == conversation
+    ]
+
+
 @pytest.mark.timeout(90)
 async def test_a_message_handed_to_the_agent_at_work_is_answered_by_it(
     person: Person, model: ScriptedModel, kube: Kube, steering: None
@@ -45,8 +52,7 @@ async def test_a_message_handed_to_the_agent_at_work_is_answered_by_it(
     assert final.data["text"] == "one two three four five six\n\nseven"
     assert joined.type == "joined"
     assert joined.data == {"message_id": second, "answered_with": first}
-    runs = (await kube.list(AGENT_RUNS, "default")).items
-    (run,) = [one for one in runs if one["spec"]["source"]["conversation"] == "steered"]
+    (run,) = await runs_of(kube, "steered")
     assert run["status"]["absorbed"] == [second]
 
 
@@ -76,7 +82,6 @@ async def test_a_file_that_the_agent_attached_comes_with_the_answer(
         final = await until(events, *ENDS)
     named = {"name": "pods.csv", "media_type": "text/csv", "size_bytes": 3}
     assert final.data["files"] == [named]
-    runs = (await kube.list(AGENT_RUNS, "default")).items
-    (run,) = [one for one in runs if one["spec"]["source"]["conversation"] == "attached"]
+    (run,) = await runs_of(kube, "attached")
     (file,) = run["status"]["files"]
     assert (file["name"], file["owner"]) == ("pods.csv", run["metadata"]["uid"])
