@@ -1,6 +1,7 @@
 """What people read when they ask the system and not an agent.
 
-Plain text of a few lines, without anything that some platform's markup would act on.
+A sentence or a list, which reads as well where nobody makes a list of it, without
+anything else that some platform's markup would act on.
 """
 
 from collections.abc import Sequence
@@ -36,11 +37,11 @@ def help_text(unknown: str = "") -> str:
     """Return what can be asked for; with *unknown*, that there is no such command."""
     begin = f"There is no command {quoted(unknown)}. " if unknown else ""
     lines = [
-        f"{command.name}{f' ({command.argument})' if command.argument else ''}: "
+        f"- {command.name}{f' ({command.argument})' if command.argument else ''}: "
         f"{command.description}"
         for command in COMMANDS
     ]
-    return f"{begin}What can be asked for:\n" + "\n".join(lines)
+    return f"{begin}What can be asked for:\n\n" + "\n".join(lines)
 
 
 def stopped(run_names: Sequence[RunName], waiting: int) -> str:
@@ -57,7 +58,9 @@ def status(at_work: Sequence[AtWork], waiting: int) -> str:
     if waiting:
         wait = _count(waiting, "message waits", "messages wait")
         lines.append(f"{wait} for their turn." if waiting > 1 else f"{wait} for its turn.")
-    return "\n".join(lines) if lines else NOTHING_TO_STOP
+    if len(lines) > 1:
+        return "\n".join(f"- {line}" for line in lines)
+    return lines[0] if lines else NOTHING_TO_STOP
 
 
 def cost(usage: Usage) -> str:
