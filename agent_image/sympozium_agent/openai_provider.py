@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from sympozium.contract.limits import MAX_RESULT_BYTES
-from sympozium.contract.messages import Role
 from sympozium.contract.run_events import Usage
 from sympozium_agent.lean_imports import unused_hidden
 from sympozium_agent.model_errors import PROXY_TROUBLES
@@ -27,7 +26,6 @@ from sympozium_agent.provider import (
 )
 
 with unused_hidden():
-    import anyio
     import httpcore2  # noqa: F401 - loaded with the first client otherwise, in every container
     import httpx2
     import openai
@@ -224,20 +222,10 @@ async def open_provider(
             base_url=base_url, api_key="none", max_retries=0, timeout=timeout, http_client=http
         ) as client,
     ):
+        # For a header that nobody here reads it would find out in a thread, and a second one
+        # would then end the first.
+        client._platform = "Linux"
         yield OpenAIProvider(client, model)
-
-
-async def warm_up() -> None:
-    """Do once, without a network, what is slow the first time: for a parent that forks agents."""
-    chunk = b'data: {"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}\n\n'
-    transport = httpx2.MockTransport(
-        lambda _: httpx2.Response(200, headers={"Content-Type": "text/event-stream"}, content=chunk)
-    )
-    async with open_provider(
-        "http://127.0.0.1/v1", "none", idle_timeout_s=1, transport=transport
-    ) as provider:
-        await provider.ask([Said(Role.USER, "x")], [], lambda _: None)
-    anyio.Event()  # loads anyio's back end, which the first real connection would
 
 
 def _message(turn: Turn) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 import json
 import subprocess
 import sys
+import threading
 from typing import Any
 
 import httpx2
 import pytest
 
 from sympozium.contract.messages import Role
-from sympozium_agent.openai_provider import open_provider, warm_up
+from sympozium_agent.openai_provider import open_provider
 from sympozium_agent.provider import (
     Answer,
     ModelCallError,
@@ -22,6 +23,7 @@ from sympozium_agent.provider import (
     Trouble,
     Turn,
 )
+from sympozium_agent.rehearsal import warm_up
 
 
 def chunk(delta: Any = None, finish_reason: str | None = None, **more: Any) -> Any:
@@ -138,8 +140,10 @@ async def test_every_turn_is_told_as_the_protocol_has_it() -> None:
     assert asked["stream_options"] == {"include_usage": True}
 
 
-async def test_the_warm_up_needs_no_network() -> None:
+async def test_a_rehearsal_needs_no_network_and_leaves_no_thread() -> None:
+    before = threading.active_count()
     await warm_up()
+    assert threading.active_count() == before
 
 
 def test_programs_start_without_large_libraries_they_do_not_use_and_without_threads() -> None:

@@ -1,5 +1,6 @@
 """What a skill's tools are called and take: the agent offers it, the tool runner holds it."""
 
+import functools
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -39,12 +40,17 @@ class ToolSpec:
     arguments: type[Arguments]
 
     def parameters(self) -> dict[str, Any]:
-        """Return the JSON schema of its arguments."""
-        _, components = msgspec.json.schema_components([self.arguments])
-        schema = dict(components[self.arguments.__name__])
-        schema.pop("title", None)
-        schema.pop("description", None)
-        return schema
+        """Return the JSON schema of its arguments. It is the same object each time."""
+        return _schema(self.arguments)
+
+
+@functools.cache
+def _schema(arguments: type[Arguments]) -> dict[str, Any]:
+    _, components = msgspec.json.schema_components([arguments])
+    schema = dict(components[arguments.__name__])
+    schema.pop("title", None)
+    schema.pop("description", None)
+    return schema
 
 
 @dataclass(frozen=True)
