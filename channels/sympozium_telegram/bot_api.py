@@ -5,6 +5,7 @@ address, and the address holds the token. This one lets no address out, follows 
 redirection and asks no proxy: with `SYMPOZIUM_API_URL` set nothing is called elsewhere.
 """
 
+import io
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -208,7 +209,8 @@ def _form(request_data: RequestData | None) -> aiohttp.FormData:
     for name, value in request_data.json_parameters.items():
         form.add_field(name, value)
     for name, (filename, content, media_type) in request_data.multipart_data.items():
-        form.add_field(name, content, filename=filename, content_type=media_type)
+        body = io.BytesIO(content) if isinstance(content, bytes) else content
+        form.add_field(name, body, filename=filename, content_type=media_type)
     return form
 
 

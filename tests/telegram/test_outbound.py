@@ -241,7 +241,7 @@ async def test_a_file_is_sent_whole_and_a_picture_as_a_photo(
     telegram: Telegram, driver: TelegramDriver
 ) -> None:
     target = await asked(driver, HERE)
-    data = bytes(range(256)) * 4096
+    data = bytes(range(256)) * 12_000
     await telegram.upload(target, Attachment("a.bin", "x/y", data), key="k", again=False)
     await telegram.upload(target, Attachment("b.png", "image/png", data), key="k", again=False)
     assert [one.files for one in driver.seen(HERE)] == [("a.bin",), ("b.png",)]
