@@ -65,11 +65,16 @@ class Fault:
 
 @dataclass
 class Law:
-    """What the platform allows, kept strictly: more is refused, and calling on is remembered."""
+    """What the platform allows, kept strictly: more is refused, and calling on is remembered.
+
+    Attributes:
+        told_at: When the bot knows at the latest that it is closed.
+    """
 
     rates: tuple[Rate, ...]
     calls: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
     closed_until: float = 0.0
+    told_at: float = 0.0
 
     def broken_until(self, now: float) -> float:
         """Return until when a call now is refused; 0: it is not."""
@@ -84,9 +89,17 @@ class Law:
 class StandIn:
     """One bot account. A conversation is `<chat>` or `<chat>:<thread>`."""
 
-    def __init__(self, capabilities: Capabilities = CAPABILITIES, *, takes_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        capabilities: Capabilities = CAPABILITIES,
+        *,
+        delay: Callable[[], float] = lambda: 0.0,
+        longest_delay_s: float = 0.0,
+    ) -> None:
+        """Take what it can do, and how long a request and an answer are under way."""
         self._capabilities = capabilities
-        self._takes_s = takes_s
+        self._delay = delay
+        self._longest_delay_s = longest_delay_s
         self._numbers = itertools.count(1)
         self._posts: dict[PostId, Seen] = {}
         self._by_key: dict[str, PostId] = {}
@@ -103,7 +116,10 @@ class StandIn:
         self.signals: list[str] = []
         self.statuses: list[str] = []
         self.calls: list[str] = []
-        self.busy_answers = 0
+        self.misfortune: Callable[[], Exception | None] | None = None
+        """Asked at every call whether it fails."""
+        self.accepted = 0
+        self.avoidable_refusals = 0
         self.calls_in_penalty = 0
 
     @property
@@ -222,20 +238,28 @@ class StandIn:
         """Do one call, unless the law or a fault stands against it."""
         self.calls.append(method)
         self._told()
-        self._obey(self.chat_of(target))
+        started_at = asyncio.get_running_loop().time()
+        await asyncio.sleep(self._delay())
+        self._obey(self.chat_of(target), started_at)
         if method in self._blocked:
             await self._blocked[method].wait()
-        await asyncio.sleep(self._takes_s)
         if method != "mark" and target.conversation in self.gone_threads and not target.in_chat:
             raise ThreadGoneError("cannot show a message: the thread is gone")
-        fault = self._faults[method].popleft() if self._faults[method] else None
+        try:
+            return await self._done(method, target, do)
+        except PlatformBusyError as error:
+            self._punish(self._law(self.chat_of(target), error), error.retry_after_s)
+            raise
+        finally:
+            await asyncio.sleep(self._delay())
+
+    async def _done(self, method: str, target: Target, do: Callable[[], T]) -> T:
+        fault = self._next_fault(method)
         if fault is not None and not fault.is_done:
             if fault.is_late:
-                self._late.append(lambda: _done(do))
-            self._told()
-            self._punish(self.chat_of(target), fault.error)
+                self._late.append(lambda: _quietly(do))
             raise fault.error
-        is_step = self.step is not None and method in {"post", "edit", "upload", "remove"}
+        is_step = method in {"post", "edit", "upload", "remove"}
         if self.step is not None and is_step:
             await self.step(target.message_id)
         answer = do()
@@ -246,28 +270,40 @@ class StandIn:
             raise fault.error
         return answer
 
-    def _obey(self, chat: str) -> None:
-        now = asyncio.get_running_loop().time()
-        law = self._chats.setdefault(chat, Law(self._capabilities.per_chat))
-        for one, is_overall in ((law, False), (self._overall, True)):
-            if now < one.closed_until:
-                self.calls_in_penalty += 1
-            broken_until = max(one.broken_until(now), one.closed_until)
-            if broken_until > now:
-                self.busy_answers += 1
-                one.closed_until = broken_until
-                raise PlatformBusyError(
-                    "busy", retry_after_s=broken_until - now, is_overall=is_overall
-                )
-        for one in (law, self._overall):
-            one.calls.append(now)
+    def _next_fault(self, method: str) -> Fault | None:
+        if self._faults[method]:
+            return self._faults[method].popleft()
+        error = self.misfortune() if self.misfortune is not None else None
+        return Fault(error) if error is not None else None
 
-    def _punish(self, chat: str, error: Exception) -> None:
-        """Begin the penalty that an error speaks of."""
-        if isinstance(error, PlatformBusyError):
-            law = self._overall if error.is_overall else self._chats[chat]
-            now = asyncio.get_running_loop().time()
-            law.closed_until = max(law.closed_until, now + error.retry_after_s)
+    def _obey(self, chat: str, started_at: float) -> None:
+        """Refuse what is more than allowed; a caller may not know yet that it is closed."""
+        now = asyncio.get_running_loop().time()
+        laws = ((self._overall, True), (self._chats.setdefault(chat, self._new_law()), False))
+        for law, is_overall in laws:
+            broken_until = law.broken_until(now)
+            if now < law.closed_until and started_at > law.told_at:
+                self.calls_in_penalty += 1
+            elif now >= law.closed_until and broken_until > now:
+                self.avoidable_refusals += 1
+            until = max(broken_until, law.closed_until)
+            if until > now:
+                self._punish(law, until - now)
+                raise PlatformBusyError("busy", retry_after_s=until - now, is_overall=is_overall)
+        for law, _ in laws:
+            law.calls.append(now)
+        self.accepted += 1
+
+    def _law(self, chat: str, error: PlatformBusyError) -> Law:
+        return self._overall if error.is_overall else self._chats[chat]
+
+    def _punish(self, law: Law, for_s: float) -> None:
+        now = asyncio.get_running_loop().time()
+        law.closed_until = max(law.closed_until, now + for_s)
+        law.told_at = now + 2 * self._longest_delay_s
+
+    def _new_law(self) -> Law:
+        return Law(self._capabilities.per_chat)
 
     def _check(self, shown: Shown) -> None:
         text = shown.piece.plain if shown.is_plain else shown.piece.text
@@ -310,6 +346,6 @@ class StandIn:
         self._changed.set()
 
 
-def _done(do: Callable[[], object]) -> None:
+def _quietly(do: Callable[[], object]) -> None:
     with contextlib.suppress(PostGoneError):
         do()

