@@ -208,7 +208,10 @@ class _Composer:
     def _aligned_table(self, block: Table) -> None:
         head, rows = self._aligned(block)
         mark = self._fence_mark("", "\n".join([*head, *rows]))
-        again = "".join(harmless_code(line, self.writer.traits.dialect) + "\n" for line in head)
+        again = "".join(
+            self.writer.in_fence(harmless_code(line, self.writer.traits.dialect)) + "\n"
+            for line in head
+        )
         reopening = joined(mark.opening, Ink(self.writer.code(again), self.writer.plain(again)))
         if self.lines.fits(reopening, mark.closing):
             mark = replace(mark, reopening=reopening)

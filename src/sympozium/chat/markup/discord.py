@@ -20,7 +20,7 @@ from sympozium.chat.markup.tree import SpanKind
 from sympozium.chat.markup.writer import Traits
 
 _SYMBOLS = {SpanKind.BOLD: "**", SpanKind.ITALIC: "*", SpanKind.STRIKE: "~~"}
-_FENCE = re.compile(r"``(?=`)")
+_FENCE = re.compile(r"`(?=``)")
 _DEEPEST_HEADING = 3
 
 
@@ -48,8 +48,12 @@ class DiscordWriter:
         return text
 
     def code(self, text: str) -> str:
-        """Return *text*, three backticks in a row parted, which would end the block."""
-        return _FENCE.sub("``" + WORD_JOINER, text)
+        """Return *text* as it is."""
+        return text
+
+    def in_fence(self, line: str) -> str:
+        """Return *line*, three backticks in a row parted."""
+        return _FENCE.sub("`" + WORD_JOINER, line)
 
     def span(self, kind: SpanKind) -> Mark:
         """Return one or two characters."""

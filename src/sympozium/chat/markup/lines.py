@@ -75,7 +75,7 @@ class LineWriter:
 
     def code_line(self, line: str) -> Iterator[Element]:
         """Yield one line of a block of code, spaces and all; a long one can be cut at spaces."""
-        line = harmless_code(line, self.writer.traits.dialect)
+        line = self.writer.in_fence(harmless_code(line, self.writer.traits.dialect))
         whole = self._code_word(line)
         if measure(whole.ink.text, self.limit.unit) <= self.limit.size // LONGEST_MARK:
             yield whole
@@ -95,7 +95,9 @@ class LineWriter:
 
     def _word(self, word: str) -> Word:
         written = self.writer.word(word)
-        at_line_start = self.writer.word_at_line_start(word)
+        # No letter begins a heading, a list or a quote.
+        is_letter = word[0].isalpha()
+        at_line_start = written if is_letter else self.writer.word_at_line_start(word)
         return Word(
             Ink(written, self.writer.plain(word)),
             at_line_start if at_line_start != written else "",

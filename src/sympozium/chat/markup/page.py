@@ -106,9 +106,25 @@ class Page:
 
     def word(self, word: Word) -> bool:
         """Write *word* with all that must stand before it; if it does not fit, change nothing."""
+        if self._last == "word" and not self._lines and self._written == len(self.wanted):
+            # Nearly every word: nothing but a gap stands before it.
+            ink = word.ink
+            return self._write(self._gap + ink.text, self._gap + ink.plain, [])
         dedent = self._dedent
-        starts_line = self.is_blank or bool(self._lines)
         wanted = self.wanted[self._written :]
+        inks = self._before(word, wanted)
+        text, plain = "".join(i.text for i in inks), "".join(i.plain for i in inks)
+        if not self._write(text, plain, [entry.mark.closing for entry in wanted]):
+            self._dedent = dedent
+            return False
+        if wanted:
+            self.wanted = [Wanted(entry.mark, was_written=True) for entry in self.wanted]
+            self._written = len(self.wanted)
+        return True
+
+    def _before(self, word: Word, wanted: list[Wanted]) -> list[Ink]:
+        """Return all that must stand before *word*, with the marks of *wanted*, and the word."""
+        starts_line = self.is_blank or bool(self._lines)
         inks = self._leading([entry for entry in wanted if entry.mark.holds_prefix])
         inks += self._openings(
             [entry for entry in wanted if not entry.mark.holds_prefix],
@@ -117,24 +133,20 @@ class Page:
         ink = word.ink
         if starts_line and word.at_line_start:
             ink = Ink(word.at_line_start, ink.plain)
-        if not inks:
-            inks = self._parting(ink)
-        inks.append(ink)
-        text, plain = "".join(i.text for i in inks), "".join(i.plain for i in inks)
-        closings = [entry.mark.closing for entry in wanted]
-        text_size = self._text_size + self._size(text) + sum(
-            self._size(self._lead(closing.text, self.rest)) for closing in closings
-        )  # fmt: skip
-        plain_size = self._plain_size + self._size(plain + "".join(c.plain for c in closings))
-        if max(text_size, plain_size) > self.limit.size:
-            self._dedent = dedent
+        return [*(inks or self._parting(ink)), ink]
+
+    def _write(self, text: str, plain: str, closings: list[Ink]) -> bool:
+        """Write *text* if it fits with *closings*, which are owed from now on."""
+        text_size = self._text_size + self._size(text)
+        plain_size = self._plain_size + self._size(plain)
+        for closing in closings:
+            text_size += self._size(self._lead(closing.text, self.rest))
+            plain_size += self._size(closing.plain)
+        if text_size > self.limit.size or plain_size > self.limit.size:
             return False
         self._texts.append(text)
         self._plains.append(plain)
         self._text_size, self._plain_size = text_size, plain_size
-        if closings:
-            self.wanted = [Wanted(entry.mark, was_written=True) for entry in self.wanted]
-            self._written = len(self.wanted)
         self._lines, self._gap, self._last = [], "", "word"
         return True
 

@@ -51,8 +51,12 @@ class StandardWriter:
         return text
 
     def code(self, text: str) -> str:
-        """Return *text*; only a very long row of backticks is parted."""
-        return _LONG_RUN.sub(r"\g<0>" + WORD_JOINER, text)
+        """Return *text* as it is."""
+        return text
+
+    def in_fence(self, line: str) -> str:
+        """Return *line*; only a row of backticks that is too long for a fence is parted."""
+        return _LONG_RUN.sub(r"\g<0>" + WORD_JOINER, line)
 
     def span(self, kind: SpanKind) -> Mark:
         """Return one or two characters."""

@@ -46,6 +46,10 @@ class TelegramWriter:
         """Return *text* with entities."""
         return escape(text, quote=False)
 
+    def in_fence(self, line: str) -> str:
+        """Return *line* as it is."""
+        return line
+
     def span(self, kind: SpanKind) -> Mark:
         """Return a tag."""
         return _tag(_TAGS[kind])

@@ -57,6 +57,9 @@ class Writer(Protocol):
     def code(self, text: str) -> str:
         """Return *text* as it stands within a mark for code."""
 
+    def in_fence(self, line: str) -> str:
+        """Return a line of a block of code so that it does not end the block."""
+
     def span(self, kind: SpanKind) -> Mark:
         """Return the mark around text that is set off."""
 
