@@ -8,7 +8,7 @@ import msgspec
 from sympozium.contract.envelope import decode, encode
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.limits import MAX_JOURNAL_LINE_BYTES, MAX_RESULT_BYTES
-from sympozium.contract.messages import Role
+from sympozium.contract.messages import Entry, Role
 from sympozium.contract.reasons import Reason
 from sympozium.contract.run_events import (
     Absorbed,
@@ -23,6 +23,7 @@ from sympozium.contract.run_events import (
     call_id,
 )
 from sympozium_agent.attach_tool import ATTACH_FILE
+from sympozium_agent.file_names import shown_name
 from sympozium_agent.inbox import Came, Inbox
 from sympozium_agent.live_text import LiveText
 from sympozium_agent.patience import ask_patiently
@@ -203,9 +204,16 @@ def first_turns(context: RunContext, task: Said) -> list[Turn]:
     turns: list[Turn] = []
     if context.system_prompt:
         turns.append(System(context.system_prompt))
-    turns += [Said(entry.role, entry.text) for entry in context.history if entry.text]
+    turns += [Said(entry.role, text) for entry in context.history if (text := _remembered(entry))]
     turns.append(task)
     return turns
+
+
+def _remembered(entry: Entry) -> str:
+    """Return what is told of an earlier entry: its text, and which files it had."""
+    named = ", ".join(repr(shown_name(file.name)) for file in entry.files)
+    note = f"(With it came: {named}. The content is not shown again.)" if named else ""
+    return "\n\n".join(part for part in (entry.text, note) if part)
 
 
 def _without_images(turn: Turn) -> Turn:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,16 @@ from hypothesis import strategies as st
 
 from sympozium.contract.envelope import encode
 from sympozium.contract.limits import FILE_PART_BYTES, MAX_FILE_BYTES, MAX_FILES
-from sympozium.contract.messages import FileRef
+from sympozium.contract.messages import Entry, FileRef, Role
+from sympozium.contract.names import RunName
 from sympozium.contract.reasons import Reason
-from sympozium.contract.run_events import Failure, Result
+from sympozium.contract.run_events import Failure, ModelAccess, Result, RunContext
 from sympozium.contract.subjects import FILES, file_part
 from sympozium_agent.attached import MAX_TEXT_BYTES, fenced, image_type, read_attached
 from sympozium_agent.file_names import incoming_name, path_name, shown_name
 from sympozium_agent.journal import JournalWriter
-from sympozium_agent.provider import Image
+from sympozium_agent.loop import first_turns
+from sympozium_agent.provider import Image, Said
 from sympozium_agent.volume import FileRefusedError, new_file, open_file, open_folder
 from sympozium_local.demo_model.script import Behaviour
 from tests.agent.pod import NAMESPACE, RUN_UID, Pod, terminated
@@ -241,6 +244,27 @@ async def test_a_file_that_is_too_long_and_an_eleventh_file_are_left_out(pod: Po
     named = [an_output(str(number), f"{number}.txt") for number in range(MAX_FILES + 2)]
     names = [file.name for file in (await result_of(pod, *named)).files]
     assert names == [f"{number}.txt" for number in range(1, MAX_FILES)]
+
+
+def test_files_of_earlier_messages_are_named_and_not_shown_again() -> None:
+    earlier = Entry(
+        id="m1",
+        role=Role.USER,
+        text="",
+        time=datetime(2026, 1, 2, tzinfo=UTC),
+        files=[a_ref("notes.txt")],
+    )
+    context = RunContext(
+        run_name=RunName("r"),
+        run_uid=RUN_UID,
+        task="and now?",
+        model=ModelAccess(provider="openai", model="demo"),
+        history=[earlier],
+    )
+    remembered, task = first_turns(context, Said(Role.USER, "and now?"))
+    assert isinstance(remembered, Said)
+    assert "'notes.txt'" in remembered.text
+    assert task == Said(Role.USER, "and now?")
 
 
 def test_a_picture_is_shown_whatever_it_is_called(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from sympozium.contract.envelope import encode
 from sympozium.contract.names import MessageId
 from sympozium.contract.run_events import Absorbed, Delta, Progress, Result, Started, Steering
 from sympozium_agent.journal import JournalWriter
+from sympozium_agent.loop import CUT_SHORT
 from sympozium_agent.recorder import MAX_STEPS_RECORDED
 from sympozium_local.demo_model.script import Behaviour
 from tests.agent.pod import RUN_UID, Pod, exited, killed, terminated
@@ -64,6 +65,26 @@ async def test_a_message_handed_over_in_every_way_is_taken_in_once(pod: Pod) -> 
     assert await terminated(bridge) == 0
     absorbed = [event for event in await pod.recorded() if isinstance(event, Absorbed)]
     assert absorbed == [ABSORBED_FIRST, Absorbed(message_id=MessageId(LATER))]
+
+
+async def test_an_answer_that_is_there_is_not_lost_with_the_one_to_a_later_message(
+    pod: Pod,
+) -> None:
+    pod.model.script.replace(
+        Behaviour(match="hello", answer="one two three four", delay_s=0.1),
+        Behaviour(match="also this", status=400),
+    )
+    async with pod.live_events() as events:
+        bridge = pod.start("bridge")
+        pod.start("agent")
+        while not isinstance(await anext(events), Delta):
+            pass
+        await pod.steer(FIRST, "also this")
+        end = await pod.end()
+    assert isinstance(end, Result)
+    assert end.text == f"one two three four\n\n{CUT_SHORT}"
+    assert await terminated(bridge) == 0
+    assert await pod.recorded() == [Started(), ABSORBED_FIRST, end]
 
 
 async def test_a_message_that_comes_after_the_result_is_not_taken_in(pod: Pod) -> None:
