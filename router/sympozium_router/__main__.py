@@ -6,10 +6,10 @@ from sympozium.bus.nats import Address
 from sympozium.bus.nats import connect as connect_bus
 from sympozium.contract.subjects import reply_prefix
 from sympozium.kube.client import connect as connect_kube
+from sympozium.runtime.health import Health
 from sympozium.runtime.loops import stop_on_signals
 from sympozium.runtime.program import run_program
 from sympozium.store.sql import open_store
-from sympozium_router.health import Health
 from sympozium_router.program import Router
 from sympozium_router.settings import read_settings
 

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 from sympozium.bus.nats import NatsBus
 from sympozium.kube.client import Kube
+from sympozium.runtime.health import Health
 from sympozium.runtime.loops import run_until_stopped
-from sympozium.store.ports import SessionStore
+from sympozium.store.ports import SessionStore, StoreUnavailableError
 from sympozium_router.admission import Admission
 from sympozium_router.amendments import Amendments
 from sympozium_router.backlog import Backlog
@@ -16,7 +17,6 @@ from sympozium_router.cluster import Cluster
 from sympozium_router.commands import Commands
 from sympozium_router.context import Contexts
 from sympozium_router.fetches import Fetches
-from sympozium_router.health import Health
 from sympozium_router.history import History
 from sympozium_router.intake import Intake
 from sympozium_router.notes import Desk
@@ -111,5 +111,8 @@ class Router:
         return "" if self._intake.is_receiving else "messages are not received yet"
 
     async def _store_missing(self) -> str:
-        await self._store.check()
+        try:
+            await self._store.check()
+        except StoreUnavailableError:
+            return "the session store does not answer"
         return ""

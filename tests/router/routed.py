@@ -38,6 +38,7 @@ from sympozium.contract.subjects import context, history, inbox, outbox_consumer
 from sympozium.kube.client import Kube, connect
 from sympozium.kube.endpoint import Endpoint
 from sympozium.kube.errors import NotFoundError
+from sympozium.runtime.health import Health
 from sympozium.store.sql import SqlStore, open_store
 from sympozium_local.apiserver.server import serve
 from sympozium_router.admission import Admission
@@ -46,7 +47,6 @@ from sympozium_router.backlog import Backlog
 from sympozium_router.clock import utc_now
 from sympozium_router.cluster import Cluster
 from sympozium_router.commands import Commands
-from sympozium_router.health import Health
 from sympozium_router.intake import Intake
 from sympozium_router.outbox import Outbox
 from sympozium_router.program import Router

@@ -2,11 +2,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from sympozium.contract.limits import MAX_HISTORY_BYTES, MAX_HISTORY_MESSAGES
 from sympozium.contract.messages import (
+    Choice,
+    Command,
     EntryState,
+    FileRef,
+    InboundKind,
     InboundMessage,
     OutboundKind,
     Role,
@@ -16,9 +21,11 @@ from sympozium.contract.messages import (
 from sympozium.contract.names import ConversationId, MessageId, RunName, RunUid
 from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import Object
-from sympozium.store.ports import End, Message
+from sympozium.contract.run_events import Usage
+from sympozium.store.ports import Cut, End, Message
 from sympozium_router.ends import (
     Outcome,
+    end_by_run,
     failed_end,
     outbound_accepted,
     outbound_end,
@@ -28,6 +35,9 @@ from sympozium_router.ends import (
 from sympozium_router.transcripts import entries_of, memory_of, that_fit
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+FILE = {"id": "f", "name": "a", "sizeBytes": 1, "parts": 1}
 
 
 def run(*, timeout: str = "1m", **status: Any) -> Object:
@@ -80,10 +90,96 @@ def test_a_run_that_has_not_ended_has_no_outcome(phase: str) -> None:
         ({"phase": "Failed", "error": "broken"}, Outcome(reason=Reason.INTERNAL)),
         ({"phase": "Cancelled"}, Outcome(reason=Reason.CANCELLED)),
         ({"phase": "Skipped"}, Outcome(reason=Reason.CANCELLED)),
+        (
+            {
+                "phase": "Succeeded",
+                "result": "hi",
+                "absorbed": ["m2"],
+                "usage": {"inputTokens": 7, "outputTokens": 2},
+            },
+            Outcome(
+                "hi",
+                absorbed=(MessageId("m2"),),
+                usage=Usage(input_tokens=7, output_tokens=2),
+            ),
+        ),
+        (
+            {"phase": "Succeeded", "files": [{**FILE, "owner": "u"}, {**FILE, "owner": "v"}]},
+            Outcome(files=(FileRef(id="f", owner="u", name="a", size_bytes=1, parts=1),)),
+        ),
+        (
+            {"phase": "Failed", "files": [{**FILE, "owner": "u"}], "absorbed": ["m2"]},
+            Outcome(reason=Reason.INTERNAL, absorbed=(MessageId("m2"),)),
+        ),
+        (
+            {"phase": "Succeeded", "files": [{**FILE, "owner": "another run"}]},
+            Outcome(reason=Reason.MODEL_BAD_ANSWER),
+        ),
     ],
 )
 def test_every_terminal_state_has_an_outcome(status: Object, outcome: Outcome) -> None:
     assert outcome_of(run(**status)) == outcome
+
+
+@pytest.mark.parametrize(
+    ("cut", "reason", "kind", "code"),
+    [
+        (Cut.NOT, Reason.CANCELLED, OutboundKind.ERROR, "Cancelled"),
+        (Cut.STOPPED, Reason.CANCELLED, OutboundKind.ERROR, "Cancelled"),
+        (Cut.INTERRUPTED, Reason.CANCELLED, OutboundKind.ERROR, "Interrupted"),
+        (Cut.INTERRUPTED, Reason.OUT_OF_MEMORY, OutboundKind.ERROR, "OutOfMemory"),
+        (Cut.INTERRUPTED, None, OutboundKind.FINAL, ""),
+        (Cut.WITHDRAWN, Reason.CANCELLED, OutboundKind.DROPPED, ""),
+        (Cut.WITHDRAWN, Reason.OUT_OF_MEMORY, OutboundKind.DROPPED, ""),
+        (Cut.WITHDRAWN, None, OutboundKind.DROPPED, ""),
+    ],
+)
+def test_a_run_that_was_cut_short_is_told_by_why_unless_it_was_faster(
+    cut: Cut, reason: Reason | None, kind: OutboundKind, code: str
+) -> None:
+    asked = replace(message(), cut=cut)
+    end = End(NOW, "hi") if reason is None else failed_end(asked, reason, now=NOW)
+    told = end_by_run(asked, replace(end, usage=Usage(input_tokens=3)), now=NOW)
+    assert (told.kind, told.error.code if told.error else "") == (kind, code)
+    assert told.usage.input_tokens == 3
+
+
+def test_an_end_is_told_with_all_that_belongs_to_it() -> None:
+    end = End(
+        NOW,
+        "text",
+        files=(FileRef(id="f", owner="u", name="a", size_bytes=1, parts=1),),
+        choices=(Choice(label="Stop", command=Command(name="stop")),),
+        is_private=True,
+        is_notice=True,
+    )
+    asked = message(end=end)
+    inbound = msgspec.structs.replace(asked.inbound, reply_to="1.2")
+    _, shown = outbound_end(replace(asked, inbound=inbound))
+    assert (shown.kind, shown.reply_to, shown.agent) == (OutboundKind.FINAL, "1.2", "")
+    assert (shown.files, shown.choices) == (list(end.files), list(end.choices))
+    assert (shown.is_private, shown.is_notice) == (True, True)
+
+
+def test_a_message_that_was_answered_with_another_is_remembered_without_an_answer() -> None:
+    joined = replace(message(2, "b", End(NOW, answered_with=MessageId("m1"))), run_uid=RunUid(""))
+    told = memory_of([message(1, "a", End(NOW, "A")), joined])
+    assert [entry.text for entry in told] == ["a", "A", "b"]
+    assert [entry.state for entry in entries_of(joined)] == [EntryState.DONE]
+
+
+def test_what_was_withdrawn_is_in_no_transcript_and_no_memory() -> None:
+    withdrawn = message(1, "secret", End(NOW, is_dropped=True))
+    assert (entries_of(withdrawn), memory_of([withdrawn])) == ([], [])
+
+
+def test_what_people_asked_the_system_is_shown_to_them_and_kept_from_agents() -> None:
+    asked = message(1, "", End(NOW, "Stopped.", is_notice=True))
+    command = Command(name="stop", arguments="web-1")
+    inbound = msgspec.structs.replace(asked.inbound, kind=InboundKind.COMMAND, command=command)
+    row = replace(asked, inbound=inbound, run_uid=RunUid(""))
+    assert [entry.text for entry in entries_of(row)] == ["!stop web-1", "Stopped."]
+    assert memory_of([row]) == []
 
 
 def test_silence_ends_within_fifteen_seconds_of_the_deadline() -> None:

@@ -1,13 +1,21 @@
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sympozium.contract.envelope import wrap
-from sympozium.contract.messages import InboundMessage, Sender
+from sympozium.contract.messages import (
+    Command,
+    FileRef,
+    InboundKind,
+    InboundMessage,
+    Place,
+    Sender,
+)
 from sympozium.contract.names import ConversationId, MessageId
-from sympozium_router.letters import read_letter
+from sympozium_router.letters import Letter, good_files, read_letter
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SUBJECT = "inbox.default.web"
@@ -35,6 +43,83 @@ def test_a_text_that_no_run_can_have_is_a_problem_that_can_be_answered(text: str
     letter = read_letter(SUBJECT, 1, stored(text))
     assert letter.problem
     assert letter.inbound is not None
+
+
+def letter_with(**fields: Any) -> Letter:
+    message = InboundMessage(
+        **{
+            "message_id": MessageId("m1"),
+            "conversation": ConversationId("c"),
+            "sender": Sender(platform="slack", user_id="ada"),
+            "text": "hello",
+            "time": NOW,
+            **fields,
+        }
+    )
+    return read_letter("inbox.default.slack", 1, wrap(message, id="m1", time=NOW))
+
+
+def file(**fields: Any) -> FileRef:
+    good = {"id": "f1", "owner": "slack", "name": "a.txt", "size_bytes": 9, "parts": 1}
+    return FileRef(**{**good, **fields})
+
+
+COMMAND = {"kind": InboundKind.COMMAND, "text": ""}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"files": [file()]},
+        {"files": [file()], "text": ""},
+        {"files": [file(size_bytes=0, parts=0)]},
+        {"kind": InboundKind.EDIT, "target": MessageId("m0")},
+        {"kind": InboundKind.DELETE, "target": MessageId("m0"), "text": ""},
+        {**COMMAND, "command": Command(name="stop", arguments="web-1")},
+        {"quoted": "x" * 40_000, "reply_to": '{"ts": "1.2"}'},
+        {"sender": Sender(platform="discord", user_id="1", groups=["2"] * 250)},
+    ],
+)
+def test_everything_that_a_platform_can_bring_is_read(fields: dict[str, Any]) -> None:
+    assert letter_with(**fields).problem == ""
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"kind": InboundKind.EDIT},
+        {"kind": InboundKind.DELETE, "target": MessageId("a b")},
+        {"kind": InboundKind.EDIT, "target": MessageId("m0"), "text": " "},
+        COMMAND,
+        {**COMMAND, "command": Command(name="")},
+        {**COMMAND, "command": Command(name="stop now")},
+        {**COMMAND, "command": Command(name="stop", arguments="x" * 2001)},
+        {"files": [file()] * 11},
+        {"files": [file(owner="other")]},
+        {"files": [file(owner="")]},
+        {"files": [file(id="a.b")]},
+        {"files": [file(size_bytes=-1)]},
+        {"files": [file(size_bytes=10**12)]},
+        {"files": [file(parts=10**9, size_bytes=10**7)]},
+        {"files": [file(parts=2, size_bytes=1)]},
+        {"files": [file(name="x" * 256)]},
+        {"quoted": "ü" * 40_000},
+        {"reply_to": "x" * 8001},
+        {"place": Place(chat="x" * 201)},
+        {"sender": Sender(platform="slack", user_id="x" * 201)},
+        {"sender": Sender(platform="slack", user_id="a", groups=["g"] * 501)},
+    ],
+)
+def test_what_a_channel_cannot_mean_is_a_problem(fields: dict[str, Any]) -> None:
+    letter = letter_with(**fields)
+    assert letter.problem
+    assert letter.inbound is not None
+
+
+def test_of_the_files_of_a_run_only_its_own_are_sent_and_not_too_many() -> None:
+    files = [file(), file(owner="uid"), file(owner="uid", id="../x"), file(owner="uid", id="g")]
+    assert [ref.id for ref in good_files(files, owner="uid")] == ["f1", "g"]
+    assert len(good_files([file()] * 20, owner="slack")) == 10
 
 
 def test_an_unreadable_letter_that_says_whose_it_is_can_be_answered() -> None:

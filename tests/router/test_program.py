@@ -7,10 +7,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from sympozium.contract.errors import PermanentError
 from sympozium.kube.endpoint import Endpoint
+from sympozium.runtime.health import Health
 from sympozium.runtime.settings import SettingsError
 from sympozium_router.clock import utc_now
-from sympozium_router.health import Health
 from sympozium_router.settings import read_settings
 from sympozium_router.upkeep import Pruning
 from tests.fixtures.nats_server import NatsServer
@@ -52,6 +53,13 @@ async def test_it_is_alive_before_it_is_ready() -> None:
         async with session.get(f"http://127.0.0.1:{port}/readyz") as response:
             assert response.status == 503
             assert (await response.json())["reason"] == "it is starting"
+
+
+async def test_a_port_that_is_taken_is_named() -> None:
+    async with Health().served(0) as port:
+        with pytest.raises(PermanentError, match=rf"port {port} for the kubelet"):
+            async with Health().served(port):
+                pass
 
 
 async def test_it_is_not_ready_while_the_bus_is_away(

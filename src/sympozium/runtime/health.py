@@ -1,4 +1,4 @@
-"""Telling the kubelet how the router is."""
+"""Telling the kubelet how a program is."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from sympozium.contract.errors import SympoziumError
+from sympozium.contract.errors import PermanentError, TransientError
 
 CHECK_TIMEOUT_S = 2.0
+NO_ANSWER = "something that it needs does not answer"
 
 Check = Callable[[], Awaitable[str]]
 """Returns what is missing, for an operator; empty when nothing is."""
@@ -27,22 +28,26 @@ class Health:
         self._is_started = True
 
     async def missing(self) -> str:
-        """Return what is missing before the router can work."""
+        """Return what is missing before the program can work."""
         if not self._is_started:
             return "it is starting"
         for check in self._checks:
             try:
                 async with asyncio.timeout(CHECK_TIMEOUT_S):
                     missing = await check()
-            except (SympoziumError, TimeoutError):
-                missing = "the session store does not answer"
+            except (TransientError, TimeoutError):
+                missing = NO_ANSWER
             if missing:
                 return missing
         return ""
 
     @asynccontextmanager
     async def served(self, port: int) -> AsyncIterator[int]:
-        """Serve both paths while the block lasts; yield the port (0 asks for a free one)."""
+        """Serve both paths while the block lasts; yield the port (0 asks for a free one).
+
+        Raises:
+            PermanentError: The port is taken.
+        """
         app = web.Application()
         app.router.add_get("/livez", self._livez)
         app.router.add_get("/readyz", self._readyz)
@@ -50,7 +55,7 @@ class Health:
         await runner.setup()
         try:
             site = web.TCPSite(runner, "0.0.0.0", port)
-            await site.start()
+            await _start(site, port)
             yield int(runner.addresses[0][1])
         finally:
             await runner.cleanup()
@@ -63,3 +68,13 @@ class Health:
         if missing:
             return web.json_response({"status": "not ready", "reason": missing}, status=503)
         return web.json_response({"status": "ready"})
+
+
+async def _start(site: web.TCPSite, port: int) -> None:
+    try:
+        await site.start()
+    except OSError as error:
+        raise PermanentError(
+            f"cannot listen on port {port} for the kubelet: {error.strerror}; "
+            "set SYMPOZIUM_HEALTH_PORT to a free one"
+        ) from None
