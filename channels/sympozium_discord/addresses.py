@@ -48,9 +48,7 @@ class Addresses:
             )
         if self.files is None:
             return named.with_scheme("https")
-        return self.files.with_path(
-            self.files.path.rstrip("/") + named.raw_path, encoded=True
-        ).with_query(named.raw_query_string or None)
+        return URL(str(self.files).rstrip("/") + named.raw_path_qs, encoded=True)
 
     def resume(self, url: str) -> URL:
         """Return where a session is resumed of which Discord says that it is at *url*."""

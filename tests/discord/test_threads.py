@@ -95,19 +95,40 @@ async def test_a_placeholder_that_somebody_deleted_is_replaced_by_the_answer(
     await here.stage.sees_once(where, "two")
 
 
-async def test_a_post_whose_answer_was_lost_is_found_after_its_nonce_was_forgotten(
+@pytest.mark.parametrize("knows_nonces", [True, False])
+async def test_a_placeholder_is_found_by_the_successor_of_who_was_killed_while_posting(
+    here: Running, knows_nonces: bool
+) -> None:
+    where, _ = here.channel()
+    _, heard = await here.stage.asks("ada", where)
+    here.discord.faults.when_shown = here.stage.program.kill
+    run = await here.stage.backstage.accept(heard)
+    await here.stage.sees(where, lambda seen: len(seen) == 1, "a placeholder")
+    if not knows_nonces:  # Discord forgets them within minutes
+        here.gateway.sessions.clear()
+        for room in here.world.rooms.values():
+            room.nonces.clear()
+    await here.stage.program.start()
+    await here.stage.backstage.finish(heard, run, "two")
+    await here.stage.sees_once(where, "two")
+    assert len(here.discord.seen(where)) == 1
+
+
+async def test_an_answer_is_found_by_the_successor_of_who_was_killed_while_posting(
     here: Running,
 ) -> None:
     where, _ = here.channel()
     _, heard = await here.stage.asks("ada", where)
-    run = await here.stage.backstage.accept(heard)
-    await here.stage.sees(where, lambda seen: len(seen) == 1, "a placeholder")
-    here.stage.program.kill()
-    here.stage.backstage.desk.notes.clear()  # it was killed before it could note the post
+    here.discord.faults.when_shown = here.stage.program.kill
+    said = await here.stage.backstage.finish(heard, None, "two")
+    await here.stage.sees_once(where, "two")
+    here.gateway.sessions.clear()
     for room in here.world.rooms.values():
         room.nonces.clear()
-    here.gateway.sessions.clear()
     await here.stage.program.start()
-    await here.stage.backstage.finish(heard, run, "two")
-    await here.stage.sees_once(where, "two")
+    await here.stage.backstage.repeat(said, times=1)  # the bus does so after half a minute
     await here.barrier()
+    _, later = await here.stage.asks("ada", where)
+    await here.stage.backstage.finish(later, None, "three")
+    await here.stage.sees_once(where, "three")
+    assert sum("two" in one.text for one in here.discord.seen(where)) == 1

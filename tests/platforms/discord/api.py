@@ -113,7 +113,9 @@ class Api:
         one = {"id": self._world.guild, "name": "Test", "permissions": permissions}
         return _json([one] if is_after else [])
 
-    async def _guild(self, _request: web.Request) -> web.Response:
+    async def _guild(self, request: web.Request) -> web.Response:
+        if request.match_info["guild"] != self._world.guild:
+            raise RefusedError(404, 10004, "Unknown Guild")
         roles = [{"id": self._world.guild, "permissions": str(self.permissions)}]
         return _json({"id": self._world.guild, "name": "Test", "roles": roles})
 

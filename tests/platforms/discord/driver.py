@@ -164,6 +164,7 @@ class DiscordDriver:
         """Return the HTTP side of it all."""
         app = web.Application(client_max_size=32 * 1024 * 1024)
         app.add_routes(self.api.routes())
+        app.router.add_get("/", self.gateway.serve)
         app.router.add_get("/gateway{rest:.*}", self.gateway.serve)
         app.router.add_get("/attachments/{path:.*}", self._file)
         return app

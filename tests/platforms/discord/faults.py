@@ -27,6 +27,9 @@ class Faults:
     """What happens to the next calls that show something."""
 
     counts: Counts = field(default_factory=Counts)
+    when_shown: Callable[[], None] | None = None
+    """Called once, when the next call was done and is not answered yet."""
+
     _waiting: deque[tuple[Fault, float]] = field(default_factory=deque)
     _busy_until: dict[str, float] = field(default_factory=dict)
 
@@ -39,6 +42,10 @@ class Faults:
         self.counts.calls += 1
         if time.monotonic() < self._busy_until.get(room, 0.0):
             self.counts.calls_in_penalty += 1
+        if self.when_shown is not None:
+            response, act, self.when_shown = await do(), self.when_shown, None
+            act()
+            return response
         if not self._waiting or not _applies(self._waiting[0][0], content):
             return await do()
         fault, retry_after_s = self._waiting.popleft()

@@ -28,6 +28,7 @@ class Room:
     locked: bool = False
     allows_threads: bool = True
     is_closed: bool = False
+    overwrites: list[Json] = field(default_factory=list)
     messages: dict[str, Json] = field(default_factory=dict)
     nonces: dict[str, str] = field(default_factory=dict)
 
@@ -39,6 +40,8 @@ class Room:
         made: Json = {"id": self.id, "type": self.type}
         if self.guild_id:
             made |= {"guild_id": self.guild_id, "name": self.name}
+        if self.overwrites:
+            made["permission_overwrites"] = self.overwrites
         if self.is_thread:
             made["parent_id"] = self.parent_id
             made["thread_metadata"] = {"archived": self.archived, "locked": self.locked}
