@@ -69,6 +69,10 @@ class Inbound:
         else:
             await self._store(update, reading, me)
 
+    async def finish(self) -> None:
+        """Note what was taken, before it is confirmed: an edit of it may come after a crash."""
+        await self._stores.originals.write()
+
     async def _store(self, update: Update, reading: Reading, me: Me) -> None:
         id_ = message_id(me.id, update.update_id)
         if isinstance(reading, NewMessage):
@@ -95,7 +99,7 @@ class Inbound:
         )
         await self._stores.intake.store(message)
         if not is_command:
-            await self._stores.originals.remember(new.speech.reference, id_)
+            self._stores.originals.remember(new.speech.reference, id_)
             if new.addressed:
                 self._stores.marks.stored(_target(message))
 

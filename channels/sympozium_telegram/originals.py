@@ -1,8 +1,8 @@
 """Under which id a message was stored: an edit names Telegram's number of it, which is another.
 
-The router keeps a note for each stored message. It is written after the message was
-stored, and a router that is away must not hold a message back: what could not be
-noted is kept here and noted with the next one.
+The router keeps a note for each stored message. Notes are written together, after the
+messages were stored and before Telegram is told. A router that is away must not hold
+messages back: what could not be noted is kept here and noted with the next ones.
 """
 
 from collections import OrderedDict
@@ -25,18 +25,23 @@ class Originals:
         self._known: OrderedDict[str, MessageId] = OrderedDict()
         self._unwritten: OrderedDict[str, MessageId] = OrderedDict()
 
-    async def remember(self, reference: Reference, message_id: MessageId) -> None:
-        """Keep under which id a message was stored. Succeeds also while the router is away."""
+    def remember(self, reference: Reference, message_id: MessageId) -> None:
+        """Take down under which id a message was stored."""
         key = _key(reference)
-        if self._known.get(key) == message_id and key not in self._unwritten:
-            return
         _put(self._known, key, message_id, MAX_REMEMBERED)
         _put(self._unwritten, key, message_id, MAX_UNWRITTEN)
+
+    async def write(self) -> None:
+        """Have the router keep what was taken down. Succeeds also while it is away."""
+        if not self._unwritten:
+            return
+        writing = dict(self._unwritten)
         try:
-            await self._desk.keep(dict(self._unwritten))
+            await self._desk.keep(writing)
         except TransientError:
             return
-        self._unwritten.clear()
+        for key in writing:
+            self._unwritten.pop(key, None)
 
     async def find(self, reference: Reference) -> MessageId | None:
         """Return the id of the stored message; None: it was not stored.

@@ -92,6 +92,7 @@ class Poller:
             updates = await self._ask()
             self._health.inbound_is_up()
             await self._take_all(updates, stop)
+            await self._inbound.finish()
         except ConflictError as error:
             self._health.inbound_is_down(str(error), reason="Conflict")
             await self._back_off()

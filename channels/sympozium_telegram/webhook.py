@@ -73,6 +73,7 @@ class Webhook:
             async with asyncio.timeout(TAKE_TIMEOUT_S):
                 me = await self._account.introduce()
                 await self._inbound.take(_decoded(body), me)
+                await self._inbound.finish()
         except (SympoziumError, TimeoutError) as error:
             log.warning("update not stored", extra={"action": "retry", "cause": str(error)})
             return _refusal(503, "not stored; bring it again", retry_after_s=RETRY_AFTER_S)
