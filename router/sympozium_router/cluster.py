@@ -61,6 +61,10 @@ class Cluster:
         """Have *listener* called for every later change of an AgentRun."""
         self._runs.listen(listener)
 
+    def channels(self) -> list[Object]:
+        """Return the copies of all Channels. Do not change them."""
+        return list(self._channels.all())
+
     async def channel(self, namespace: str, name: str) -> Object | None:
         """Return a Channel, or None where there is none.
 

@@ -21,7 +21,14 @@ from sympozium.contract.resources import Object
 from sympozium.contract.subjects import outbox
 from sympozium.kube.informer import Key
 from sympozium.kube.queue import WorkQueue
-from sympozium.store.ports import MAX_OPEN, Conversation, End, Message, SessionStore
+from sympozium.store.ports import (
+    MAX_OPEN,
+    Conversation,
+    End,
+    Message,
+    SessionStore,
+    StoreUnavailableError,
+)
 from sympozium_router.clock import Clock
 from sympozium_router.cluster import Cluster, is_terminal, uid_of
 from sympozium_router.ends import (
@@ -43,6 +50,9 @@ MAX_BACKOFF_S = 2.0
 
 WORKERS = 32
 LOOK_FOR_SILENCE_EVERY_S = 0.5
+
+LOOK_AT_ALL_EVERY_S = 30.0
+"""It is one read by an index, and asks the API server nothing."""
 
 PAGE = 32
 """Messages of one conversation read at once; whoever floods it pays for it alone."""
@@ -75,19 +85,20 @@ class Outbox:
 
         The copies of the cluster's objects must be complete.
         """
-        for conversation in await self._store.open_conversations():
-            self.look_at(conversation)
+        await self._look_at_all()
         self._is_caught_up = True
         async with asyncio.TaskGroup() as group:
+            others = group.create_task(self._look_after_others())
             silence = group.create_task(self._break_silence())
             await self._queue.work(self.publish_ends, stop, workers=WORKERS)
+            others.cancel()
             silence.cancel()
 
     async def publish_ends(self, conversation: Conversation) -> None:
         """Publish every end that is due in *conversation*, up to the first that is not.
 
-        What waits for its turn is started when it has come. An answer of the system is
-        published wherever it stands: it follows no run.
+        What waits for its turn is started when it has come. What is told out of line is
+        published wherever it stands.
 
         Raises:
             TransientError: A part of the system is away; what was done is noted.
@@ -98,7 +109,7 @@ class Outbox:
             for place, message in enumerate(unfinished):
                 ended = message if message.end else await self._finish(message)
                 if ended is None:
-                    await self._publish_notices(unfinished[place:])
+                    await self._publish_out_of_line(unfinished[place:])
                     return
                 await self.publish_end(ended)
 
@@ -126,9 +137,9 @@ class Outbox:
             },
         )
 
-    async def _publish_notices(self, messages: Sequence[Message]) -> None:
+    async def _publish_out_of_line(self, messages: Sequence[Message]) -> None:
         for message in messages:
-            if message.end is not None and message.end.is_notice:
+            if message.end is not None and message.end.is_out_of_line:
                 await self.publish_end(message)
 
     async def _end_early(self, conversation: Conversation, page: Sequence[Message]) -> None:
@@ -192,6 +203,20 @@ class Outbox:
             self._silence_ends[message.conversation] = due
             return None
         return failed_end(message, Reason.DEADLINE_EXCEEDED, now=now)
+
+    async def _look_at_all(self) -> None:
+        for conversation in await self._store.open_conversations():
+            self.look_at(conversation)
+
+    async def _look_after_others(self) -> None:
+        """Find, now and then, what another router had accepted and did not live to look at."""
+        while True:
+            await asyncio.sleep(LOOK_AT_ALL_EVERY_S)
+            try:
+                await self._look_at_all()
+            except StoreUnavailableError as error:
+                cause = {"action": "retry", "cause": str(error)}
+                log.warning("cannot read what is unfinished", extra=cause)
 
     async def _break_silence(self) -> None:
         while True:

@@ -25,7 +25,7 @@ from sympozium_router.reception import Departments, Reception
 from sympozium_router.replies import Replies
 from sympozium_router.reports import Reports
 from sympozium_router.runs import Runs
-from sympozium_router.upkeep import Pruning
+from sympozium_router.upkeep import ExpiredCodes, Pruning
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +93,7 @@ class Router:
         ):
             group.create_task(self._intake.run(stop))
             group.create_task(self._outbox.run(stop))
+            group.create_task(ExpiredCodes(self._cluster, self._clock).run(stop))
 
     async def _synced_before(self, stop: asyncio.Event) -> bool:
         async with asyncio.TaskGroup() as group:

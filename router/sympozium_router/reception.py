@@ -64,10 +64,10 @@ class Reception:
             await self._to.amendments.edit(row)
         elif inbound.kind is InboundKind.DELETE:
             await self._to.amendments.withdraw(row)
-        else:
-            message = await self._store.known(row.key) or await self._record(row)
-            if message is not None:
-                await self._go_on(message)
+        elif (known := await self._store.known(row.key)) is not None:
+            await self._go_on(known)
+        elif (recorded := await self._record(row)) is not None:
+            await self._go_on(recorded, is_new=True)
 
     async def refuse(self, letter: Letter, inbound: InboundMessage, reason: Reason) -> None:
         """Record a message with its refusal, unless it has a run or an end already.
@@ -80,7 +80,8 @@ class Reception:
         row = Message(
             letter.namespace, letter.channel, inbound, letter.sequence, recorded_at=self._clock()
         )
-        message = await self._store.record(row)
+        end = failed_end(row, reason, now=self._clock())
+        message = await self._store.record(replace(row, end=end))
         if message.end is None and not message.run_uid:
             await self._to.runs.refuse(message, reason)
 
@@ -111,15 +112,15 @@ class Reception:
 
         return await self._store.record(row, decide)
 
-    async def _go_on(self, message: Message) -> None:
+    async def _go_on(self, message: Message, *, is_new: bool = False) -> None:
         """Do what is left to do for a stored message. What waits is looked after by the outbox."""
         if message.end is not None:
-            if message.end.is_notice and not message.outbox_sequence:
-                await self._to.publish(message)  # at once: it waits for no agent
+            if message.end.is_out_of_line and not message.outbox_sequence:
+                await self._to.publish(message)
         elif message.offered_to:
             await self._offer(message)
         elif message.run_name:
-            await self._to.runs.start(message)
+            await self._to.runs.start(message, [message] if is_new else None)
 
     async def _offer(self, message: Message) -> None:
         """Hand a message to the run at work. Whether it takes it in, its status will say."""

@@ -99,7 +99,8 @@ class Runs:
         return stored
 
     async def _create(self, message: Message, asked: Sequence[Message]) -> Object:
-        agent = await self._cluster.agent(message.namespace, message.agent)
+        name = message.agent
+        agent = await self._cluster.agent(message.namespace, name) if name else None
         if agent is None:
             raise RefusedError(f"no Agent {message.agent!r}", Reason.AGENT_NOT_FOUND)
         source = Source(

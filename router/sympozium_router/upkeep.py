@@ -1,4 +1,4 @@
-"""Deleting old messages, a few at a time."""
+"""Deleting what is old: messages, notes and choices, a few at a time, and pairing codes."""
 
 import asyncio
 import logging
@@ -6,9 +6,12 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Protocol
 
-from sympozium.contract.errors import TransientError
+from sympozium.contract.errors import SympoziumError, TransientError
+from sympozium.contract.resources import Object
 from sympozium.store.ports import Notes, Upkeep
 from sympozium_router.clock import Clock
+from sympozium_router.cluster import Cluster
+from sympozium_router.pairing import still_open
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +20,7 @@ PRUNE_AT_ONCE = 500
 """So few that a commit in between waits only milliseconds."""
 
 PAUSE_S = 0.05
+LOOK_AT_CODES_EVERY = timedelta(minutes=5)
 
 KEEP_NOTES = timedelta(days=14)
 """Longer than a channel's messages can wait in the streams."""
@@ -67,6 +71,43 @@ class Pruning:
         if total:
             log.info("old messages deleted", extra={"action": "prune", "count": total})
         return total
+
+
+class ExpiredCodes:
+    """Takes pairing codes that have expired out of the Channels' status."""
+
+    def __init__(self, cluster: Cluster, clock: Clock) -> None:
+        self._cluster = cluster
+        self._clock = clock
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look every few minutes until *stop* is set."""
+        while not stop.is_set():
+            try:
+                await self.remove()
+            except SympoziumError as error:  # nobody is let in by them: the rest can wait
+                log.warning("codes not removed", extra={"action": "retry", "cause": str(error)})
+            await _pause(stop, LOOK_AT_CODES_EVERY.total_seconds())
+
+    async def remove(self) -> None:
+        """Remove the codes that have expired by now.
+
+        Raises:
+            SympoziumError: A Channel could not be written.
+        """
+        now = self._clock()
+
+        def change(status: Object) -> Object | None:
+            known = status.get("pairings") or []
+            left = still_open(known, now=now)
+            return None if len(left) == len(known) else {"pairings": left}
+
+        for channel in self._cluster.channels():
+            if change(channel.get("status") or {}) is not None:
+                metadata = channel["metadata"]
+                await self._cluster.change_channel_status(
+                    metadata["namespace"], metadata["name"], change
+                )
 
 
 async def _all(prune_some: Callable[[], Awaitable[int]], stop: asyncio.Event) -> int:

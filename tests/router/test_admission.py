@@ -14,7 +14,7 @@ from sympozium.contract.times import kube_time, parse_kube_time
 from sympozium.store.ports import Conversation
 from sympozium_router.clock import utc_now
 from sympozium_router.pairing import ALPHABET, MAX_OPEN, new_code, pair, still_open
-from tests.router.routed import ADA, CHANNEL, NAMESPACE, World, agent
+from tests.router.routed import ADA, CHANNEL, NAMESPACE, World, agent, until
 
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
 BOB = Sender(platform="web", user_id="bob", display_name="Bob")
@@ -72,6 +72,31 @@ async def test_a_stranger_who_asks_again_the_next_day_is_told_again(open_world: 
             (after,) = await pairings(world)
     assert [end.kind for end in (first, second)] == [OutboundKind.ERROR] * 2
     assert before["code"] != after["code"]  # the first one had expired, and is gone
+
+
+async def test_codes_that_have_expired_are_taken_away(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        await for_bob(world)
+        async with world.router():
+            await world.shown.end_of(await world.say("1", sender=EVE))
+        world.now = utc_now() + timedelta(hours=2)
+        async with world.router():
+
+            async def are_gone() -> bool:
+                return not await pairings(world)
+
+            await until(are_gone)
+
+
+async def test_a_refusal_waits_for_nobody(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        await for_bob(world)
+        async with world.router():
+            at_work = await world.say("1", sender=BOB)
+            await world.shown.accepted(at_work)
+            ends = [await world.shown.end_of(await world.say(str(n), sender=EVE)) for n in (2, 3)]
+            assert world.shown.ends(at_work) == []
+    assert [end.kind for end in ends] == [OutboundKind.ERROR, OutboundKind.DROPPED]
 
 
 async def test_the_same_message_of_a_stranger_is_told_the_same_thing_whatever_comes_twice(

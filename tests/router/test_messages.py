@@ -157,6 +157,20 @@ async def test_a_run_deleted_by_hand_is_told_as_cancelled(open_world: OpenWorld)
     assert end.error.code == "Cancelled"
 
 
+async def test_the_files_of_an_answer_are_sent_with_it(open_world: OpenWorld) -> None:
+    async with open_world() as world, world.router():
+        message_id = await world.say("1", reply_to="opaque")
+        run = await world.run_of(message_id)
+        file = {"id": "f", "owner": run["metadata"]["uid"], "name": "a.md", "sizeBytes": 3}
+        stranger = {**file, "owner": "another-run", "parts": 1}
+        await world.end_run(run, result="see there", files=[{**file, "parts": 1}, stranger])
+        final = await world.shown.end_of(message_id)
+        entries = await world.transcript()
+    assert [(ref.name, ref.owner) for ref in final.files] == [("a.md", run["metadata"]["uid"])]
+    assert final.reply_to == "opaque"
+    assert entries[1].files == final.files
+
+
 async def test_a_run_that_says_nothing_is_told_after_its_deadline_and_only_once(
     open_world: OpenWorld,
 ) -> None:

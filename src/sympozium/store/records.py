@@ -77,6 +77,14 @@ class End:
             return OutboundKind.JOINED
         return OutboundKind.FINAL if self.error is None else OutboundKind.ERROR
 
+    @property
+    def is_out_of_line(self) -> bool:
+        """Whether it is told at once, wherever its message stands among those that wait.
+
+        The order of a conversation is that of what agents say in it.
+        """
+        return self.is_notice or self.is_private or self.is_dropped
+
 
 class Cut(StrEnum):
     """Why a message is to end before it is answered."""
