@@ -22,7 +22,7 @@ CAPABILITIES = Capabilities(
     max_pieces=6,
     signal_every_s=60.0,
     preview_every_s=1.2,
-    per_chat=(Rate(5, 5.0),),
+    per_chat=(Rate(3, 1.0), Rate(60, 60.0)),
     overall=(Rate(240, 60.0),),
 )
 """A message a second and chat, with short bursts; a status line is taken away after two minutes.

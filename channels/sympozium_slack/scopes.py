@@ -1,0 +1,45 @@
+"""What the app must be allowed to do, and what it must be told of."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A right of the bot.
+
+    Attributes:
+        why: What does not work without it.
+        is_needed: Without it nothing works; else something less.
+    """
+
+    name: str
+    why: str
+    is_needed: bool = False
+
+
+SCOPES = (
+    Scope("chat:write", "answers cannot be sent", is_needed=True),
+    Scope("app_mentions:read", "mentions in channels are not heard", is_needed=True),
+    Scope("im:history", "direct messages are not heard", is_needed=True),
+    Scope("channels:history", "threads in public channels are not followed or read after a gap"),
+    Scope("groups:history", "the same in private channels"),
+    Scope("mpim:history", "the same in group conversations"),
+    Scope("im:write", "the form 'Ask an agent' cannot be answered"),
+    Scope("commands", "there is no slash command"),
+    Scope("reactions:write", "messages are not marked as seen, at work and done"),
+    Scope("files:read", "files that people send are not read"),
+    Scope("files:write", "files and very long answers cannot be sent"),
+    Scope("assistant:write", "the assistant's view shows no status and no beginnings"),
+    Scope("chat:write.customize", "answers do not carry the agent's name"),
+    Scope("channels:read", "it cannot be checked whether the bot is in a public channel"),
+    Scope("groups:read", "it cannot be checked whether the bot is in a private channel"),
+)
+
+EVENTS = (
+    "app_mention",
+    "assistant_thread_started",
+    "message.channels",
+    "message.groups",
+    "message.im",
+    "message.mpim",
+)
