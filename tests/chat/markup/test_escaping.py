@@ -38,7 +38,8 @@ def test_signs_are_literal_in_every_dialect(dialect: Dialect, escaped: str) -> N
 @pytest.mark.parametrize(
     "text",
     ["# no heading", "- no item", "1. no number", "> no quote", "```", "***", "a\n===",
-     "| a |\n|---|",     "<b>x</b>", "&amp;", "[a](b)", "~~a~~", "    no code", "+ a", "a *b* _c_ `d` \\e ![f](g)"],
+     "| a |\n|---|", "<b>x</b>", "&amp;", "[a](b)", "~~a~~", "    no code", "+ a",
+     "a *b* _c_ `d` \\e ![f](g)"],
 )  # fmt: skip
 def test_standard_markdown_reads_escaped_text_as_one_text(text: str) -> None:
     (block,) = parse(escape(text, Dialect.MARKDOWN))

@@ -157,9 +157,10 @@ class LineWriter:
 
     def _link(self, link: Link) -> None:
         target = harmless_url(link.target)
-        if links.scheme_of(target) not in self.writer.traits.schemes:
+        scheme = links.scheme_of(target)
+        if scheme not in self.writer.traits.schemes:
             self._unlinked(link, target)
-        elif links.says_its_target(link) and links.scheme_of(target) != "mailto":
+        elif links.is_wordless(link) or (links.says_its_target(link) and scheme != "mailto"):
             self._address(target)
         else:
             self._linked(link, target)

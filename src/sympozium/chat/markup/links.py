@@ -7,7 +7,7 @@ from sympozium.chat.markup.inline import words_of
 from sympozium.chat.markup.tree import Link
 
 _ADDRESS = re.compile(
-    r"(?:[a-z][a-z0-9+.-]*:(?://)?|www\.|(?:[\w-]+\.)+[a-z]{2,63}(?:[/:?#]|\Z))",
+    r"(?:[a-z][a-z0-9+.-]*:(?://)?|[^\s@]+@|www\.|(?:[\w-]+\.)+[a-z]{2,63}(?:[/:?#]|\Z))",
     re.IGNORECASE,
 )
 
@@ -16,6 +16,11 @@ def scheme_of(target: str) -> str:
     """Return the scheme of *target* in lower case, or nothing if it is a relative address."""
     scheme, colon, _ = target.partition(":")
     return scheme.lower() if colon and scheme.isascii() and scheme.isalnum() else ""
+
+
+def is_wordless(link: Link) -> bool:
+    """Return whether there is nothing to read in *link*."""
+    return not words_of(link.children).strip()
 
 
 def says_its_target(link: Link) -> bool:

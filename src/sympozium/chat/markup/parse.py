@@ -10,6 +10,7 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
 from sympozium.chat.markup.bare_url import bare_url
+from sympozium.chat.markup.emphasis import emphasis
 from sympozium.chat.markup.inline import inlines
 from sympozium.chat.markup.neutral import without_controls, without_surrogates
 from sympozium.chat.markup.tree import (
@@ -65,6 +66,7 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": MAX_LEVEL + 4})
     parser.enable(["table", "strikethrough"])
     parser.inline.ruler.after("text", "bare_url", bare_url)
+    parser.inline.ruler.at("emphasis", emphasis)
     parser.block.ruler.before("table", "too_deep", _too_deep)
     parser.core.ruler.before("inline", "too_dense", _too_dense)
     parser.core.ruler.before("inline", "only_newest", _only_newest)
