@@ -18,6 +18,9 @@ from sympozium_local.cli.web_chat import (
 )
 
 
+ENDS = frozenset({"final", "error", "joined", "dropped"})
+
+
 @dataclass(frozen=True)
 class Answer:
     """How a message ended."""
@@ -88,6 +91,12 @@ def ask(chat: WebChat, text: str, *, stream: TextIO | None) -> Answer:
         elif event.type == "error":
             error = event.data["error"]
             return Answer(message_id, error_code=error["code"], error=error["message"])
+        elif event.type == "joined":
+            text = (chat.reply_to(event.data["answered_with"]) or {}).get("text", "")
+            growing.end(text)
+            return Answer(message_id, text)
+        elif event.type == "dropped":
+            return Answer(message_id)
     raise ChatUnavailableError(
         "cannot follow the conversation: the web chat went away and did not come back; "
         "the message is stored, see the page for its answer"
@@ -101,7 +110,7 @@ def _events(chat: WebChat, stream: Stream, message_id: str) -> Iterator[Event]:
             for event in stream:
                 if event.data.get("message_id") == message_id:
                     yield event
-                    if event.type in {"final", "error"}:
+                    if event.type in ENDS:
                         return
         finally:
             stream.close()

@@ -19,31 +19,26 @@ Examples: `sympozium channel add telegram` | `sympozium channel list` |
 )
 
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Where the channel is.")]
+Platform = Annotated[str, typer.Argument(help="`slack`, `telegram` or `discord`.")]
+Users = Annotated[
+    list[str] | None, typer.Option(help="Platform id of somebody who may talk to it; may repeat.")
+]
 Name = Annotated[str, typer.Argument(help="Name of the channel, as `channel list` shows it.")]
 
 
 @app.command("add")
 def add(
-    platform: Annotated[str, typer.Argument(help="`slack`, `telegram` or `discord`.")],
-    name: Annotated[
-        str, typer.Option("--name", help="Name of the Channel; else the platform's.")
-    ] = "",
-    agent: Annotated[str, typer.Option("--agent", help="The Agent that answers.")] = "assistant",
-    user: Annotated[
-        list[str] | None, typer.Option("--user", help="Platform id of somebody who may talk to it.")
-    ] = None,
+    platform: Platform,
+    *,
+    name: Annotated[str, typer.Option(help="Name of the Channel; else the platform's.")] = "",
+    agent: Annotated[str, typer.Option(help="The Agent that answers.")] = "assistant",
+    user: Users = None,
     transport: Annotated[
-        str, typer.Option("--transport", help="slack: socket, http; telegram: poll, webhook.")
+        str, typer.Option(help="Slack: socket, http; Telegram: poll, webhook.")
     ] = "",
-    api_url: Annotated[
-        str, typer.Option("--api-url", help="Another base address of the API.")
-    ] = "",
-    gateway_url: Annotated[
-        str, typer.Option("--gateway-url", help="Another address of Discord's gateway.")
-    ] = "",
-    webhook_url: Annotated[
-        str, typer.Option("--webhook-url", help="Where Telegram reaches the webhook.")
-    ] = "",
+    api_url: Annotated[str, typer.Option(help="Another base address of the API.")] = "",
+    gateway_url: Annotated[str, typer.Option(help="Another address of Discord's gateway.")] = "",
+    webhook_url: Annotated[str, typer.Option(help="Where Telegram reaches the webhook.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Write it though a check failed.")] = False,
     namespace: Namespace = "default",
 ) -> None:

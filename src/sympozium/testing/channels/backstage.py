@@ -51,6 +51,7 @@ class Backstage:
         self._namespace = namespace
         self._channel = channel
         self._heard: deque[InboundMessage] = deque()
+        self._known: set[str] = set()
         self._news = asyncio.Condition()
         self.desk = desk
 
@@ -59,6 +60,9 @@ class Backstage:
         async for delivery in deliveries:
             message = unwrap(delivery.data, InboundMessage)
             await delivery.ack()
+            if message.message_id in self._known:
+                continue  # a bus that was killed may have lost the acknowledgement
+            self._known.add(message.message_id)
             if message.kind is InboundKind.MESSAGE:
                 asked = Entry(
                     id=message.message_id, role=Role.USER, text=message.text, time=message.time
