@@ -21,6 +21,7 @@ def builtin_rules() -> Any:
 
 
 _NOTHING: Object = {}
+_MANAGED = "managedFields"  # large, and written by the server itself
 
 
 def default_builtin(resource: ApiResource, obj: Object, old: Object = _NOTHING) -> None:
@@ -45,7 +46,7 @@ def _drop_nulls(value: Any, known: Object = _NOTHING) -> None:
         for key in [key for key, item in value.items() if item is None]:
             del value[key]
         for key, item in value.items():
-            if isinstance(item, dict | list) and item is not known.get(key):
+            if isinstance(item, dict | list) and item is not known.get(key) and key != _MANAGED:
                 _drop_nulls(item)
     elif isinstance(value, list):
         for item in value:

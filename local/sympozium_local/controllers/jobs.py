@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import logging
+import math
 from datetime import UTC, datetime
 
 from sympozium.contract.resources import JOBS, Object
@@ -30,6 +31,12 @@ A short Job then costs one status write, at its end. The real controller batches
 pod updates for as long.
 
 Source: pkg/controller/job/job_controller.go (syncJobBatchPeriod).
+"""
+
+WAITING_LAG_S = 20.0
+"""How far they may lag behind while none of its pods is ready.
+
+In a burst that waits for room on the machine, each Job would cost a write that says so.
 """
 
 _LAGGING = {"active", "ready", "terminating", "startTime", "uncountedTerminatedPods"}
@@ -138,8 +145,10 @@ class JobController:
             return
         if _lasting(old) == _lasting(plan.status):
             now = asyncio.get_running_loop().time()
-            due = self._lag_until.setdefault(uid, now + COUNTERS_LAG_S)
+            lag_s = COUNTERS_LAG_S if plan.status.get("ready") else WAITING_LAG_S
+            due = min(self._lag_until.get(uid, math.inf), now + lag_s)
             if now < due:
+                self._lag_until[uid] = due
                 self._queue.add_after(key, due - now)
                 return
         self._lag_until.pop(uid, None)
