@@ -17,7 +17,6 @@ from sympozium_local.cli.web_chat import (
     WebChat,
 )
 
-
 ENDS = frozenset({"final", "error", "joined", "dropped"})
 
 
