@@ -37,6 +37,12 @@ class Program:
         """Everything that it wrote so far."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
+    @property
+    def pid(self) -> int:
+        """Its process, by which the system tells what it takes."""
+        assert self._process is not None, "it does not run"
+        return self._process.pid
+
     async def start(self) -> None:
         """Start it and return when it is ready."""
         with self._log.open("ab") as log:
