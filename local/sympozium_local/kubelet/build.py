@@ -158,5 +158,5 @@ def _volume_binds(spec: Object, parts: PodParts, env: dict[str, str]) -> list[Bi
         inner = mount.get("subPath") or expand(mount.get("subPathExpr") or "", env)
         is_writable = not (mount.get("readOnly") or volume.is_read_only)
         path = os.path.normpath(mount["mountPath"])
-        binds.append(Bind(str(volume.path), path, is_writable, inner))
+        binds.append(Bind(str(volume.path), path, is_writable, sub_path=inner))
     return binds

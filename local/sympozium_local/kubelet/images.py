@@ -93,4 +93,6 @@ def _binds(paths: Sequence[str]) -> tuple[Bind, ...]:
     """Return read-only binds of those *paths* that exist, none inside another."""
     existing = [path for path in dict.fromkeys(paths) if Path(path).exists()]
     outermost = [p for p in existing if not any(p.startswith(q + "/") for q in existing)]
-    return tuple(Bind(source=os.path.realpath(path), target=path) for path in outermost)
+    return tuple(
+        Bind(os.path.realpath(path), path, is_folder=os.path.isdir(path)) for path in outermost
+    )

@@ -9,6 +9,8 @@ class Bind(msgspec.Struct, frozen=True):
     source: str
     target: str
     is_writable: bool = False
+    is_folder: bool = True
+    """Of an image's part; of a volume it is found out when it is opened."""
     sub_path: str = ""
     """A path below *source*, which the container may have shaped: links in it are not followed."""
 

@@ -29,12 +29,12 @@ def build_root(plan: ContainerPlan) -> None:
     syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
     syscalls.mount("tmpfs", root, "tmpfs", _SAFE, f"mode=755,size={1 << 20}")
     for folder in ("dev", "proc", "tmp", "run", "var/tmp"):
-        Path(root, folder).mkdir(parents=True, exist_ok=True)
+        os.makedirs(f"{root}/{folder}")
     _mount_system(root, plan.tmp_size_bytes)
     for bind in plan.image_binds:  # after the system's mounts: an image may be below /tmp
-        _make_target(root + bind.target, is_folder=Path(bind.source).is_dir())
+        _make_target(root + bind.target, is_folder=bind.is_folder)
         syscalls.attach(syscalls.clone_tree(bind.source, is_writable=False), root + bind.target)
-    _write_etc(plan, Path(root, "etc"))
+    _write_etc(plan, root + "/etc")
     volumes = [(bind.target, *_open_volume(bind, plan.host_uid)) for bind in plan.volume_binds]
     syscalls.enter_root(root)
     for target, tree, is_folder in sorted(volumes):
@@ -46,7 +46,7 @@ def build_root(plan: ContainerPlan) -> None:
 def _mount_system(root: str, tmp_size_bytes: int) -> None:
     syscalls.mount("proc", f"{root}/proc", "proc", _SAFE | syscalls.MS_NOEXEC)
     for name in _MACHINE_WIDE:
-        if Path(root, name).exists():
+        if os.path.exists(f"{root}/{name}"):
             syscalls.attach(
                 syscalls.clone_tree(f"{root}/{name}", is_writable=False), f"{root}/{name}"
             )
@@ -66,7 +66,7 @@ def _mount_system(root: str, tmp_size_bytes: int) -> None:
 def _open_volume(bind: Bind, host_uid: int) -> tuple[int, bool]:
     """Return the mounts of a volume, or of a path inside it, and whether that is a folder."""
     fd = os.open(bind.source, os.O_PATH | os.O_CLOEXEC)
-    for part in Path(bind.sub_path).parts:
+    for part in Path(bind.sub_path).parts if bind.sub_path else ():
         if part in {"..", "/"}:
             raise PermissionError(f"subPath {bind.sub_path!r} leaves its volume")
         try:
@@ -87,25 +87,29 @@ def _open_volume(bind: Bind, host_uid: int) -> tuple[int, bool]:
 
 
 def _make_target(target: str, *, is_folder: bool) -> None:
-    path = Path(target)
-    if is_folder:
-        path.mkdir(parents=True, exist_ok=True)
-    elif not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+    folder = target if is_folder else os.path.dirname(target)
+    os.makedirs(folder, exist_ok=True)
+    if not is_folder and not os.path.exists(target):
+        _write(target, "")
 
 
-def _write_etc(plan: ContainerPlan, etc: Path) -> None:
+def _write_etc(plan: ContainerPlan, etc: str) -> None:
     """Write the account and host files: who the container is, and no one else of the machine."""
-    etc.mkdir(exist_ok=True)
+    os.makedirs(etc, exist_ok=True)
     passwd = ["root:x:0:0:root:/:/bin/sh", "nobody:x:65534:65534:nobody:/:/bin/false"]
     group = ["root:x:0:", "nogroup:x:65534:"]
     if plan.uid:
         passwd.insert(1, f"sympozium:x:{plan.uid}:{plan.gid}::/tmp:/bin/sh")
     if plan.gid:
         group.insert(1, f"sympozium:x:{plan.gid}:")
-    (etc / "passwd").write_text("\n".join(passwd) + "\n")
-    (etc / "group").write_text("\n".join(group) + "\n")
-    (etc / "hostname").write_text(plan.hostname + "\n")
+    _write(f"{etc}/passwd", "\n".join(passwd) + "\n")
+    _write(f"{etc}/group", "\n".join(group) + "\n")
+    _write(f"{etc}/hostname", plan.hostname + "\n")
     hosts = f"127.0.0.1 localhost {plan.hostname} kubernetes.default.svc kubernetes.default\n"
-    (etc / "hosts").write_text(hosts)
+    _write(f"{etc}/hosts", hosts)
+
+
+def _write(path: str, text: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    os.write(fd, text.encode())
+    os.close(fd)

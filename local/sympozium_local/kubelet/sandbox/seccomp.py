@@ -7,6 +7,7 @@ to try them with.
 
 import ctypes
 import errno
+import functools
 import os
 import platform
 import struct
@@ -65,6 +66,7 @@ _MACHINES = {
 
 _LOAD, _IF_EQUAL, _IF_AT_LEAST, _IF_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER_AT, _ARCH_AT, _FIRST_ARGUMENT_AT = 0, 4, 16
+_INSTRUCTION_BYTES = 8
 _X32_NUMBERS = 0x40000000
 """Numbers from here on are another ABI of x86_64, whose numbers are not checked here."""
 _ALLOW = 0x7FFF0000
@@ -89,14 +91,19 @@ def forbid_system_calls(*, may_outlive_parent: bool = True) -> None:
     Raises:
         OSError: The kernel has no filters.
     """
-    machine = _MACHINES[platform.machine()]
-    instructions = filter_for(machine, may_outlive_parent=may_outlive_parent)
-    code = b"".join(instructions)
-    program = _Program(len(instructions), code)
+    code = prepared(may_outlive_parent=may_outlive_parent)
+    program = _Program(len(code) // _INSTRUCTION_BYTES, code)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(program), 0, 0) != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"seccomp filter: {os.strerror(number)}")
+
+
+@functools.cache
+def prepared(*, may_outlive_parent: bool) -> bytes:
+    """Return the filter of this machine. A parent of many processes may ask for it beforehand."""
+    machine = _MACHINES[platform.machine()]
+    return b"".join(filter_for(machine, may_outlive_parent=may_outlive_parent))
 
 
 def filter_for(machine: _Machine, *, may_outlive_parent: bool) -> list[bytes]:

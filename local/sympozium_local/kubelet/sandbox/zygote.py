@@ -32,6 +32,7 @@ from sympozium_local.kubelet.sandbox.plan import (
     Report,
     Start,
 )
+from sympozium_local.kubelet.sandbox.seccomp import prepared
 
 READY = b"ready"
 _NOT_IN_THE_IMAGE = ("aiohttp", "trio")
@@ -144,6 +145,8 @@ def preload(modules: list[str]) -> None:
 async def _warm_up(loaded: list[ModuleType]) -> None:
     """Do once what is slow the first time: a module that knows such a thing has a `warm_up`."""
     _plans.decode(_encode(ContainerPlan(hostname="", argv=[], env={})))
+    for may_outlive_parent in (False, True):
+        prepared(may_outlive_parent=may_outlive_parent)
     for module in loaded:
         if hasattr(module, "warm_up"):
             await module.warm_up()
