@@ -128,13 +128,13 @@ class Connection:
     async def _audit_loop(self, inbound: Inbound, stop: asyncio.Event) -> None:
         """After every time without a connection, read what was missed, until *stop* is set."""
         async with asyncio.TaskGroup() as group:
-            auditing = group.create_task(self._audit(inbound))
+            auditing = group.create_task(self._audit(inbound, stop))
             await stop.wait()
             auditing.cancel()
 
-    async def _audit(self, inbound: Inbound) -> None:
+    async def _audit(self, inbound: Inbound, stop: asyncio.Event) -> None:
         pause_s = FIRST_PAUSE_S
-        while True:
+        while not stop.is_set():  # a request to the bus may swallow a cancellation
             await self._opened.wait()
             self._opened.clear()
             try:
@@ -142,7 +142,7 @@ class Connection:
             except TransientError as error:
                 log.warning("history not read yet", extra={"action": "retry", "cause": str(error)})
                 self._opened.set()
-                await asyncio.sleep(pause_s)
+                await _paused(pause_s, stop)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             else:
                 pause_s = FIRST_PAUSE_S

@@ -9,6 +9,7 @@ has the same id whichever way it comes, so one that came both ways is stored onc
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,6 +27,9 @@ from sympozium_slack.reading import Me, Reading, read_post
 NOTE_PREFIX = "heard:"
 KEEP_EVERY_S = 30.0
 """A note may be so old: what is read again is stored once all the same."""
+
+LAST_KEEP_TIMEOUT_S = 1.0
+"""How long the end of the program waits for the last note."""
 
 MAX_AGE = timedelta(hours=24)
 """What is older is answered by nobody's wish; the router remembers a message for longer."""
@@ -82,10 +86,16 @@ class Gaps:
     async def keep_loop(self, stop: asyncio.Event) -> None:
         """Write down what changed: a new channel at once, the rest now and then."""
         async with asyncio.TaskGroup() as group:
-            keeping = group.create_task(self._keep_now_and_then())
-            await stop.wait()
-            keeping.cancel()
-        await self._keep()
+            group.create_task(self._wake_at(stop))
+            while not stop.is_set():
+                self._new.clear()
+                await self._keep()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(0.0 if stop.is_set() else KEEP_EVERY_S):
+                        await self._new.wait()
+        with suppress(TimeoutError):  # an older note means that more is read again
+            async with asyncio.timeout(LAST_KEEP_TIMEOUT_S):
+                await self._keep()
 
     async def read_missed(self) -> int:
         """Store what was said to the bot since each channel was last heard; return how much.
@@ -107,15 +117,9 @@ class Gaps:
         log.info("history read", extra={"action": "audit", "chats": len(notes), "posts": count})
         return count
 
-    async def _keep_now_and_then(self) -> None:
-        while True:
-            self._new.clear()
-            await self._keep()
-            try:
-                async with asyncio.timeout(KEEP_EVERY_S):
-                    await self._new.wait()
-            except TimeoutError:
-                continue
+    async def _wake_at(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._new.set()
 
     async def _keep(self) -> None:
         changed, self._changed = self._changed, set()
