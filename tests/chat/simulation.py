@@ -60,6 +60,7 @@ class Figures:
     lost: int
     doubled: int
     out_of_order: int
+    calls: int
     took_s: float
     share: float
     avoidable: int
@@ -178,6 +179,7 @@ class Simulation:
             lost=replies - sum(len(set(texts) & set(expected)) for texts in shown),
             doubled=sum(len(texts) - len(set(texts)) for texts in shown),
             out_of_order=sum(texts != expected for texts in shown),
+            calls=platform.accepted,
             took_s=took_s,
             share=platform.accepted / (allowed * took_s),
             avoidable=platform.avoidable_refusals,

@@ -17,7 +17,7 @@ GROUPS = replace(
 CHANNELS = replace(CAPABILITIES, per_chat=(Rate(5, 5.0),), overall=(Rate(50, 1.0),))
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=2)
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("capabilities", [GROUPS, CHANNELS], ids=["groups", "channels"])
 @pytest.mark.parametrize("busy_share", [0.0, 0.1], ids=["calm", "storm"])

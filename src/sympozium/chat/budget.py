@@ -20,6 +20,9 @@ from sympozium.chat.rates import Call, Pace
 PENALTY_EXTRA_S = 0.25
 """Waited beyond what the platform asks: its clock is not ours."""
 
+TICK_S = 0.001
+"""A timer may end a clock's tick before its time, and would be set again for nothing."""
+
 SWEEP_AT_CHATS = 1024
 
 
@@ -135,12 +138,14 @@ class Budget:
 
     def close(self, chat: str, for_s: float) -> None:
         """Call nothing in *chat* for so long, and less often afterwards."""
-        self._line(chat).pace.close(self._now() + for_s)
+        now = self._now()
+        self._line(chat).pace.close(now, now + for_s)
         self._place(chat)
 
     def close_all(self, for_s: float) -> None:
         """Call nothing at all for so long, and less often afterwards."""
-        self._overall.close(self._now() + for_s)
+        now = self._now()
+        self._overall.close(now, now + for_s)
 
     def ended(self, chat: str, calls: tuple[Call, Call], error: BaseException | None) -> None:
         """Note how a call ended; called by its `Turn`."""
@@ -235,4 +240,4 @@ class Budget:
             times.append(self._overall.room_at(now))
         if times:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(min(times), self._pump)
+            self._timer = loop.call_at(min(times) + TICK_S, self._pump)

@@ -79,10 +79,15 @@ class Pace:
         self.used_at = now
         return call
 
-    def close(self, until: float) -> None:
-        """Note a penalty: nothing may start before *until*, and less often afterwards."""
+    def close(self, now: float, until: float) -> None:
+        """Note a penalty: nothing may start before *until*, and less often afterwards.
+
+        Of many calls that were under way together each hears of the same penalty; it
+        makes us slower once.
+        """
+        if now >= self.closed_until:
+            self.slowness = min(self.slowness * SLOWER, SLOWEST)
         self.closed_until = max(self.closed_until, until)
-        self.slowness = min(self.slowness * SLOWER, SLOWEST)
 
     def taken(self) -> None:
         """Note that the platform took a call."""
