@@ -16,6 +16,8 @@ from sympozium_discord.wire import Attachment
 log = logging.getLogger(__name__)
 
 FETCH_ATTEMPTS = 3
+PATIENCE_S = 30.0
+"""How long all files of one message may take; those that are missing then are named."""
 
 
 class Attachments:
@@ -35,8 +37,9 @@ class Attachments:
         """
         files: list[FileRef] = []
         missing: list[str] = []
+        patience_ends = asyncio.get_running_loop().time() + PATIENCE_S
         for number, attachment in enumerate(attachments):
-            data = await self._fetch(attachment) if number < MAX_FILES else None
+            data = await self._fetch(attachment, patience_ends) if number < MAX_FILES else None
             if data is None:
                 missing.append(attachment.filename)
             else:
@@ -46,10 +49,13 @@ class Attachments:
         text = "\n".join([message.text, *notes] if message.text else notes)
         return msgspec.structs.replace(message, files=files, text=fitted(text))
 
-    async def _fetch(self, attachment: Attachment) -> bytes | None:
+    async def _fetch(self, attachment: Attachment, patience_ends: float) -> bytes | None:
         for attempt in range(1, FETCH_ATTEMPTS + 1):
             try:
-                return await self._rest.fetch(attachment.url, max_bytes=MAX_FILE_BYTES)
+                async with asyncio.timeout_at(patience_ends):
+                    return await self._rest.fetch(attachment.url, max_bytes=MAX_FILE_BYTES)
+            except TimeoutError:
+                return None
             except PermanentError as error:
                 log.info("file left out", extra={"action": "drop", "cause": str(error)})
                 return None

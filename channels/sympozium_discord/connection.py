@@ -23,6 +23,7 @@ from sympozium_discord.gateway import (
     connected,
 )
 from sympozium_discord.inbound import Inbound
+from sympozium_discord.lanes import Lanes
 from sympozium_discord.memory import Memory
 from sympozium_discord.wire import User, read
 
@@ -32,6 +33,9 @@ FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 30.0
 NEW_SESSION_PAUSE_S = 1.0
 """Discord asks for 1 to 5 seconds before a session is begun in place of a refused one."""
+
+LONGEST_NEW_SESSION_PAUSE_S = 120.0
+"""There are a thousand sessions a day, and one that is refused again and again uses them up."""
 
 REFUSED_PAUSE_S = 60.0
 LONGEST_REFUSED_PAUSE_S = 900.0
@@ -89,24 +93,24 @@ class Connection:
         self._inbound = inbound
         self._gap = gap
         self._health = health
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._was_ready = False
+        self._gateway: Gateway | None = None
 
     async def inbound_loop(self, stop: asyncio.Event) -> None:
         """Take in events until *stop* is set, and then finish the one in hand."""
         async with asyncio.TaskGroup() as group:
-            staying = group.create_task(self._stay())
+            lanes = Lanes(self._inbound.deal_with, group, self._moved)
+            staying = group.create_task(self._stay(lanes))
             await stop.wait()
-            try:
-                async with asyncio.timeout(FINISH_TIMEOUT_S):
-                    await self._idle.wait()
-            except TimeoutError:
-                log.info("an event is left", extra={"action": "retry"})  # it comes again
             staying.cancel()
+            if not await lanes.finish(within_s=FINISH_TIMEOUT_S):
+                log.info("an event is left", extra={"action": "retry"})  # it comes again
 
-    async def _stay(self) -> None:
+    async def _stay(self, lanes: Lanes) -> None:
+        self._lanes = lanes
         await self._load()
+        if self._memory.session is not None:
+            lanes.begin_session(self._memory.session.sequence)
         pause_s = FIRST_PAUSE_S
         while True:
             self._was_ready = False
@@ -135,6 +139,7 @@ class Connection:
         addresses = self._wire.addresses
         address = addresses.resume(session.url) if session else addresses.gateway
         async with connected(self._wire.http, address, self._wire.token, session) as gateway:
+            self._gateway = gateway
             try:
                 async with asyncio.timeout(READY_TIMEOUT_S) as waiting:
                     while True:
@@ -143,6 +148,8 @@ class Connection:
                             waiting.reschedule(None)
             except TimeoutError:
                 raise ConnectionLostError("the gateway does not begin a session") from None
+            finally:
+                self._gateway = None
 
     async def _next(self, gateway: Gateway) -> None:
         try:
@@ -150,27 +157,32 @@ class Connection:
         except UnreadableFrameError as error:
             await self._inbound.set_aside(error.frame, error)
             return
-        self._idle.clear()
-        try:
-            for event in events:
-                await self._deal_with(gateway, event)
-        finally:
-            self._idle.set()
+        for event in events:
+            await self._deal_with(event)
         if self._was_ready:
-            self._memory.heard()
+            self._moved()
             self._health.inbound_is_up()
 
-    async def _deal_with(self, gateway: Gateway, event: Dispatch) -> None:
+    def _moved(self) -> None:
+        """Note how far the session was dealt with: heartbeats and notes may say so."""
+        position = self._lanes.position
+        self._memory.heard(position, is_all=self._lanes.is_idle)
+        if self._gateway is not None:
+            self._gateway.dealt_with(position)
+
+    async def _deal_with(self, event: Dispatch) -> None:
         if event.name == "READY":
             self._begun(event)
         elif event.name == "RESUMED":
             self._was_ready = True
             self._gap.look()  # one that was not finished
             log.info("session resumed", extra={"action": "connect"})
+        elif self._inbound.cares_for(event):
+            await self._lanes.put(event)
+            return
         else:
-            await self._inbound.deal_with(event)
-        gateway.dealt_with(event.sequence)
-        self._memory.heard(event.sequence)
+            await self._inbound.learn(event)
+        self._lanes.pass_over(event.sequence)
 
     def _begun(self, event: Dispatch) -> None:
         try:
@@ -181,6 +193,7 @@ class Connection:
             ) from None
         self._memory.user_id, self._memory.application_id = ready.user.id, ready.application.id
         self._memory.begin(Session(ready.session_id, event.sequence, ready.resume_gateway_url))
+        self._lanes.begin_session(event.sequence)
         self._was_ready = True
         self._gap.look()
         log.info("session begun", extra={"action": "connect"})
@@ -190,7 +203,8 @@ class Connection:
         self._health.inbound_is_down(str(error))
         if not error.can_resume:
             self._memory.forget_session()
-            return NEW_SESSION_PAUSE_S * random.uniform(1.0, 2.0)  # noqa: S311 - spreads load
+            wait_s = NEW_SESSION_PAUSE_S * random.uniform(1.0, 2.0)  # noqa: S311 - spreads load
+            return max(wait_s, min(pause_s, LONGEST_NEW_SESSION_PAUSE_S))
         return min(pause_s, LONGEST_PAUSE_S) * random.uniform(0.5, 1.0)  # noqa: S311
 
     def _refused(self, error: GatewayRefusedError, pause_s: float) -> float:

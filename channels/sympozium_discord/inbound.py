@@ -59,7 +59,7 @@ Handle = Callable[[object], Awaitable[None]]
 
 
 class Inbound:
-    """Deals with events, one after the other.
+    """Deals with events.
 
     `deal_with` returns when an event is stored, set aside, or not for us; the position
     moves on after that and not before. What cannot be stored now is tried until it is.
@@ -84,21 +84,36 @@ class Inbound:
             "MESSAGE_DELETE": self._deleted,
             "MESSAGE_DELETE_BULK": self._deleted,
             "INTERACTION_CREATE": self._interacted,
+        }
+        self._learners: dict[str, Callable[[object], None]] = {
             "GUILD_CREATE": self._guild,
             "THREAD_CREATE": self._channel,
             "CHANNEL_CREATE": self._channel,
         }
 
+    def cares_for(self, event: Dispatch) -> bool:
+        """Return whether an event says what a person did."""
+        return event.name in self._handlers
+
+    async def learn(self, event: Dispatch) -> None:
+        """Take in what an event says of servers and channels; it is dealt with at once."""
+        learn = self._learners.get(event.name)
+        if learn is not None:
+            try:
+                learn(event.data)
+            except (PermanentError, ValueError, TypeError, LookupError, AttributeError) as error:
+                await self.set_aside(_text_of(event), error)
+
     async def deal_with(self, event: Dispatch) -> None:
         """Return when *event* is stored, set aside, or found to be not for us."""
-        handle = self._handlers.get(event.name)
-        if handle is None:
-            return
+        handle = self._handlers[event.name]
         try:
             await self._until_done(lambda: handle(event.data))
-        except (PermanentError, ValueError, TypeError, LookupError) as error:
-            # One event that cannot be dealt with must not stop those that follow.
-            await self.set_aside(json.dumps({"t": event.name, "d": _untokened(event.data)}), error)
+        except (PermanentError, ValueError) as error:
+            await self.set_aside(_text_of(event), error)
+        except Exception as error:
+            log.exception("event handler bug", extra={"action": "discard", "kind": event.name})
+            await self.set_aside(_text_of(event), error)
 
     async def set_aside(self, event: str, error: Exception) -> None:
         """Keep an event that cannot be read for a person to look at."""
@@ -202,19 +217,23 @@ class Inbound:
             is_command = interaction.type == COMMAND_GIVEN
             self.interactions.add(interaction, waits=is_command)
 
-    async def _guild(self, data: object) -> None:
+    def _guild(self, data: object) -> None:
         if isinstance(data, dict):
             for channel in [*data.get("channels", []), *data.get("threads", [])]:
                 self.places.learn(read(channel, Channel))
             self._our_roles.learn(str(data.get("id")), data.get("roles", []), self._memory.user_id)
 
-    async def _channel(self, data: object) -> None:
+    def _channel(self, data: object) -> None:
         self.places.learn(read(data, Channel))
 
     async def _store(self, message: InboundMessage) -> None:
         await self._intake.store(message)
         if message.kind is InboundKind.MESSAGE and message.addressed:
             self._marks.stored(Target(message.conversation, message.message_id, message.reply_to))
+
+
+def _text_of(event: Dispatch) -> str:
+    return json.dumps({"t": event.name, "d": _untokened(event.data)})
 
 
 def _untokened(data: object) -> object:

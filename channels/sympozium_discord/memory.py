@@ -16,6 +16,7 @@ import msgspec
 from sympozium.chat.desk import Desk
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium_discord.gateway import Session
+from sympozium_discord.snowflake import is_id
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,10 @@ class Memory:
         if note.session:
             self.session = Session(note.session, note.sequence, note.url)
         direct = await self.desk.read_all(DIRECT_NOTES)
-        by_age = sorted(direct.items(), key=lambda item: int(item[1]))
+        by_age = sorted(
+            ((key, newest) for key, newest in direct.items() if is_id(newest)),
+            key=lambda item: int(item[1]),
+        )
         self.direct = OrderedDict(
             (key.removeprefix(DIRECT_NOTES), newest) for key, newest in by_age[-MAX_DIRECT:]
         )
@@ -90,9 +94,10 @@ class Memory:
         self.session = session
         self._is_changed = self._is_urgent = True
 
-    def heard(self, sequence: int = 0) -> None:
-        """Note that everything up to an event was dealt with, or a mere sign of life."""
-        self.heard_at = time.time()
+    def heard(self, sequence: int, *, is_all: bool) -> None:
+        """Note that everything up to an event was dealt with; *is_all*: and nothing is in hand."""
+        if is_all:
+            self.heard_at = time.time()
         self._is_changed = True
         if sequence and self.session is not None:
             session = self.session

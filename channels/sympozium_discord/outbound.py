@@ -4,6 +4,7 @@ from typing import Any
 
 from sympozium.chat.capabilities import Capabilities
 from sympozium.chat.errors import ChatClosedError, PostGoneError, ThreadGoneError
+from sympozium.chat.files import fitted_name
 from sympozium.chat.platform import Attachment, Growing, Mark, PostId, Shown, Target
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium_discord.bodies import message_body, nonce_of, referring_to, text_of
@@ -123,11 +124,12 @@ class Discord:
         channel = await self._channel(target, reply_to)
         nonce = nonce_of(key)
         wanted = Wanted(channel, reply_to, nonce)
-        if again and await self._search.file(wanted, file.name, len(file.data)):
+        name = fitted_name(file.name)
+        if again and await self._search.file(wanted, name, len(file.data)):
             return
-        body = {"attachments": [{"id": "0", "filename": file.name}]} | message_body("", [])
+        body = {"attachments": [{"id": "0", "filename": name}]} | message_body("", [])
         body |= _identity(nonce, reply_to, channel)
-        upload = Upload(file.name, file.media_type, file.data)
+        upload = Upload(name, file.media_type, file.data)
         route = Route("POST", POSTS, channel_id=channel)
         await self._in_thread(target, route, body, upload=upload)
 

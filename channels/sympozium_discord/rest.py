@@ -7,6 +7,7 @@ on calling. So the library names the routes, and this module makes the calls.
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +42,9 @@ class Upload:
     data: bytes
 
 
+_MEDIA_TYPE = re.compile(r"[a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,60}", re.IGNORECASE)
+
+
 class Rest:
     """The HTTP API, as one bot.
 
@@ -68,10 +72,15 @@ class Rest:
         """Make one call; return the JSON that Discord answers, or None where it says nothing."""
         what = f"{route.method} {route.path}"
         await self._wait(route, what)
-        async with asyncio.timeout(None) as deadline:
-            limit_s = FILE_TIMEOUT_S if upload else CALL_TIMEOUT_S
-            deadline.reschedule(asyncio.get_running_loop().time() + limit_s)
-            return await self._answer(route, what, _sent(body, upload), params)
+        response, text = await self._sent(route, _parts(body, upload, params))
+        self._buckets.learn(route, response.headers)
+        answer = _decoded(response, text)
+        if 200 <= response.status < 300:
+            return answer
+        refused = refusal(what, response.status, response.headers, answer)
+        if isinstance(refused, PlatformBusyError):
+            self._buckets.punish(route, for_s=refused.retry_after_s, is_overall=refused.is_overall)
+        raise refused
 
     async def fetch(self, url: str, *, max_bytes: int) -> bytes:
         """Return a file that somebody attached.
@@ -104,37 +113,33 @@ class Rest:
                 )
             await asyncio.sleep(wait_s)
 
-    async def _answer(
-        self, route: Route, what: str, sent: dict[str, Any], params: Mapping[str, str] | None
-    ) -> Any:
+    async def _sent(
+        self, route: Route, parts: dict[str, Any]
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
         url = route.url.replace(Route.BASE, self._addresses.api, 1)
+        limit_s = FILE_TIMEOUT_S if "data" in parts else CALL_TIMEOUT_S
         try:
-            async with self._session.request(
-                route.method, url, headers=self._headers, params=params,
-                allow_redirects=False, **sent,
-            ) as response:  # fmt: skip
-                text = await response.read()
+            async with (
+                asyncio.timeout(limit_s),
+                self._session.request(
+                    route.method, url, headers=self._headers, allow_redirects=False, **parts
+                ) as response,
+            ):
+                return response, await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            what = f"{route.method} {route.path}"
             raise TransientError(f"cannot {what}: {type(error).__name__}") from None
-        self._buckets.learn(route, response.headers)
-        answer = _decoded(response, text)
-        if 200 <= response.status < 300:
-            return answer
-        refused = refusal(what, response.status, response.headers, answer)
-        if isinstance(refused, PlatformBusyError):
-            self._buckets.punish(route, for_s=refused.retry_after_s, is_overall=refused.is_overall)
-        raise refused
 
 
-def _sent(body: object, upload: Upload | None) -> dict[str, Any]:
+def _parts(body: object, upload: Upload | None, params: Mapping[str, str] | None) -> dict[str, Any]:
     if upload is not None:
         form = aiohttp.FormData(quote_fields=False)
         form.add_field("payload_json", json.dumps(body), content_type=JSON_TYPE)
-        form.add_field(
-            "files[0]", upload.data, filename=upload.name, content_type=upload.media_type
-        )
+        is_type = _MEDIA_TYPE.fullmatch(upload.media_type) is not None
+        media_type = upload.media_type if is_type else "application/octet-stream"
+        form.add_field("files[0]", upload.data, filename=upload.name, content_type=media_type)
         return {"data": form}
-    return {} if body is None else {"json": body}
+    return ({} if body is None else {"json": body}) | ({"params": params} if params else {})
 
 
 def _decoded(response: aiohttp.ClientResponse, text: bytes) -> Any:

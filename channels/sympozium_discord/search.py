@@ -42,11 +42,11 @@ class Search:
 
     async def file(self, wanted: Wanted, name: str, size_bytes: int) -> str:
         """Return the id of the post with a file; empty: none is there."""
-        told = (name, size_bytes)
+        told = (_letters(name), size_bytes)  # Discord writes other characters its own way
         return await self._find(
             wanted,
             lambda post: any(
-                (one.get("filename"), one.get("size")) == told for one in post["attachments"]
+                (_letters(one["filename"]), one["size"]) == told for one in post["attachments"]
             ),
         )
 
@@ -60,6 +60,10 @@ class Search:
             if post["author"]["id"] == self._our_id() and _answers(post, wanted) and is_it(post):
                 return str(post["id"])
         return ""
+
+
+def _letters(name: str) -> str:
+    return "".join(one for one in name if one.isascii() and one.isalnum())
 
 
 def _answers(post: dict[str, Any], wanted: Wanted) -> bool:

@@ -64,6 +64,24 @@ async def test_a_file_that_was_sent_is_not_sent_again(here: Adapter) -> None:
     assert texts(here) == [""]
 
 
+@pytest.mark.parametrize("name", ['a "b".txt', "a\r\nX: y.txt", "ü/../b.txt", "..", ""])
+async def test_a_file_of_any_name_is_sent(here: Adapter, name: str) -> None:
+    target = here.asked(here.discord.world.channel("pods"))
+    file = Attachment(name, "text/plain\r\nX: y", b"pod a")
+    await here.platform.upload(target, file, key="k", again=False)
+    await here.platform.upload(target, file, key="another", again=True)
+    assert texts(here) == [""]
+
+
+async def test_an_api_that_does_not_answer_is_transient(
+    here: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sympozium_discord.rest.CALL_TIMEOUT_S", 0.05)
+    here.discord.api.is_hung = True
+    with pytest.raises(TransientError):
+        await here.rest.call(Route("GET", "/users/@me"))
+
+
 async def test_a_lost_answer_is_transient_and_the_repetition_shows_nothing_new(
     here: Adapter,
 ) -> None:

@@ -1,5 +1,6 @@
 """The HTTP API: who calls, within which limit, and what of the state they get or change."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -26,6 +27,7 @@ class Api:
         self.limits = Limits()
         self.paths: list[str] = []
         self.is_down = False
+        self.is_hung = False
         self.flags = 1 << 19
         self.permissions = (1 << 40) - 1
         self._messages = Messages(world, faults)
@@ -71,6 +73,8 @@ class Api:
         async def guarded(request: web.Request) -> web.StreamResponse:
             room = request.match_info.get("room", "")
             self.paths.append(f"{request.method} {request.path}")
+            if self.is_hung:
+                await asyncio.Event().wait()
             try:
                 limited = self._check(request) or self.limits.take(route, room)
                 response = limited if limited is not None else await handler(request)

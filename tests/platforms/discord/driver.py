@@ -46,6 +46,8 @@ class DiscordDriver:
         self.port = 0
         self.more_env: dict[str, str] = {}
         self.fetched: list[str] = []
+        self.files_are_open = asyncio.Event()
+        self.files_are_open.set()
 
     @property
     def env(self) -> dict[str, str]:
@@ -172,6 +174,7 @@ class DiscordDriver:
     async def _file(self, request: web.Request) -> web.Response:
         assert "Authorization" not in request.headers, "the token is not the files' business"
         self.fetched.append(request.path)
+        await self.files_are_open.wait()
         data = self.world.files.get(request.path)
         return web.Response(status=404) if data is None else web.Response(body=data)
 
