@@ -23,6 +23,7 @@ import aiohttp
 from sympozium.contract.envelope import encode
 from sympozium.contract.names import RunName, RunUid
 from sympozium.contract.run_events import ModelAccess, RunContext
+from tests.bench.cpu import cpu_by_program
 from tests.fixtures.chat import Person
 from tests.fixtures.nats_server import free_port
 from tests.fixtures.system import ScriptedModel, System, scriptable_model
@@ -111,17 +112,23 @@ async def idle(person: Person, model_url: str) -> None:
     print(f"  peer, a process with a plain client: {milliseconds(peers)}; ratio {ratio:.2f}")
 
 
-async def burst(person: Person, model_url: str) -> None:
+async def burst(system: System, person: Person, model_url: str) -> None:
     """Many messages at once, each in a conversation of its own."""
+    before = cpu_by_program(system)
     began = time.perf_counter()
     async with asyncio.TaskGroup() as group:
         for number in range(BURST):
             group.create_task(reply_time(person, f"burst-{number}", "hello"))
     rate = BURST / (time.perf_counter() - began)
+    after = cpu_by_program(system)
     began = time.perf_counter()
     peer = plain_clients_at_once(PEERS * 2, model_url) / (time.perf_counter() - began)
     print(f"burst of {BURST}: {rate:.1f} runs/s (goal: >= 20)")
     print(f"  peer, plain clients all at once: {peer:.1f}/s; ratio {rate / peer:.2f}")
+    spent_ms = {name: (s - before.get(name, 0)) / BURST * 1000 for name, s in after.items()}
+    parts = sorted(spent_ms.items(), key=lambda part: -part[1])
+    listed = ", ".join(f"{name} {ms:.0f} ms" for name, ms in parts)
+    print(f"  CPU per run: {listed}; together {sum(spent_ms.values()):.0f} ms")
 
 
 def plain_clients_at_once(count: int, model_url: str) -> int:
@@ -220,7 +227,7 @@ async def measure(model_url: str, model_port: int) -> None:
             await idle(person, model_url)
             memory(system, "at rest")
             await writes(system, person)
-            await burst(person, model_url)
+            await burst(system, person, model_url)
             memory(system, f"after {BURST} runs at once")
             start_to_first_byte(model_url)
 
