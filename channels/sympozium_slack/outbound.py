@@ -94,9 +94,9 @@ class SlackPlatform(Platform):
         origin, own = _origin(target), read_post_id(post)
         if own.kind is PostKind.PRIVATE:
             return
-        if own.kind is PostKind.STREAM:
-            await self._streams.stop(origin.channel, own.ts)
         try:
+            if own.kind is PostKind.STREAM:
+                await self._streams.stop(origin.channel, own.ts)
             await self._api.call("chat.delete", channel=origin.channel, ts=own.ts)
         except PostGoneError:
             return
