@@ -12,9 +12,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from sympozium.bus.ports import LiveBus
+from sympozium.chat.draft import Draft
 from sympozium.contract.envelope import decode
 from sympozium.contract.errors import PermanentError
-from sympozium.contract.limits import MAX_RESULT_BYTES, MAX_RUN_TIMEOUT
+from sympozium.contract.limits import MAX_RUN_TIMEOUT
 from sympozium.contract.names import ConversationId, MessageId, RunName, RunUid
 from sympozium.contract.run_events import Delta, Progress, RunEvent, Started
 from sympozium.contract.subjects import live
@@ -28,35 +29,6 @@ MAX_FOLLOWED = 512
 """Runs followed at once; of further ones only the ends are shown."""
 
 MAX_REMEMBERED_ENDS = 4096
-
-
-class Draft:
-    """The answer as far as it has been heard.
-
-    Attributes:
-        offset: How many characters of the answer came before what was heard.
-    """
-
-    def __init__(self) -> None:
-        self.offset = 0
-        self._pieces: list[str] = []
-        self._chars = 0
-
-    @property
-    def text(self) -> str:
-        """What was heard, in one piece."""
-        return "".join(self._pieces)
-
-    def apply(self, line: Delta) -> None:
-        """Put a piece where it belongs; what stood there and after it is replaced."""
-        heard_to = self.offset + self._chars
-        if line.offset == heard_to and self._chars < MAX_RESULT_BYTES:
-            self._pieces.append(line.text)
-        elif self.offset < line.offset < heard_to:
-            self._pieces = [self.text[: line.offset - self.offset], line.text]
-        else:
-            self.offset, self._pieces = line.offset, [line.text]
-        self._chars = line.offset - self.offset + len(line.text)
 
 
 class LiveRun:

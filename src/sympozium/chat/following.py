@@ -5,6 +5,7 @@ whatever was shown.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -86,6 +87,8 @@ class Follower:
                     self._hear(data)
         except TimeoutError:
             log.info("run followed no more", extra={"action": "drop", "kind": "deadline"})
+            with contextlib.suppress(TransientError, PermanentError):  # the next one asks again
+                await around.records.forget_run(self._target.message_id)
 
     async def end(self) -> bool:
         """Show nothing more; return whether a preview may still be on its way."""

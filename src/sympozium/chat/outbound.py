@@ -6,6 +6,7 @@ it never will goes to the dead letters.
 """
 
 import asyncio
+import contextlib
 import logging
 from datetime import timedelta
 
@@ -217,9 +218,17 @@ class Outbound:
             self._metrics.add(Counted.ENDS_DISCARDED)
             self._restart.ended(item)
             self._office.marks.reach(_target(item.message), Mark.FAILED)
-            if not isinstance(error, ChatClosedError | AccountRefusedError):
+            if isinstance(error, ChatClosedError | AccountRefusedError):
+                await self._forget_run(item)
+            else:
                 await self._say_that_it_failed(item)
         await self._discard(item.delivery, str(error))
+
+    async def _forget_run(self, item: Item) -> None:
+        message_id = item.message.message_id
+        await self._following.end(message_id)
+        with contextlib.suppress(TransientError, PermanentError):  # then for a day at the most
+            await self._records.forget_run(message_id)
 
     async def _say_that_it_failed(self, item: Item) -> None:
         message = item.message
