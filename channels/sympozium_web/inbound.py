@@ -13,7 +13,7 @@ from sympozium.bus.ports import Bus, BusDeniedError, BusFullError, BusUnavailabl
 from sympozium.chat.commands import read_command
 from sympozium.contract.envelope import wrap
 from sympozium.contract.limits import MAX_TEXT_BYTES
-from sympozium.contract.messages import InboundKind, InboundMessage, Place, Sender
+from sympozium.contract.messages import InboundKind, InboundMessage, Place, Sender, inbound_id
 from sympozium.contract.names import (
     ConversationId,
     MessageId,
@@ -86,7 +86,9 @@ class Inbound:
         data = wrap(message, id=message.message_id, time=message.time)
         try:
             receipt = await self._bus.publish(
-                inbox(self._namespace, self._channel), data, message_id=message.message_id
+                inbox(self._namespace, self._channel),
+                data,
+                message_id=inbound_id(self._namespace, self._channel, message.message_id),
             )
         except BusUnavailableError as error:
             self._health.publish_failed()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from sympozium.bus.ports import Bus, Receipt
 from sympozium.contract.envelope import wrap
 from sympozium.contract.limits import MAX_TEXT_BYTES
-from sympozium.contract.messages import InboundMessage, UnreadableEvent
+from sympozium.contract.messages import InboundMessage, UnreadableEvent, inbound_id
 from sympozium.contract.names import short_hash
 from sympozium.contract.subjects import INBOX, dead, inbox
 
@@ -38,7 +38,8 @@ class Intake:
         """
         data = wrap(message, id=message.message_id, time=message.time)
         subject = inbox(self._namespace, self._channel)
-        receipt = await self._bus.publish(subject, data, message_id=message.message_id)
+        id_ = inbound_id(self._namespace, self._channel, message.message_id)
+        receipt = await self._bus.publish(subject, data, message_id=id_)
         log.info(
             "message stored",
             extra={

@@ -194,6 +194,15 @@ class OutboundMessage(_Wire, frozen=True, kw_only=True):
     is_notice: bool = False
 
 
+def inbound_id(namespace: str, channel: str, message_id: MessageId) -> str:
+    """Identify an inbound message for the bus.
+
+    The stream is everybody's, and a message's id is what its channel says it is: one
+    channel must not be able to use up the ids of another's messages.
+    """
+    return f"{namespace}/{channel}/{message_id}"
+
+
 def outbound_id(message_id: MessageId, kind: OutboundKind) -> str:
     """Identify an outbound message for the bus: one `accepted` and one end a message.
 
