@@ -6,6 +6,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from sympozium.testing.channels.stage import Stage, stage
 from sympozium_telegram.bot_api import BotApi, http_session
@@ -52,4 +53,18 @@ async def hooked(tmp_path: Path) -> AsyncIterator[Stage]:
     """The program with a webhook, between the stand-in and a bus of its own."""
     async with stage(make_webhook_driver, tmp_path) as running:
         assert isinstance(running.driver, WebhookDriver)
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """The program, polling, for all tests that leave it running."""
+    async with stage(make_driver, tmp_path_factory.mktemp("polling")) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_hooked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """The program with a webhook, for all tests that leave it running."""
+    async with stage(make_webhook_driver, tmp_path_factory.mktemp("hooked")) as running:
         yield running

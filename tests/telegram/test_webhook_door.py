@@ -1,0 +1,82 @@
+"""Who may call the webhook, and with what: one program for all tests."""
+
+import asyncio
+
+import pytest
+
+from sympozium.testing.channels.stage import Stage
+from sympozium_telegram.settings import hidden_path
+from tests.telegram.hooked import SECRET, called, driver_of
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(60)]
+
+HEADER = "X-Telegram-Bot-Api-Secret-Token"
+
+
+async def test_what_telegram_brings_is_heard_and_then_taken_from_it(shared_hooked: Stage) -> None:
+    where = shared_hooked.somewhere(direct=True)
+    said, heard = await shared_hooked.asks("ada", where, "hello")
+    assert heard.text == "hello"
+    await shared_hooked.asks("ada", where, "barrier")
+    assert said in driver_of(shared_hooked).counts.accepted
+    assert set(driver_of(shared_hooked).server.webhook_answers) == {200}
+
+
+async def test_an_answer_is_seen_as_with_polling(shared_hooked: Stage) -> None:
+    where = shared_hooked.somewhere(direct=True)
+    _, heard = await shared_hooked.asks("ada", where)
+    await shared_hooked.backstage.finish(
+        heard, await shared_hooked.backstage.accept(heard), "two pods"
+    )
+    await shared_hooked.sees_once(where, "two pods")
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        (hidden_path(SECRET), {}),
+        (hidden_path(SECRET), {HEADER: ""}),
+        (hidden_path(SECRET), {HEADER: "wrong"}),
+        (hidden_path(SECRET), {HEADER: SECRET + "x"}),
+        (hidden_path(SECRET), {HEADER: SECRET[:-1]}),
+        (hidden_path("another secret"), {HEADER: SECRET}),
+        ("", {HEADER: SECRET}),
+    ],
+)
+async def test_who_does_not_know_the_secret_is_refused(
+    shared_hooked: Stage, path: str, headers: dict[str, str]
+) -> None:
+    address = f"http://127.0.0.1:{driver_of(shared_hooked).port}/bots/{path}"
+    assert await called(address, headers) == (401, "")
+
+
+async def test_only_a_post_of_bearable_size_is_read(shared_hooked: Stage) -> None:
+    address = driver_of(shared_hooked).address
+    assert (await called(address, {HEADER: SECRET}, b"x" * 2_000_000))[0] == 413
+    assert (await called(address, {HEADER: SECRET}, method="GET"))[0] == 405
+    assert (await called(address, {HEADER: "no"}, b"x" * 2_000_000))[0] == 401
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"not json", b"[" * 50_000, b'{"a": NaN}', b"\xff\xfe", b"5"]
+)
+async def test_a_body_that_nobody_can_read_is_set_aside_and_not_brought_again(
+    shared_hooked: Stage, body: bytes
+) -> None:
+    before = await shared_hooked.backstage.dead_letters()
+    assert await called(driver_of(shared_hooked).address, {HEADER: SECRET}, body) == (200, "")
+    assert await shared_hooked.backstage.dead_letters() == before + 1
+
+
+async def test_a_connection_that_says_nothing_holds_nobody_up(shared_hooked: Stage) -> None:
+    where = shared_hooked.somewhere(direct=True)
+    port = driver_of(shared_hooked).port
+    writers = []
+    for _ in range(50):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST /bots/x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nX-A: ")
+        writers.append(writer)
+    _, heard = await shared_hooked.asks("ada", where, "still there?")
+    assert heard.text == "still there?"
+    for writer in writers:
+        writer.close()
