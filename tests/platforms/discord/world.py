@@ -87,7 +87,8 @@ class World:
     def person(self, name: str) -> Json:
         """Return a person, who is made where nobody has that name."""
         id_ = self.people.setdefault(name, new_id())
-        return {"id": id_, "username": name, "global_name": name.title(), "discriminator": "0"}
+        about = {"username": name, "global_name": name.title(), "discriminator": "0"}
+        return {"id": id_, "avatar": None} | about
 
     def name_of(self, user_id: str) -> str:
         """Return a person's name."""
