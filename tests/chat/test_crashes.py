@@ -11,7 +11,7 @@ from sympozium.chat.errors import PlatformBusyError
 from sympozium.contract.messages import FileRef
 from sympozium.contract.names import MessageId
 from sympozium.contract.subjects import file_part
-from tests.chat.stage import NAMESPACE, Stage, asked, stage
+from tests.chat.stage import NAMESPACE, Stage, asked, listened, stage
 from tests.chat.stand_in import CAPABILITIES, StandIn
 
 WORDS = [f"word{number}" for number in range(60)]
@@ -150,3 +150,28 @@ async def test_a_penalty_outlives_the_channel_that_earned_it(channel: Stage) -> 
     await channel.crash()
     channel.start()
     await channel.desk.until(lambda: "busy:chat:c1" not in channel.desk.notes)
+
+
+async def test_a_placeholder_that_was_posted_late_and_not_noted_becomes_the_answer(
+    channel: Stage,
+) -> None:
+    one, platform = asked("m1"), channel.platform
+    await channel.accept(one, waiting_for=1)
+    await channel.settled(1)
+    await listened(channel)
+    blocked = asyncio.Event()
+
+    async def step(_message_id: MessageId) -> None:
+        await blocked.wait()
+
+    channel.desk.step = step
+    await channel.begins(one)
+    await platform.until(lambda: platform.texts() == ["…"])
+    await channel.crash()
+    channel.desk.step = None
+    blocked.set()
+    channel.desk.notes["post:m1"] = "{}"
+    channel.start()
+    await channel.finish(one, "once")
+    await channel.settled(2)
+    assert platform.texts() == ["once"]

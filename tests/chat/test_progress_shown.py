@@ -73,8 +73,8 @@ async def test_a_preview_that_arrives_after_the_end_does_not_stay(
     await platform.until(lambda: platform.texts() == ["the end"])
     platform.arrive()
     assert platform.texts() == ["an old state"]
-    await channel.settled(2)
-    assert platform.texts() == ["the end"]
+    await channel.finish(asked("m2"), "another end")
+    await platform.until(lambda: platform.texts() == ["the end", "another end"])
 
 
 async def test_the_end_waits_for_a_preview_that_is_being_sent(channel: Stage) -> None:

@@ -7,6 +7,7 @@ kept is found by its key, or was only a placeholder.
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -32,6 +33,9 @@ LATE_S = 5.0
 """A preview whose answer was lost may reach the platform so much later than the end."""
 
 
+Correction = Callable[[], Awaitable[None]]
+
+
 @dataclass(frozen=True)
 class Occasion:
     """What is known of the moment at which an end is shown.
@@ -55,8 +59,13 @@ class Ending:
         self._records = records
         self._files = files
 
-    async def show(self, target: Target, message: OutboundMessage, occasion: Occasion) -> None:
+    async def show(
+        self, target: Target, message: OutboundMessage, occasion: Occasion
+    ) -> Correction | None:
         """Show an answer or an error, from where the record says that it stands.
+
+        Returns:
+            What is to be done a little later, where a preview may yet replace the answer.
 
         Raises:
             PermanentError: It will never be shown, as far as it was not.
@@ -64,15 +73,20 @@ class Ending:
         """
         record = await self._records.of(target.message_id)
         if record.is_ended:
-            return
+            return None
         showing = self._showing(target, record, occasion)
         plan = plan_end(message, self._voice.capabilities)
         await self._show_pieces(showing, plan)
         await self._send_files(showing, plan)
-        if occasion.late_preview and record.post:
-            await asyncio.sleep(LATE_S)
-            await self._correct(showing, plan.pieces[0])
         await self._records.keep_end(target.message_id)
+        if not (occasion.late_preview and record.post):
+            return None
+
+        async def correct_later() -> None:
+            await asyncio.sleep(LATE_S)
+            await self._correct(showing, plan.pieces[0], record.post)
+
+        return correct_later
 
     async def withdraw(self, target: Target, occasion: Occasion) -> None:
         """Take the placeholder away: nothing is shown for this message. Raises as `show`."""
@@ -131,10 +145,10 @@ class Ending:
         self._set_there(showing.record, number, posted.id)
         await self._records.keep(showing.target.message_id)
 
-    async def _correct(self, showing: Showing, shown: Shown, post: PostId | None = None) -> None:
+    async def _correct(self, showing: Showing, shown: Shown, post: PostId) -> None:
         """Have a post that may say something older say what it is to say."""
         try:
-            await showing.edit(post or showing.record.post, shown)
+            await showing.edit(post, shown)
         except PermanentError as error:
             log.info("answer not corrected", extra={"action": "drop", "cause": str(error)})
 

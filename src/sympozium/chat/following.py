@@ -195,7 +195,7 @@ class Follower:
             if self._is_ending:
                 return Outcome.SHED
             outcome = await self._around.voice.offer(self._target, cosmetic, call)
-            if outcome is Outcome.LOST:
+            if outcome is Outcome.LOST and cosmetic is Cosmetic.GROW:
                 self._lost_at = self._now()
             return outcome
 

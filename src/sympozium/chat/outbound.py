@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from sympozium.bus.ports import Delivery
 from sympozium.chat import wording
-from sympozium.chat.ending import Ending, Occasion
+from sympozium.chat.ending import Correction, Ending, Occasion
 from sympozium.chat.errors import AccountRefusedError, ChatClosedError
 from sympozium.chat.following import Following, Surroundings
 from sympozium.chat.lanes import Item, Lanes
@@ -63,6 +63,7 @@ class Outbound:
         self._voice = Voice(platform, office.desk, self._standing, self._metrics)
         self._records = Records(office.desk)
         self._ending = Ending(self._voice, self._records, office.files)
+        self._corrections: set[asyncio.Task[None]] = set()
 
     @property
     def loops(self) -> tuple[Loop, ...]:
@@ -77,6 +78,7 @@ class Outbound:
             self._office.bus, settings.namespace, self._voice, self._records, self._office.marks
         )
         async with asyncio.TaskGroup() as group:
+            self._group = group
             self._restart = Restart(self._records)
             self._following = Following(around, group)
             self._lanes = Lanes(self._settle, self._restart.hold_for, group)
@@ -85,6 +87,7 @@ class Outbound:
             await ended(reading)
             await self._lanes.stop(GRACE_S)
             await self._following.stop()
+            await ended(*self._corrections)
 
     async def marks_loop(self, stop: asyncio.Event) -> None:
         """Show the reactions that are wanted, until *stop* is set."""
@@ -113,6 +116,7 @@ class Outbound:
         except (TransientError, PermanentError) as error:
             log.debug("run is not followed", extra={"action": "drop", "cause": str(error)})
         else:
+            record.maybe = not record.post  # its placeholder may be there, and not be noted
             self._following.follow(target, followed, record)
 
     async def _take(self, delivery: Delivery) -> None:
@@ -154,11 +158,18 @@ class Outbound:
                 await self._accept(item)
             case OutboundKind.FINAL | OutboundKind.ERROR:
                 target = _target(item.message)
-                await self._ending.show(target, item.message, await self._occasion(item))
+                occasion = await self._occasion(item)
+                self._later(await self._ending.show(target, item.message, occasion))
                 self._ended(item)
             case OutboundKind.JOINED | OutboundKind.DROPPED:
                 await self._ending.withdraw(_target(item.message), await self._occasion(item))
                 self._ended(item)
+
+    def _later(self, correction: Correction | None) -> None:
+        if correction is not None:
+            task = self._group.create_task(_quietly(correction))
+            self._corrections.add(task)
+            task.add_done_callback(self._corrections.discard)
 
     async def _accept(self, item: Item) -> None:
         message, target = item.message, _target(item.message)
@@ -223,6 +234,8 @@ class Outbound:
             else:
                 await self._say_that_it_failed(item)
         await self._discard(item.delivery, str(error))
+        if isinstance(error, ChatClosedError | AccountRefusedError):
+            self._standing.refused(error.reason, str(error))
 
     async def _forget_run(self, item: Item) -> None:
         message_id = item.message.message_id
@@ -272,6 +285,13 @@ class Outbound:
 
 def _target(message: OutboundMessage) -> Target:
     return Target(message.conversation, message.message_id, message.reply_to)
+
+
+async def _quietly(correction: Correction) -> None:
+    try:
+        await correction()
+    except Exception:  # the answer was shown; others' are yet to be
+        log.exception("answer not corrected", extra={"action": "drop"})
 
 
 def _bug(error: Exception) -> PermanentError:

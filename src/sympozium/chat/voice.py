@@ -89,6 +89,8 @@ class Voice:
             urgency: Before whom it goes.
 
         Raises:
+            AccountRefusedError, ChatClosedError: Whoever shows an end reports them when it
+                has set the end aside.
             PermanentError: What the platform says, or that it was away until *until*.
         """
         delay_s = FIRST_DELAY_S
@@ -143,11 +145,11 @@ class Voice:
             answer = await self._counted(chat, turn, lambda: attempt(again))
         except AccountRefusedError as error:
             self._breaker.refused()
-            self._standing.refused(error.reason, str(error))
+            if urgency is not Urgency.END:
+                self._standing.refused(error.reason, str(error))
             raise
-        except ChatClosedError as error:
+        except ChatClosedError:
             self._breaker.accepted()
-            self._standing.refused(error.reason, str(error))
             raise
         finally:
             if is_try:
