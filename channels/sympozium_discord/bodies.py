@@ -35,6 +35,7 @@ def message_body(text: str, components: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "content": text,
         "components": components,
+        "embeds": [],
         "allowed_mentions": NO_MENTIONS,
         "flags": SUPPRESS_EMBEDS,
     }

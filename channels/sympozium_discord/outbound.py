@@ -9,12 +9,14 @@ from sympozium.chat.platform import Attachment, Growing, Mark, PostId, Shown, Ta
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium_discord.bodies import message_body, nonce_of, referring_to, text_of
 from sympozium_discord.capabilities import CAPABILITIES
+from sympozium_discord.cards import growing_body
 from sympozium_discord.components import Choices
 from sympozium_discord.interactions import Open, OpenInteractions
 from sympozium_discord.library import Route
 from sympozium_discord.marks import Reactions
 from sympozium_discord.refusals import (
     CLOSED,
+    MISSING_PERMISSIONS,
     THREAD_ARCHIVED,
     THREAD_LOCKED,
     UNKNOWN_CHANNEL,
@@ -29,6 +31,8 @@ from sympozium_discord.threads import Threads
 POSTS = "/channels/{channel_id}/messages"
 POST = "/channels/{channel_id}/messages/{message_id}"
 ORIGINAL = "/webhooks/{webhook_id}/{webhook_token}/messages/@original"
+
+MAX_REMEMBERED = 1024
 
 _PRIVATE = "@"
 """Begins the id of a post that one person alone sees; the interaction's id follows."""
@@ -51,6 +55,7 @@ class Discord:
         self._search = search
         self._threads = threads
         self._reactions = Reactions(rest)
+        self._without_cards: dict[str, None] = {}
 
     @property
     def capabilities(self) -> Capabilities:
@@ -101,8 +106,20 @@ class Discord:
             return
 
     async def grow(self, target: Target, post: PostId, growing: Growing) -> None:
-        """See `Signals.grow`."""
-        await self.edit(target, post, Shown(growing.piece, choices=growing.choices))
+        """See `Signals.grow`. What is being done is on a card, where the bot may show one."""
+        chat = self.chat_of(target)
+        if not growing.status or post.startswith(_PRIVATE) or chat in self._without_cards:
+            await self.edit(target, post, Shown(growing.piece, choices=growing.choices))
+            return
+        body = growing_body(growing, await self._choices.components(growing.choices))
+        try:
+            await self._edit(target, post, body)
+        except ChatClosedError as error:
+            if error.reason != CLOSED[MISSING_PERMISSIONS]:
+                raise
+            self._without_cards[chat] = None
+            while len(self._without_cards) > MAX_REMEMBERED:
+                del self._without_cards[next(iter(self._without_cards))]
 
     async def signal(self, target: Target, status: str) -> None:
         """See `Signals.signal`: Discord shows that somebody types, and no status."""

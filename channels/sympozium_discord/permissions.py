@@ -12,6 +12,7 @@ NEEDED = {
     "Create Public Threads": 1 << 35,
     "Add Reactions": 1 << 6,
     "Attach Files": 1 << 15,
+    "Embed Links": 1 << 14,
     "Read Message History": 1 << 16,
 }
 """By the names that Discord's pages have for them.

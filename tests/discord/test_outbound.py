@@ -14,7 +14,7 @@ from sympozium.chat.errors import (
 )
 from sympozium.chat.platform import Attachment, Growing, Mark, PostId
 from sympozium.contract.errors import PermanentError, TransientError
-from sympozium.testing.channels.driver import Fault
+from sympozium.testing.channels.driver import Fault, Spot, Where
 from sympozium_discord.library import Route
 from tests.discord.adapters import Adapter, adapter, shown
 
@@ -202,6 +202,29 @@ async def test_a_growing_answer_is_an_edit(here: Adapter) -> None:
     post = await here.platform.post(target, shown("\u2026"), key="k", again=False)
     await here.platform.grow(target, post, Growing("two po", shown("two po").piece))
     assert texts(here) == ["two po"]
+
+
+async def test_what_is_being_done_is_on_a_card_until_the_end(here: Adapter) -> None:
+    room = here.discord.world.channel("pods")
+    target = here.asked(room)
+    post = await here.platform.post(target, shown("\u2026"), key="k", again=False)
+    growing = Growing("two **pods**", shown("unused").piece, status="list_pods, 10 s")
+    await here.platform.grow(target, post, growing)
+    where = Where(Spot.CHANNEL, "pods")
+    assert [one.text for one in here.discord.seen(where)] == ["two pods\nlist_pods, 10 s"]
+    await here.platform.edit(target, post, shown("two pods"))
+    assert [one.text for one in here.discord.seen(where)] == ["two pods"]
+
+
+async def test_where_the_bot_may_not_show_cards_it_says_it_in_words(here: Adapter) -> None:
+    room = here.discord.world.channel("pods")
+    target = here.asked(room)
+    post = await here.platform.post(target, shown("\u2026"), key="k", again=False)
+    here.discord.world.rooms[post.partition("/")[0]].allows_cards = False
+    growing = Growing("", shown("list_pods").piece, status="list_pods")
+    await here.platform.grow(target, post, growing)
+    await here.platform.grow(target, post, growing)
+    assert texts(here) == ["list_pods"]
 
 
 async def test_a_reference_that_is_not_this_channels_own_is_refused(here: Adapter) -> None:

@@ -21,6 +21,7 @@ from tests.platforms.discord.sockets import GatewayStand
 from tests.platforms.discord.world import DIRECT, Json, Room, Whisper, World, now
 
 TOKEN = "MTk4NjIyNDgzNDcx.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs"
+SUPPRESS_EMBEDS = 1 << 2
 _ORDER = (Mark.FAILED, Mark.DONE, Mark.RUNNING, Mark.STORED)
 
 
@@ -212,10 +213,11 @@ class DiscordDriver:
 
 def _seen(message: Json, *, in_thread_of: str = "", only_for: str = "") -> Seen:
     looks = look(message.get("content") or "")
-    cards = [look(one.get("description", "")).text for one in message.get("embeds") or []]
+    shows_cards = not message.get("flags", 0) & SUPPRESS_EMBEDS
+    cards = (message.get("embeds") or []) if shows_cards else []
     return Seen(
         id=message["id"],
-        text="\n".join(text for text in (looks.text, *cards) if text),
+        text="\n".join(text for text in (looks.text, *map(_card, cards)) if text),
         has_markup=looks.has_markup,
         buttons=tuple(label for label, _ in parts_of(message)),
         files=tuple(one["filename"] for one in message.get("attachments") or []),
@@ -223,6 +225,10 @@ def _seen(message: Json, *, in_thread_of: str = "", only_for: str = "") -> Seen:
         only_for=only_for,
         pings=pings(message.get("content") or "", message.get("allowed")),
     )
+
+
+def _card(card: Json) -> str:
+    return look(card.get("description", "")).text
 
 
 @asynccontextmanager

@@ -44,6 +44,8 @@ class Messages:
             if room.archived:
                 raise RefusedError(400, 50083, "Thread is archived")
             check_message(body, has_files=bool(message["attachments"]), room=room.id)
+            if body.get("embeds") and not room.allows_cards:
+                raise RefusedError(403, 50013, "Missing Permissions")
             message |= {"content": (body.get("content") or "").strip(), "edited_timestamp": now()}
             message |= {key: body[key] for key in ("components", "embeds", "flags") if key in body}
             message["allowed"] = body.get("allowed_mentions")

@@ -27,6 +27,7 @@ class Room:
     archived: bool = False
     locked: bool = False
     allows_threads: bool = True
+    allows_cards: bool = True
     is_closed: bool = False
     overwrites: list[Json] = field(default_factory=list)
     messages: dict[str, Json] = field(default_factory=dict)
