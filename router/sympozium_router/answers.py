@@ -71,7 +71,7 @@ def _new(asked: Asked, scene: Scene) -> Answer:
 
 
 def _stop(asked: Asked, scene: Scene) -> Answer:
-    wanted = asked.command.arguments
+    wanted = asked.command.arguments.strip()
     targets = [one for one in scene.open if not wanted or one.run_name == wanted]
     changed = cut(targets, Cut.STOPPED)
     names = [one.run_name for one in changed if one.run_name]

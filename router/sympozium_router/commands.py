@@ -72,5 +72,5 @@ class Commands:
 
     async def _model_of(self, namespace: str, agent: str) -> str:
         found = await self._cluster.agent(namespace, agent)
-        config = found["spec"]["agents"]["default"] if found else {}
+        config = (found or {}).get("spec", {}).get("agents", {}).get("default", {})
         return str(config.get("model", ""))

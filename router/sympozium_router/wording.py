@@ -105,8 +105,8 @@ _SENTENCES = {
         "The answer is longer than can be shown. Ask for a part of it, or for a summary."
     ),
     Reason.ACCESS_DENIED: (
-        "You may not talk to this agent yet. Ask an operator to add your user id {user_id} to "
-        "spec.access.users of channel {channel} in namespace {namespace}{pairing}."
+        "You may not talk to this agent yet. Ask an operator to {pairing}add your user id "
+        "{user_id} to spec.access.users of channel {channel} in namespace {namespace}."
     ),
     Reason.MESSAGE_UNREADABLE: (
         "This message could not be read: it is empty, too long, or not text. Please write it "
@@ -143,7 +143,9 @@ def _pairing(facts: Facts) -> str:
     if not facts.code:
         return ""
     command = f"sympozium channel pair {facts.channel} {facts.code}"
-    return f", or within an hour to type: {command}"
+    if facts.namespace not in {"", "default"}:
+        command += f" --namespace {facts.namespace}"
+    return f"type {command} (within an hour), or to "
 
 
 def quoted(text: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from sympozium.store import statements
+from sympozium.store import statements, talks
 from sympozium.store.engine import create_engine
 from sympozium.store.migrate import migrate
 
@@ -33,6 +33,11 @@ KEY = {"key_namespace": "n", "key_channel": "c", "key_message_id": "m"}
             statements.TRANSCRIPT,
             {**CONVERSATION, "before": 9, "since": 0, "limit": 9},
             "messages_by_conversation",
+        ),
+        (
+            talks.TALK,
+            {"key_namespace": "n", "key_channel": "c", "key_conversation": "t"},
+            "sqlite_autoindex_conversations_1",
         ),
         (statements.HANDLED, {"low": 1, "high": 9}, "messages_by_sequence"),
     ],

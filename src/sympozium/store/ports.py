@@ -65,8 +65,11 @@ Revise = Callable[[Sequence[Message]], Sequence[Message]]
 What may change is the text, `run_name`, `offered_to`, `carried_by`, `cut` and `begun_at`.
 """
 
-MAX_OPEN = 1000
-"""Open messages of one conversation that a decision is shown: the first ones."""
+MAX_OPEN = 250
+"""Open messages of one conversation that a decision is shown: the first ones.
+
+Who floods a conversation with more must not make everybody else's decisions slow.
+"""
 
 
 class Messages(Protocol):
