@@ -23,10 +23,19 @@ IDLE_AFTER_S = 120.0
 
 @dataclass(eq=False)
 class Call:
-    """One call, from its start on."""
+    """One call, from its start on.
+
+    Attributes:
+        slowness: By how much longer than the platform says it counts.
+    """
 
     started_at: float
+    slowness: float = 1.0
     ended_at: float | None = None
+
+    def counts_until(self, rate: Rate) -> float:
+        """Return when it leaves a window."""
+        return self.arrived_by() + rate.per_s * self.slowness
 
     def arrived_by(self) -> float:
         """Return when it has reached the platform at the latest."""
@@ -40,8 +49,9 @@ class Pace:
 
     Attributes:
         closed_until: The end of a penalty, on the loop's clock.
-        slowness: By how much the windows are longer than the platform says; it grows
-            when the platform refuses although we kept to them.
+        slowness: By how much longer than the platform says a call counts; it grows when
+            the platform refuses although we kept to what it says. Calls made before are
+            not stretched: the platform has said when they are forgotten.
     """
 
     rates: tuple[Rate, ...]
@@ -60,21 +70,17 @@ class Pace:
         due = self.closed_until
         for rate in self.rates:
             allowed = rate.count - (rate.count // 4 if is_spare else 0)
-            length_s = rate.per_s * self.slowness
-            free_at = sorted(call.arrived_by() + length_s for call in self.calls)
+            free_at = sorted(call.counts_until(rate) for call in self.calls)
             if len(free_at) >= allowed:
                 due = max(due, free_at[-allowed])
         return due
 
     def start(self, now: float) -> Call:
         """Count a call that starts now."""
-        longest_s = max((rate.per_s for rate in self.rates), default=0.0) * self.slowness
         self.calls = [
-            call
-            for call in self.calls
-            if call.ended_at is None or call.arrived_by() + longest_s > now
+            call for call in self.calls if call.ended_at is None or self._counts(call, now)
         ]
-        call = Call(now)
+        call = Call(now, self.slowness)
         self.calls.append(call)
         self.used_at = now
         return call
@@ -95,9 +101,11 @@ class Pace:
 
     def is_idle(self, now: float) -> bool:
         """Return whether nothing is lost by forgetting it."""
-        longest_s = max((rate.per_s for rate in self.rates), default=0.0) * self.slowness
         return (
             now > self.closed_until
-            and all(call.ended_at is not None for call in self.calls)
-            and now > self.used_at + max(IDLE_AFTER_S, longest_s)
+            and now > self.used_at + IDLE_AFTER_S
+            and not any(call.ended_at is None or self._counts(call, now) for call in self.calls)
         )
+
+    def _counts(self, call: Call, now: float) -> bool:
+        return any(call.counts_until(rate) > now for rate in self.rates)
