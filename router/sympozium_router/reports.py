@@ -5,6 +5,7 @@ import re
 from contextlib import AbstractAsyncContextManager
 
 from sympozium.bus.ports import LiveBus
+from sympozium.contract.channel import CONNECTED
 from sympozium.contract.conditions import Condition
 from sympozium.contract.desk import ReportAnswer, ReportRequest
 from sympozium.contract.envelope import decode, encode
@@ -17,7 +18,6 @@ from sympozium_router.cluster import Cluster
 log = logging.getLogger(__name__)
 
 SUBJECTS = "report.*.*"
-CONNECTED = "Connected"
 MAX_MESSAGE_CHARS = 1000
 
 _REASON = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")

@@ -7,7 +7,7 @@ import msgspec
 
 from sympozium.bus.admin import channel_consumers, delete_consumer, ensure_consumer
 from sympozium.bus.nats import NatsBus
-from sympozium.contract.channel import ChannelSpec
+from sympozium.contract.channel import CONNECTED, ChannelSpec
 from sympozium.contract.names import is_subject_token
 from sympozium.contract.resources import (
     CHANNEL_LABEL,
@@ -38,14 +38,12 @@ log = logging.getLogger(__name__)
 
 _OURS = f"{COMPONENT_LABEL}=channel"
 
-MISSING_SECRET_S = 10.0
-"""How often a Secret that a Channel names, and that is not usable, is looked at again."""
+LOOK_AGAIN_S = 10.0
+"""How soon the Secret of a channel that does not stand well is looked at again.
 
-CHANGED_SECRET_S = 60.0
-"""How soon a changed Secret is noticed.
-
-To be told of a change at once we would have to watch, and so to read, everybody's
-Secrets; we may read one by its name only.
+We may read a Secret by its name only; to be told of a change we would have to watch,
+and so to read, everybody's. A channel that stands well needs no other tokens: what
+replaces them before they are refused also touches the Channel.
 """
 
 
@@ -108,9 +106,6 @@ class ChannelReconciler:
         await self._ensure_consumer(key)
         spec = msgspec.convert(channel["spec"], ChannelSpec)
         secret = await look_at_secret(self._kube, namespace, spec)
-        if tokens_of(spec):
-            is_missing = secret.problem is not None
-            self._reminders.remind(key, MISSING_SECRET_S if is_missing else CHANGED_SECRET_S)
         held = self._cache.deployments.get(namespace, channel_object_name(name))
         # A bot at work keeps the tokens that it has while there are none to replace them.
         version = secret.version or secret_version_of(held)
@@ -121,7 +116,10 @@ class ChannelReconciler:
             held = await self._kube.apply(DEPLOYMENTS, wanted, manager=FIELD_MANAGER)
             self._cache.deployments.remember(held)
             log.info("channel applied", extra={"action": "apply", "channel": name})
-        return secret.problem or availability(held or {})
+        verdict = secret.problem or availability(held or {})
+        if tokens_of(spec) and not (verdict.is_true and is_connected(channel)):
+            self._reminders.remind(key, LOOK_AGAIN_S)
+        return verdict
 
     async def _ensure_consumer(self, key: Key) -> None:
         if key not in self._with_consumer:
@@ -150,6 +148,12 @@ class ChannelReconciler:
         labels = (new or old or {})["metadata"].get("labels") or {}
         if CHANNEL_LABEL in labels:
             self._queue.add((key[0], labels[CHANNEL_LABEL]))
+
+
+def is_connected(channel: Object) -> bool:
+    """Return whether a channel does not say that its platform refuses it."""
+    conditions = (channel.get("status") or {}).get("conditions") or []
+    return not any(one["type"] == CONNECTED and one["status"] == "False" for one in conditions)
 
 
 def availability(deployment: Object) -> Verdict:

@@ -3,10 +3,12 @@
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from sympozium.chat.checks import Account
 from sympozium.contract.errors import PermanentError
-from sympozium.contract.resources import CHANNELS, SECRETS, Object
+from sympozium.contract.resources import CHANNELS, SECRETS, TOKENS_CHANGED_ANNOTATION, Object
+from sympozium.contract.times import kube_time
 from sympozium.kube.errors import NotFoundError
 from sympozium_local.cli.cluster import Cluster
 
@@ -87,7 +89,11 @@ def build_channel(wanted: Wanted) -> Object:
     return {
         "apiVersion": CHANNELS.api_version,
         "kind": CHANNELS.kind,
-        "metadata": {"name": wanted.name, "namespace": wanted.namespace},
+        "metadata": {
+            "name": wanted.name,
+            "namespace": wanted.namespace,
+            "annotations": {TOKENS_CHANGED_ANNOTATION: kube_time(datetime.now(UTC))},
+        },
         "spec": spec,
     }
 

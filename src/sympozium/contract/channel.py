@@ -12,6 +12,9 @@ from sympozium.contract.schema import (
     described,
 )
 
+CONNECTED = "Connected"
+"""Type of the condition that says what a channel says of its platform."""
+
 _URL = "^(https?://.+)?$"
 _SOCKET_URL = "^(wss?://.+)?$"
 

@@ -76,6 +76,9 @@ A NetworkPolicy speaks of pods. The embedded kubelet reads this and leaves every
 other container of the pod without any network but its sibling's declared ports.
 """
 
+TOKENS_CHANGED_ANNOTATION = f"{GROUP}/tokens-changed"
+"""On a Channel: when its Secret was written; a new value has the Secret looked at at once."""
+
 RUN_SERVICE_ACCOUNT = "sympozium-run"
 """Identity of run pods. It holds no right at the API server; the bus knows it."""
 
