@@ -1,6 +1,7 @@
 """Calling Slack's methods: one attempt each, in time, and never during a penalty."""
 
 import asyncio
+import io
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -52,6 +53,7 @@ class Api:
             retry_handlers=[],
             logger=_quiet_log(),
         )
+        self._client.proxy = None  # the session knows the environment's, and its exceptions
 
     async def call(self, method: str, **arguments: Any) -> Answer:
         """Call a method and return its answer. Arguments that are None are left out.
@@ -109,7 +111,7 @@ class Api:
             TransientError: They did not arrive, or nobody said so.
             PermanentError: The address is none of Slack's.
         """
-        await self._post(url, "upload", data=data)
+        await self._post(url, "upload", data=io.BytesIO(data))  # bytes would block the loop
 
     async def _post(self, url: str, what: str, **body: Any) -> None:
         address = self.addresses.of_file(url)

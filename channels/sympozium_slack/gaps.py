@@ -16,10 +16,11 @@ from typing import Any
 import msgspec
 
 from sympozium.chat.desk import Desk
+from sympozium.chat.errors import PlatformBusyError
 from sympozium.chat.gate import Triggers
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.messages import InboundMessage
-from sympozium_slack.api import Api
+from sympozium_slack.api import Answer, Api
 from sympozium_slack.events import Post, UnreadableError
 from sympozium_slack.ids import read_origin
 from sympozium_slack.reading import Me, Reading, read_post
@@ -33,6 +34,12 @@ LAST_KEEP_TIMEOUT_S = 1.0
 
 MAX_AGE = timedelta(hours=24)
 """What is older is answered by nobody's wish; the router remembers a message for longer."""
+
+FORGET_AFTER = timedelta(days=7)
+"""A channel in which nothing was said for so long is not looked at any more."""
+
+MAX_CHATS = 200
+"""Chats that are read after a gap, those that were used last first. Slack allows 50 a minute."""
 
 MAX_PAGES = 5
 PAGE_POSTS = 100
@@ -101,21 +108,35 @@ class Gaps:
         """Store what was said to the bot since each channel was last heard; return how much.
 
         Raises:
-            TransientError: Not everything could be read; it can be asked for again.
+            TransientError: The notes cannot be read, or a message cannot be stored. What
+                was stored is; the rest can be asked for again.
         """
-        notes = await self._desk.read_all(NOTE_PREFIX)
+        chats = await self._noted()
         count = 0
-        for key, note in notes.items():
-            channel = key.removeprefix(NOTE_PREFIX)
+        for channel, heard in chats[:MAX_CHATS]:
             try:
-                count += await self._read_channel(channel, msgspec.json.decode(note, type=Heard))
-            except (PermanentError, msgspec.DecodeError) as error:
+                count += await self._read_channel(channel, heard)
+            except PermanentError as error:
                 log.warning(
                     "history not read",
-                    extra={"action": "skip", "chat": channel, "cause": type(error).__name__},
+                    extra={"action": "skip", "chat": channel, "cause": str(error)},
                 )
-        log.info("history read", extra={"action": "audit", "chats": len(notes), "posts": count})
+        log.info("history read", extra={"action": "audit", "chats": len(chats), "posts": count})
         return count
+
+    async def _noted(self) -> list[tuple[str, Heard]]:
+        """Return how far each channel was heard, the newest first; forget the old ones."""
+        notes = await self._desk.read_all(NOTE_PREFIX)
+        chats: dict[str, Heard] = {}
+        for key, note in notes.items():
+            with suppress(msgspec.DecodeError):
+                chats[key.removeprefix(NOTE_PREFIX)] = msgspec.json.decode(note, type=Heard)
+        since = (datetime.now(UTC) - FORGET_AFTER).timestamp()
+        old = [channel for channel, heard in chats.items() if float(heard.ts) < since]
+        if old:
+            await self._desk.keep({NOTE_PREFIX + channel: "" for channel in old})
+        kept = [(channel, heard) for channel, heard in chats.items() if channel not in old]
+        return sorted(kept, key=lambda one: float(one[1].ts), reverse=True)
 
     async def _wake_at(self, stop: asyncio.Event) -> None:
         await stop.wait()
@@ -164,7 +185,7 @@ class Gaps:
         posts: list[Post] = []
         cursor: str | None = None
         for _ in range(MAX_PAGES):
-            answer = await self._api.call(method, cursor=cursor, **arguments)
+            answer = await self._patiently(method, cursor=cursor, **arguments)
             try:
                 posts += msgspec.convert(answer.get("messages") or [], list[Post])
             except msgspec.ValidationError as error:
@@ -173,3 +194,11 @@ class Gaps:
             if not cursor:
                 break
         return posts
+
+    async def _patiently(self, method: str, **arguments: Any) -> Answer:
+        """Call a method, and wait for as long as Slack asks to."""
+        while True:
+            try:
+                return await self._api.call(method, **arguments)
+            except PlatformBusyError as error:
+                await asyncio.sleep(error.retry_after_s)

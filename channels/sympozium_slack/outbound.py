@@ -30,6 +30,10 @@ from sympozium_slack.refusals import ScopeMissingError, StreamConflictError, Str
 from sympozium_slack.response_urls import ResponseUrls
 from sympozium_slack.streams import Streams
 from sympozium_slack.uploads import Uploads
+from sympozium_slack.windows import Window
+
+GROWING_EDITS_PER_MINUTE = 30
+"""Of 50 calls of `chat.update` that Slack allows in a workspace; the others are for ends."""
 
 _NO_UNFURL = {"unfurl_links": False, "unfurl_media": False}
 
@@ -44,6 +48,7 @@ class SlackPlatform(Platform):
         self._reactions = Reactions(api)
         self._uploads = Uploads(api)
         self._naming = Naming()
+        self._growing_edits = Window(GROWING_EDITS_PER_MINUTE, 60.0)
         self._statuses: dict[tuple[str, str], None] = {}
 
     @property
@@ -115,6 +120,9 @@ class SlackPlatform(Platform):
                 pass
             else:
                 return
+        if not self._growing_edits.has_room():
+            raise TransientError("cannot show how far an answer is: ends need the room for edits")
+        self._growing_edits.take()
         shown = Shown(piece=growing.piece, choices=growing.choices)
         await self._update(origin, own, _words(shown))
 

@@ -121,6 +121,9 @@ def read_post(post: Post, channel: str, me: Me, triggers: Triggers) -> Reading |
         quoted=quotation(post),
     )
     command = _command(post, channel, me)
+    is_call = is_mention and not (said or post.files or _is_reply(post) or message.quoted)
+    if is_call:  # "@bot" and nothing else
+        command = Command(name="help")
     if command is not None:
         return Reading(
             msgspec.structs.replace(message, kind=InboundKind.COMMAND, command=command, quoted="")

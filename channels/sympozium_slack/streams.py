@@ -5,7 +5,7 @@ Slack closes a stream after some minutes. Neither matters: the end of an answer 
 the stream and replaces what it showed.
 """
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ from sympozium_slack.api import Api
 from sympozium_slack.blocks import choice_blocks
 from sympozium_slack.ids import Origin
 from sympozium_slack.refusals import StreamEndedError
+from sympozium_slack.windows import Window
 
 MAX_STREAMED_CHARS = 11_000
 """How much of an answer is streamed; more is seen at its end. Slack takes 12,000 characters."""
@@ -51,9 +52,8 @@ class Streams:
 
     def __init__(self, api: Api, clock: Callable[[], float] = monotonic) -> None:
         self._api = api
-        self._clock = clock
         self._streams: OrderedDict[tuple[str, str], _Stream] = OrderedDict()
-        self._starts: deque[float] = deque()
+        self._starts = Window(STARTS_PER_MINUTE, 60.0, clock=clock)
         self._without: dict[str, None] = {}
 
     def is_possible(self, origin: Origin, shown: Shown) -> bool:
@@ -65,9 +65,7 @@ class Streams:
             return False
         if origin.channel in self._without:
             return False
-        while self._starts and self._clock() - self._starts[0] > 60.0:
-            self._starts.popleft()
-        return len(self._starts) < STARTS_PER_MINUTE
+        return self._starts.has_room()
 
     def is_open(self, channel: str, ts: str) -> bool:
         """Return whether this process streams into a message."""
@@ -89,7 +87,7 @@ class Streams:
             TransientError: It may or may not be there.
             PermanentError: Nothing can be shown there at all.
         """
-        self._starts.append(self._clock())
+        self._starts.take()
         try:
             answer = await self._api.call(
                 "chat.startStream",

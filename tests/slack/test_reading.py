@@ -26,6 +26,11 @@ def test_a_mention_is_one_message_whichever_of_its_two_events_tells_of_it() -> N
     assert (told.text, told.addressed, told.place.thread) == ("hello", True, "")
 
 
+def test_calling_the_bot_and_saying_nothing_asks_for_help() -> None:
+    assert heard(mention("")).message.command == Command(name="help")
+    assert heard(mention("", thread_ts=THREAD)).message.command is None
+
+
 def test_a_message_that_names_nobody_is_not_read_outside_of_threads() -> None:
     assert reading(post(text="good morning")) is None
 

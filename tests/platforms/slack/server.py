@@ -54,6 +54,7 @@ class SlackServer:
     port: int = 0
     bot_token: str = BOT_TOKEN
     refuses_sockets: str = ""
+    granted: set[str] = field(default_factory=lambda: set(SCOPES))
     _planned: list[Planned] = field(default_factory=list)
     _penalties: dict[str, float] = field(default_factory=dict)
 
@@ -97,7 +98,7 @@ class SlackServer:
             answer = {"ok": True, **self.methods.call(method, arguments)}
         except SlackError as error:
             answer = {"ok": False, "error": error.code, **error.more}
-        return _said(answer)
+        return web.json_response(answer, headers={"x-oauth-scopes": ",".join(self.granted)})
 
     def _token_refusal(self, method: str, request: web.Request) -> str:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -169,7 +170,7 @@ async def _arguments(request: web.Request) -> Wire:
 
 
 def _said(answer: Wire) -> web.Response:
-    return web.json_response(answer, headers={"x-oauth-scopes": ",".join(SCOPES)})
+    return web.json_response(answer)
 
 
 def _busy(retry_after_s: float) -> web.Response:
