@@ -16,7 +16,6 @@ FieldSet = dict[str, Any]
 
 _SELF = "."
 _ONLY_SELF: FieldSet = {_SELF: {}}
-_ABSENT: Any = object()
 
 
 def _compact(node: FieldSet) -> FieldSet:

@@ -98,13 +98,6 @@ class Registry:
         """Return the kind of a storage key, in the version it is stored in."""
         return self._stored.get(key)
 
-    def by_kind(self, api_version: str, kind: str) -> Served | None:
-        """Return the kind that an object names itself, in that version."""
-        for served in self._served.values():
-            if served.resource.kind == kind and served.resource.api_version == api_version:
-                return served
-        return None
-
     def key_of(self, group: str, kind: str) -> str:
         """Return the storage key of the kind of that name; "": there is none."""
         keys = (
