@@ -12,7 +12,7 @@ from sympozium.contract.errors import TransientError
 from sympozium.contract.names import MessageId
 from sympozium_telegram.addresses import Reference
 
-MAX_REMEMBERED = 2048
+MAX_REMEMBERED = 512
 MAX_UNWRITTEN = 512
 """Beyond it the oldest is forgotten: an edit of it would change nothing."""
 

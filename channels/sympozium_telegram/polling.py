@@ -12,11 +12,12 @@ from sympozium.chat.errors import AccountRefusedError, PlatformBusyError
 from sympozium.chat.health import Health
 from sympozium.contract.errors import PermanentError, SympoziumError, TransientError
 from sympozium_telegram.account import Account
+from sympozium_telegram.batch import Batch
 from sympozium_telegram.bot_api import BotApi
 from sympozium_telegram.inbound import Inbound
 from sympozium_telegram.lease import Lease, LeaseLostError
 from sympozium_telegram.refusals import ConflictError
-from sympozium_telegram.updates import ALLOWED_UPDATES, update_number
+from sympozium_telegram.updates import ALLOWED_UPDATES
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ POLL_S = 25
 """How long Telegram holds a call that has nothing to say."""
 
 POLL_MARGIN_S = 10.0
-BATCH = 100
+MAX_UPDATES = 100
 CLAIM_EVERY_S = 0.5
 CONFIRM_TIMEOUT_S = 1.0
 FINISH_S = 1.5
@@ -114,7 +115,7 @@ class Poller:
         params = {
             "offset": self._offset,
             "timeout": POLL_S if self._is_answered else 0,
-            "limit": BATCH,
+            "limit": MAX_UPDATES,
             "allowed_updates": list(ALLOWED_UPDATES),
         }
         self._is_answered = False
@@ -125,21 +126,17 @@ class Poller:
         return updates
 
     async def _take_all(self, updates: list[Any], stop: asyncio.Event) -> None:
-        """Store updates in order; the offset moves behind each that is stored or set aside."""
-        me = await self._account.introduce()
-        for raw in updates:
-            if stop.is_set():
-                return
-            self._has_update = True
-            try:
-                await self._inbound.take(raw, me)
-            finally:
-                self._has_update = False
-            number = update_number(raw)
-            if number is not None:
-                self._offset = max(self._offset or 0, number + 1)
-        if updates and all(update_number(raw) is None for raw in updates):
-            raise TransientError("cannot confirm updates: none of them has an id")
+        """Store a batch; the offset moves behind all that is stored or set aside."""
+        batch = Batch(updates, self._inbound, await self._account.introduce(), stop)
+        self._has_update = True
+        try:
+            await batch.take()
+        finally:
+            self._has_update = False
+        if batch.offset is not None:
+            self._offset = max(self._offset or 0, batch.offset)
+        if batch.error is not None:
+            raise batch.error
 
     async def _look_for_webhook(self) -> None:
         """Delete a webhook that keeps updates from us; another poller is waited out."""

@@ -192,3 +192,15 @@ def update_number(raw: object) -> int | None:
     """Return an update's id, by which it is confirmed, even where nothing else can be read."""
     number = raw.get("update_id") if isinstance(raw, dict) else None
     return number if isinstance(number, int) and not isinstance(number, bool) else None
+
+
+def chat_number(raw: object) -> int:
+    """Return the chat that an update is about, as far as that can be read; else 0."""
+    if not isinstance(raw, dict):
+        return 0
+    found = raw.get("message") or raw.get("edited_message") or raw.get("callback_query")
+    if isinstance(found, dict) and "chat" not in found:
+        found = found.get("message")
+    chat = found.get("chat") if isinstance(found, dict) else None
+    number = chat.get("id") if isinstance(chat, dict) else None
+    return number if isinstance(number, int) else 0
