@@ -165,8 +165,9 @@ class Connection:
 
     def _moved(self) -> None:
         """Note how far the session was dealt with: heartbeats and notes may say so."""
-        position = self._lanes.position
-        self._memory.heard(position, is_all=self._lanes.is_idle)
+        position, is_listening = self._lanes.position, self._gateway is not None
+        is_all = is_listening and self._was_ready and self._lanes.is_idle
+        self._memory.heard(position, is_all=is_all)
         if self._gateway is not None:
             self._gateway.dealt_with(position)
 

@@ -78,13 +78,14 @@ def refusal(what: str, status: int, headers: Mapping[str, str], body: object) ->
         return _busy(what, headers, told)
     if status >= 500:
         return TransientError(f"cannot {what}: Discord answers {status}")
-    if status == 401:
+    code = told.get("code")
+    is_token_of_interaction = code in {INVALID_TOKEN, UNKNOWN_WEBHOOK}
+    if status == 401 and not is_token_of_interaction:
         return AccountRefusedError(
             f"cannot {what}: Discord does not accept the bot's token; make a new one on the "
             "app's Bot page and put it into the Secret",
             reason="TokenRefused",
         )
-    code = told.get("code")
     return _refused(what, status, code if isinstance(code, int) else 0, told)
 
 

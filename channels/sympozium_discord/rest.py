@@ -72,8 +72,9 @@ class Rest:
         """Make one call; return the JSON that Discord answers, or None where it says nothing."""
         what = f"{route.method} {route.path}"
         await self._wait(route, what)
-        response, text = await self._sent(route, _parts(body, upload, params))
-        self._buckets.learn(route, response.headers)
+        with self._buckets.taken(route):
+            response, text = await self._sent(route, _parts(body, upload, params))
+            self._buckets.learn(route, response.headers)
         answer = _decoded(response, text)
         if 200 <= response.status < 300:
             return answer
@@ -105,7 +106,7 @@ class Rest:
             raise TransientError(f"cannot fetch a file: {type(error).__name__}") from None
 
     async def _wait(self, route: Route, what: str) -> None:
-        while wait_s := self._buckets.take(route):
+        while wait_s := self._buckets.wait_s(route):
             if wait_s > WAITED_OUT_S:
                 raise PlatformBusyError(
                     f"cannot {what} now: its limit is used up for {wait_s:.1f} s",

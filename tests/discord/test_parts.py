@@ -99,37 +99,64 @@ async def test_a_component_that_is_not_ours_asks_for_nothing(id_: str) -> None:
         await Choices(cast(Desk, NoteDesk())).read(id_)
 
 
+def told(remaining: int, reset_after_s: float) -> dict[str, str]:
+    return {
+        "X-RateLimit-Bucket": "b",
+        "X-RateLimit-Remaining": str(remaining),
+        "X-RateLimit-Reset-After": str(reset_after_s),
+    }
+
+
 def test_a_limit_opens_again_when_its_time_is_over() -> None:
     now = [0.0]
     buckets = Buckets(clock=lambda: now[0])
     route = Route("POST", POSTS, channel_id="1")
-    headers = {
-        "X-RateLimit-Bucket": "b",
-        "X-RateLimit-Remaining": "1",
-        "X-RateLimit-Reset-After": "5",
-    }
-    buckets.learn(route, headers)
-    assert buckets.take(route) == 0.0
-    assert buckets.take(route) == 5.0
-    assert buckets.take(Route("POST", POSTS, channel_id="2")) == 0.0
+    with buckets.taken(route):
+        buckets.learn(route, told(1, 5))
+    assert buckets.wait_s(route) == 0.0
+    with buckets.taken(route):
+        assert buckets.wait_s(route) == 5.0
+    assert buckets.wait_s(Route("POST", POSTS, channel_id="2")) == 0.0
     now[0] = 5.0
-    assert buckets.take(route) == 0.0
+    assert buckets.wait_s(route) == 0.0
+
+
+def test_where_nothing_was_told_one_call_goes_ahead() -> None:
+    buckets = Buckets(clock=lambda: 0.0)
+    route = Route("POST", POSTS, channel_id="1")
+    with buckets.taken(route):
+        assert buckets.wait_s(route) > 0.0
+        buckets.learn(route, told(3, 5))
+        assert buckets.wait_s(route) == 0.0
+    assert buckets.wait_s(route) == 0.0
+
+
+def test_calls_under_way_are_counted_before_discord_counts_them() -> None:
+    buckets = Buckets(clock=lambda: 0.0)
+    route = Route("POST", POSTS, channel_id="1")
+    with buckets.taken(route):
+        buckets.learn(route, told(3, 5))
+    with buckets.taken(route), buckets.taken(route):
+        buckets.learn(route, told(2, 5))
+        assert buckets.wait_s(route) == 0.0
+        with buckets.taken(route):
+            assert buckets.wait_s(route) == 5.0
 
 
 def test_answers_that_overtake_each_other_do_not_widen_a_limit() -> None:
     buckets = Buckets(clock=lambda: 0.0)
     route = Route("POST", POSTS, channel_id="1")
-    for remaining in ("0", "3"):
-        buckets.learn(route, {"X-RateLimit-Remaining": remaining, "X-RateLimit-Reset-After": "5"})
-    assert buckets.take(route) == 5.0
+    for remaining in (0, 3):
+        buckets.learn(route, told(remaining, 5))
+    assert buckets.wait_s(route) == 5.0
 
 
 def test_an_overall_penalty_holds_for_everything_but_interactions() -> None:
     buckets = Buckets(clock=lambda: 0.0)
     buckets.punish(Route("POST", POSTS, channel_id="1"), for_s=7.0, is_overall=True)
-    assert buckets.take(Route("GET", "/users/@me")) == 7.0
+    assert buckets.wait_s(Route("GET", "/users/@me")) == 7.0
     callback = "/interactions/{webhook_id}/{webhook_token}/callback"
-    assert buckets.take(Route("POST", callback, webhook_id="1", webhook_token="t")) == 0.0
+    assert buckets.wait_s(Route("POST", callback, webhook_id="1", webhook_token="t")) == 0.0
 
 
 def test_what_a_channel_forbids_is_missing_and_its_own_rule_for_the_bot_wins() -> None:
