@@ -115,13 +115,13 @@ class SlackPlatform(Platform):
             return
         if self._streams.is_open(origin.channel, own.ts):
             try:
-                await _cosmetic(self._streams.grow(origin.channel, own.ts, growing))
+                await self._streams.grow(origin.channel, own.ts, growing)
             except StreamEndedError:
                 pass
             else:
                 return
         if not self._growing_edits.has_room():
-            raise TransientError("cannot show how far an answer is: ends need the room for edits")
+            return  # a later state is shown when there is room
         self._growing_edits.take()
         shown = Shown(piece=growing.piece, choices=growing.choices)
         await self._update(origin, own, _words(shown))

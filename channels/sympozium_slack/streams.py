@@ -8,7 +8,7 @@ the stream and replaces what it showed.
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
@@ -115,18 +115,21 @@ class Streams:
         return ts
 
     async def grow(self, channel: str, ts: str, growing: Growing) -> None:
-        """Add what is new to an open stream.
+        """Add what is new to an open stream; while Slack asks to wait, nothing is.
 
         Raises:
             StreamEndedError: Slack closed it.
             TransientError, PermanentError: As `Api.call`.
         """
         stream = self._streams[channel, ts]
+        before = replace(stream)
         chunks = _news(stream, growing)
         if not chunks:
             return
         try:
             await self._api.call("chat.appendStream", channel=channel, ts=ts, chunks=chunks)
+        except PlatformBusyError:  # the method must rest, and not the chat; it is seen later
+            self._streams[channel, ts] = before
         except StreamEndedError:
             self.forget(channel, ts)
             raise

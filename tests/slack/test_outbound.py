@@ -1,5 +1,6 @@
 """What the adapter shows in Slack, and what it makes of Slack's refusals."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -295,6 +296,29 @@ async def test_nothing_is_called_while_slack_asks_to_wait(at_desk: Desk) -> None
         assert 29.0 < caught.value.retry_after_s <= 30.0
     assert at_desk.server.counts.calls_in_penalty == 0
     assert at_desk.server.calls["chat.postMessage"] == 1
+
+
+async def test_what_could_not_be_streamed_is_streamed_later(at_desk: Desk) -> None:
+    post = await at_desk.platform.post(at_desk.target, PLACEHOLDER, key="k", again=False)
+    at_desk.server.fail(Planned(Fault.BUSY, 1, 1.0, frozenset({"chat.appendStream"})))
+    await at_desk.platform.grow(at_desk.target, post, growing("there are"))
+    assert "there are" not in words(at_desk, at_desk.own[0])
+    async with asyncio.timeout(10):
+        while "two pods" not in words(at_desk, at_desk.own[0]):
+            await asyncio.sleep(0.05)
+            await at_desk.platform.grow(at_desk.target, post, growing("there are two pods"))
+    assert words(at_desk, at_desk.own[0]).count("there are") == 1
+    assert at_desk.server.counts.calls_in_penalty == 0
+
+
+async def test_growing_answers_leave_edits_for_ends(at_desk: Desk) -> None:
+    at_desk.server.methods.streams_are_on = False
+    post = await at_desk.platform.post(at_desk.target, PLACEHOLDER, key="k", again=False)
+    for number in range(60):
+        await at_desk.platform.grow(at_desk.target, post, growing(f"state {number}"))
+    await at_desk.platform.edit(at_desk.target, post, shown("the end"))
+    assert words(at_desk, at_desk.own[0]) == "the end"
+    assert at_desk.server.calls["chat.update"] == 31
 
 
 async def test_that_reactions_must_wait_does_not_hold_up_answers(at_desk: Desk) -> None:
