@@ -23,10 +23,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sympozium.contract.channel import PLATFORMS
 from sympozium.contract.resources import Object
 from sympozium.runtime.settings import LOG_LEVELS, Reader
-
-PLATFORMS = ("web", "slack", "telegram", "discord")
 
 
 def default_channel_images() -> dict[str, str]:

@@ -16,6 +16,7 @@ from sympozium.contract.channel import (
     Triggers,
 )
 from sympozium.contract.resources import AGENTS, CHANNELS, DEPLOYMENTS, SECRETS, Object
+from sympozium.kube.errors import InvalidError
 from sympozium_controller.channels.container import (
     FIRST_HEALTH_PORT,
     HEALTH_PORTS,
@@ -278,3 +279,30 @@ async def _look_again(cluster: Cluster, channel: Object) -> None:
     await cluster.kube.patch(
         CHANNELS, NAMESPACE, name, {"metadata": {"annotations": {"looked-at": "again"}}}
     )
+
+
+def test_a_platform_of_ones_own_is_given_its_settings_and_its_whole_secret() -> None:
+    spec = a_channel("matrix", image="example.org/matrix:1", settings={"HOMESERVER": "https://m"})
+    container = build_container(OWNER, spec, SETTINGS)
+    assert container["image"] == "example.org/matrix:1"
+    assert container["command"] == ["python", "-m", "sympozium_matrix"]
+    assert container["envFrom"] == [{"secretRef": {"name": "tokens"}}]
+    assert values(container)["HOMESERVER"] == "https://m"
+    assert values(container)["SYMPOZIUM_HEALTH_PORT"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({}, "name its image"),
+        ({"image": "m:1", "settings": {"SYMPOZIUM_NATS_URL": "nats://x"}}, "do not begin with"),
+        ({"image": "m:1", "settings": {"a b": "c"}}, "names are of"),
+    ],
+)
+async def test_a_platform_of_ones_own_is_checked(
+    controlled: Cluster, fields: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(InvalidError, match=complaint):
+        await create_channel(controlled, "matrix", **fields)
+    with pytest.raises(InvalidError, match="platform of one's own"):
+        await create_channel(controlled, "slack", settings={"A": "b"})

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sympozium.contract.channel import ChannelSpec
+from sympozium.contract.channel import PLATFORMS, ChannelSpec
 from sympozium.contract.names import short_hash
 from sympozium.contract.resources import Object
 from sympozium_controller.channels.tokens import token_variables
@@ -56,10 +56,11 @@ def build_container(channel: Object, spec: ChannelSpec, settings: PodSettings) -
     env: list[Object] = [{"name": name, "value": value} for name, value in values.items()]
     return {
         "name": "channel",
-        "image": settings.channel_images[spec.type],
+        "image": spec.image or settings.channel_images[spec.type],
         "imagePullPolicy": "IfNotPresent",
         "command": ["python", "-m", f"sympozium_{spec.type}"],
         "env": [*env, *token_variables(spec)],
+        **_whole_secret(spec),
         "ports": [
             {"name": name, "containerPort": number} for name, number in listening.ports.items()
         ],
@@ -120,6 +121,15 @@ def _platform(spec: ChannelSpec) -> dict[str, str]:
             return {"SYMPOZIUM_GATEWAY_URL": spec.gateway_url} if spec.gateway_url else {}
         case "web":
             return {}
+        case _:
+            return spec.settings
+
+
+def _whole_secret(spec: ChannelSpec) -> Object:
+    """Return every key of the Secret as a variable, for a platform whose keys we do not know."""
+    if spec.type in PLATFORMS or spec.config_ref is None:
+        return {}
+    return {"envFrom": [{"secretRef": {"name": spec.config_ref.secret}}]}
 
 
 def _public_port(spec: ChannelSpec) -> dict[str, int]:

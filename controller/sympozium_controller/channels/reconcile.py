@@ -28,7 +28,7 @@ from sympozium_controller.channels.deployment import (
     is_as_wanted,
     secret_version_of,
 )
-from sympozium_controller.channels.tokens import look_at_secret, tokens_of
+from sympozium_controller.channels.tokens import look_at_secret, secret_of
 from sympozium_controller.conditions import Verdict, write_condition
 from sympozium_controller.furniture import FIELD_MANAGER, Furniture
 from sympozium_controller.reminders import Reminders
@@ -117,7 +117,7 @@ class ChannelReconciler:
             self._cache.deployments.remember(held)
             log.info("channel applied", extra={"action": "apply", "channel": name})
         verdict = secret.problem or availability(held or {})
-        if tokens_of(spec) and not (verdict.is_true and is_connected(channel)):
+        if secret_of(spec) and not (verdict.is_true and is_connected(channel)):
             self._reminders.remind(key, LOOK_AGAIN_S)
         return verdict
 

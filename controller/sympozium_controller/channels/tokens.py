@@ -42,12 +42,21 @@ class SecretState:
     problem: Verdict | None = None
 
 
-def tokens_of(spec: ChannelSpec) -> tuple[Token, ...]:
-    """Return the tokens of a channel; none for a web channel that asks for none."""
+def secret_of(spec: ChannelSpec) -> str:
+    """Return the name of the Secret that a channel is given; empty: none."""
     if spec.type == "web":
-        name = spec.web.token_secret_ref
-        return (Token("SYMPOZIUM_WEB_TOKEN", name, "token"),) if name else ()
-    secret = spec.config_ref.secret if spec.config_ref is not None else ""
+        return spec.web.token_secret_ref
+    return spec.config_ref.secret if spec.config_ref is not None else ""
+
+
+def tokens_of(spec: ChannelSpec) -> tuple[Token, ...]:
+    """Return the tokens of a channel that we know by name.
+
+    None for a web channel that asks for none, and for a platform of somebody's own.
+    """
+    secret = secret_of(spec)
+    if spec.type == "web":
+        return (Token("SYMPOZIUM_WEB_TOKEN", secret, "token"),) if secret else ()
     required = {
         "SLACK_BOT_TOKEN": True,
         "SLACK_APP_TOKEN": spec.slack.transport == "socket",
@@ -87,10 +96,9 @@ async def look_at_secret(kube: Kube, namespace: str, spec: ChannelSpec) -> Secre
     Raises:
         UnavailableError: The API server does not say.
     """
-    tokens = tokens_of(spec)
-    if not tokens:
+    name, tokens = secret_of(spec), tokens_of(spec)
+    if not name:
         return SecretState()
-    name = tokens[0].secret
     try:
         secret = await kube.get(SECRETS, namespace, name)
     except NotFoundError:

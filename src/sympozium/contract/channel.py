@@ -10,10 +10,17 @@ from sympozium.contract.schema import (
     KubeModel,
     UnsupportedObject,
     described,
+    ruled,
 )
 
 CONNECTED = "Connected"
 """Type of the condition that says what a channel says of its platform."""
+
+BOTS = ("slack", "telegram", "discord")
+"""The chat platforms whose channels belong to the system."""
+
+PLATFORMS = ("web", *BOTS)
+"""All platforms whose channels belong to the system."""
 
 _URL = "^(https?://.+)?$"
 _SOCKET_URL = "^(wss?://.+)?$"
@@ -133,7 +140,26 @@ class TelegramSettings(KubeModel, frozen=True, kw_only=True):
 class ChannelSpec(KubeModel, frozen=True, kw_only=True):
     """What is wanted of a channel."""
 
-    type: Annotated[Literal["web", "slack", "telegram", "discord"], described("Platform.")]
+    type: Annotated[
+        str,
+        described(
+            "Platform: `web`, `slack`, `telegram`, `discord`, or one of one's own, whose "
+            "program is the module `sympozium_<type>` in `image`."
+        ),
+        msgspec.Meta(pattern="^[a-z][a-z0-9]{0,30}$"),
+    ]
+    image: Annotated[
+        str, described("Image of the channel's program; empty: the one that belongs to the system.")
+    ] = ""
+    settings: Annotated[
+        dict[str, str],
+        described("Environment of the program, for a platform of one's own."),
+        ruled(
+            "self.all(name, name.matches('^[A-Z][A-Z0-9_]*$') && "
+            "!name.startsWith('SYMPOZIUM_CHANNEL') && !name.startsWith('SYMPOZIUM_NATS'))",
+            "names are of A-Z 0-9 _ and do not begin with SYMPOZIUM_CHANNEL or SYMPOZIUM_NATS",
+        ),
+    ] = {}
     agent_ref: Annotated[
         str, described("Name of the Agent that answers, in the same namespace.", min_length=1)
     ]

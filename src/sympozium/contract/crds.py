@@ -12,7 +12,7 @@ import msgspec
 
 from sympozium.contract.agent import AgentSpec, AgentStatus
 from sympozium.contract.agentrun import AgentRunSpec, AgentRunStatus
-from sympozium.contract.channel import ChannelSpec, ChannelStatus
+from sympozium.contract.channel import BOTS, PLATFORMS, ChannelSpec, ChannelStatus
 from sympozium.contract.resources import (
     AGENT_RUNS,
     AGENTS,
@@ -80,7 +80,19 @@ DEFINITIONS = (
         description="One bot account on one platform, and the agent that answers there.",
         spec_rules=(
             {
-                "rule": "self.type == 'web' || has(self.configRef)",
+                "rule": f"self.type in {list(PLATFORMS)} || has(self.image)",
+                "message": "no channel of this type belongs to the system: name its image",
+                "fieldPath": ".image",
+                "reason": "FieldValueRequired",
+            },
+            {
+                "rule": f"!(self.type in {list(PLATFORMS)}) || !has(self.settings)",
+                "message": "settings are for a platform of one's own; remove them",
+                "fieldPath": ".settings",
+                "reason": "FieldValueForbidden",
+            },
+            {
+                "rule": f"!(self.type in {list(BOTS)}) || has(self.configRef)",
                 "message": "a bot needs its tokens: set configRef.secret to a Secret's name",
                 "fieldPath": ".configRef",
                 "reason": "FieldValueRequired",
