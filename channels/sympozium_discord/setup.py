@@ -1,6 +1,11 @@
 """The exact steps by which a person makes a Discord bot and hands its token over."""
 
+from sympozium.chat.account import PlatformInfo, Token
 from sympozium_discord.permissions import NEEDED
+
+PLATFORM = PlatformInfo(
+    name="discord", title="Discord", tokens=(Token("DISCORD_BOT_TOKEN", "bot token"),)
+)
 
 _STEPS = """\
 A bot for the channel {name!r}:

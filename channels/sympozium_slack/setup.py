@@ -3,10 +3,22 @@
 import json
 from typing import Any
 
+from sympozium.chat.account import PlatformInfo, Token
 from sympozium_slack.forms import ABOUT_CALLBACK, CALLBACK
 from sympozium_slack.http_mode import PATH
 from sympozium_slack.scopes import EVENTS, SCOPES
 from sympozium_slack.settings import DEFAULT_COMMAND
+
+PLATFORM = PlatformInfo(
+    name="slack",
+    title="Slack",
+    tokens=(
+        Token("SLACK_BOT_TOKEN", "Bot User OAuth Token (xoxb-...)"),
+        Token("SLACK_APP_TOKEN", "App-Level Token (xapp-...)", ("socket",)),
+        Token("SLACK_SIGNING_SECRET", "Signing Secret", ("http",)),
+    ),
+    transports=("socket", "http"),
+)
 
 MAX_APP_NAME_CHARS = 35
 """Source: https://docs.slack.dev/reference/app-manifest (display_information.name)."""

@@ -1,6 +1,17 @@
 """The exact steps by which a person makes a Telegram bot and hands its token over."""
 
+from sympozium.chat.account import PlatformInfo, Token
 from sympozium_telegram.settings import WEBHOOK
+
+PLATFORM = PlatformInfo(
+    name="telegram",
+    title="Telegram",
+    tokens=(
+        Token("TELEGRAM_BOT_TOKEN", "token from @BotFather (123456:ABC...)"),
+        Token("TELEGRAM_WEBHOOK_SECRET", "webhook secret, of your choice", ("webhook",)),
+    ),
+    transports=("poll", "webhook"),
+)
 
 _BOT = """\
 A bot for the channel {name!r}:

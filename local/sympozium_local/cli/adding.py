@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import typer
 
+from sympozium.chat.account import PlatformInfo, Token
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.resources import AGENTS, Object
 from sympozium.kube.errors import NotFoundError
@@ -19,7 +20,7 @@ from sympozium_local.cli.channel_objects import (
 )
 from sympozium_local.cli.cluster import Cluster
 from sympozium_local.cli.findings import show_findings
-from sympozium_local.cli.platforms import PlatformInfo, Token, check_account, setup_steps
+from sympozium_local.cli.platforms import check_account, setup_steps
 from sympozium_local.cli.screen import say, waiting
 
 CONNECT_TIMEOUT_S = 60.0

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from sympozium.chat.checks import Account
+from sympozium.contract.channel import PLATFORMS
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.resources import CHANNELS, SECRETS, TOKENS_CHANGED_ANNOTATION, Object
 from sympozium.contract.times import kube_time
@@ -26,6 +27,7 @@ class Wanted:
     api_url: str = ""
     gateway_url: str = ""
     webhook_url: str = ""
+    image: str = ""
     tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -75,13 +77,15 @@ def build_channel(wanted: Wanted) -> Object:
         "agentRef": wanted.agent,
         "configRef": {"secret": wanted.secret_name},
     }
+    if wanted.image or wanted.platform not in PLATFORMS:
+        spec["image"] = wanted.image or f"sympozium/channel-{wanted.platform}:local"
     if wanted.users:
         spec["access"] = {"users": list(wanted.users)}
     if wanted.api_url:
         spec["apiURL"] = wanted.api_url
     if wanted.gateway_url:
         spec["gatewayURL"] = wanted.gateway_url
-    if wanted.transport:
+    if wanted.transport and wanted.platform in PLATFORMS:
         settings = {"transport": wanted.transport}
         if wanted.webhook_url and wanted.platform == "telegram":
             settings["webhookURL"] = wanted.webhook_url

@@ -19,7 +19,7 @@ Examples: `sympozium channel add telegram` | `sympozium channel list` |
 )
 
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Where the channel is.")]
-Platform = Annotated[str, typer.Argument(help="`slack`, `telegram` or `discord`.")]
+Platform = Annotated[str, typer.Argument(help="`slack`, `telegram`, `discord`.")]
 Users = Annotated[
     list[str] | None, typer.Option(help="Platform id of somebody who may talk to it; may repeat.")
 ]
@@ -39,6 +39,7 @@ def add(
     api_url: Annotated[str, typer.Option(help="Another base address of the API.")] = "",
     gateway_url: Annotated[str, typer.Option(help="Another address of Discord's gateway.")] = "",
     webhook_url: Annotated[str, typer.Option(help="Where Telegram reaches the webhook.")] = "",
+    image: Annotated[str, typer.Option(help="Image, for a platform of your own.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Write it though a check failed.")] = False,
     namespace: Namespace = "default",
 ) -> None:
@@ -67,6 +68,7 @@ def add(
         api_url=api_url,
         gateway_url=gateway_url,
         webhook_url=webhook_url,
+        image=image,
     )
     add_channel(_cluster(), info, wanted, force=force)
 
@@ -174,21 +176,21 @@ def channel_findings(cluster: "Cluster", channel: "Object") -> list["Finding"]:
     from sympozium.chat.checks import Finding
     from sympozium.contract.errors import PermanentError
     from sympozium_local.cli.channel_objects import read_account
-    from sympozium_local.cli.platforms import PLATFORMS, check_account
+    from sympozium_local.cli.platforms import check_account, platform_info, platform_names
 
     found = []
     for condition in (channel.get("status") or {}).get("conditions") or ():
         said = condition.get("message") or condition.get("reason", "")
         is_good = condition["status"] == "True"
         found.append(Finding(condition["type"].lower(), is_good, said))
-    info = PLATFORMS.get(channel["spec"]["type"])
-    if info is None:
+    platform = channel["spec"]["type"]
+    if platform not in platform_names():
         return found
     try:
         account = read_account(cluster, channel)
     except PermanentError as error:
         return [*found, Finding("tokens", False, str(error))]
-    return [*found, *check_account(info, account)]
+    return [*found, *check_account(platform_info(platform), account)]
 
 
 def _cluster() -> "Cluster":

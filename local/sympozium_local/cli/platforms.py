@@ -1,74 +1,22 @@
-"""The chat platforms, as the command line asks for them: their tokens, transports and checks."""
+"""The chat platforms, found by their packages: every `sympozium_<name>` that says how it is set up."""
 
 import importlib
+import pkgutil
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import cast
 
+from sympozium.chat.account import PlatformInfo
 from sympozium.chat.checks import Account, Finding
 from sympozium.contract.errors import PermanentError
 
-
-@dataclass(frozen=True)
-class Token:
-    """A credential of a bot account.
-
-    Attributes:
-        key: Its key in the Secret, and the environment variable it may be given by.
-        title: As the platform's pages call it.
-        transports: Those that need it; empty: every one.
-    """
-
-    key: str
-    title: str
-    transports: tuple[str, ...] = ()
+_PREFIX = "sympozium_"
 
 
-@dataclass(frozen=True)
-class PlatformInfo:
-    """One platform.
-
-    Attributes:
-        transports: How it brings messages; the first is the usual one.
-    """
-
-    name: str
-    title: str
-    tokens: tuple[Token, ...]
-    transports: tuple[str, ...]
-
-    def tokens_for(self, transport: str) -> tuple[Token, ...]:
-        """Return the tokens that a transport needs."""
-        return tuple(
-            token for token in self.tokens if not token.transports or transport in token.transports
-        )
-
-
-PLATFORMS = {
-    info.name: info
-    for info in (
-        PlatformInfo(
-            "slack",
-            "Slack",
-            (
-                Token("SLACK_BOT_TOKEN", "Bot User OAuth Token (xoxb-...)"),
-                Token("SLACK_APP_TOKEN", "App-Level Token (xapp-...)", ("socket",)),
-                Token("SLACK_SIGNING_SECRET", "Signing Secret", ("http",)),
-            ),
-            ("socket", "http"),
-        ),
-        PlatformInfo(
-            "telegram",
-            "Telegram",
-            (
-                Token("TELEGRAM_BOT_TOKEN", "token from @BotFather (123456:ABC...)"),
-                Token("TELEGRAM_WEBHOOK_SECRET", "webhook secret, of your choice", ("webhook",)),
-            ),
-            ("poll", "webhook"),
-        ),
-        PlatformInfo("discord", "Discord", (Token("DISCORD_BOT_TOKEN", "bot token"),), ("",)),
-    )
-}
+def platform_names() -> list[str]:
+    """Return the names of the platforms that are installed here."""
+    names = (module.name for module in pkgutil.iter_modules() if module.name.startswith(_PREFIX))
+    return sorted(name.removeprefix(_PREFIX) for name in names if _has_setup(name))
 
 
 def platform_info(name: str) -> PlatformInfo:
@@ -77,16 +25,18 @@ def platform_info(name: str) -> PlatformInfo:
     Raises:
         PermanentError: There is none of that name.
     """
-    if name not in PLATFORMS:
+    names = platform_names()
+    if name not in names:
         raise PermanentError(
-            f"cannot add a channel of type {name!r}: the platforms are {', '.join(PLATFORMS)}"
+            f"cannot find platform {name!r}: those that are here are {', '.join(names)}"
         )
-    return PLATFORMS[name]
+    module = importlib.import_module(f"{_PREFIX}{name}.setup")
+    return cast(PlatformInfo, module.PLATFORM)
 
 
 def setup_steps(info: PlatformInfo, channel: str, transport: str) -> str:
     """Return the exact steps by which a person makes a bot account at the platform."""
-    module = importlib.import_module(f"sympozium_{info.name}.setup")
+    module = importlib.import_module(f"{_PREFIX}{info.name}.setup")
     return cast(str, module.steps(channel, transport=transport))
 
 
@@ -97,10 +47,17 @@ def check_account(info: PlatformInfo, account: Account) -> list[Finding]:
     """
     import asyncio
 
-    module = importlib.import_module(f"sympozium_{info.name}.checks")
+    module = importlib.import_module(f"{_PREFIX}{info.name}.checks")
     check = cast(Callable[[Account], Awaitable[list[Finding]]], module.check_account)
 
     async def checked() -> list[Finding]:
         return await check(account)
 
     return asyncio.run(checked())
+
+
+def _has_setup(package: str) -> bool:
+    try:
+        return find_spec(f"{package}.setup") is not None
+    except ImportError:  # a package that cannot be imported here cannot be set up here
+        return False
