@@ -71,7 +71,7 @@ def test_nonces_are_short_and_differ(keys: set[str]) -> None:
     assert all(len(nonce) <= MAX_NONCE_CHARS for nonce in nonces)
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(
     arguments=st.lists(
         st.text(st.characters(codec="ascii", min_codepoint=33), min_size=1, max_size=300),
