@@ -1,4 +1,4 @@
-"""The chat platforms, found by their packages: every `sympozium_<name>` that says how it is set up."""
+"""The chat platforms, found by their packages: every `sympozium_<name>` with a `setup`."""
 
 import importlib
 import pkgutil
