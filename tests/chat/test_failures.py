@@ -151,6 +151,7 @@ async def test_an_answer_that_the_platform_will_not_show_is_replaced_by_a_senten
     (text,) = platform.texts()
     assert text.startswith("There is an answer, but it cannot be shown here.")
     assert "run-m1" in text
+    await channel.desk.until(lambda: "AnswerRefused" in channel.desk.said())
     assert len(await channel.dead_letters()) == 1
 
 

@@ -186,6 +186,12 @@ def test_a_draft_puts_pieces_where_they_belong() -> None:
     assert (draft.text, draft.offset) == ("later", 100)
 
 
+def test_an_answer_whose_beginning_was_missed_says_so() -> None:
+    sight = Sight(RunName("run-1"), 0.0)
+    sight.apply(Delta(text="and then", offset=100), 0.0)
+    assert sight.look(0.0, CAPABILITIES).piece.text == "… and then"
+
+
 def test_what_every_platform_shows_of_progress_fits_its_limit() -> None:
     sight = Sight(RunName("run-1"), 0.0)
     sight.apply(Delta(text="```python\n" + "x = 1\n" * 1000, offset=0), 0.0)

@@ -32,6 +32,9 @@ def test_a_connection_that_comes_back_soon_was_never_away() -> None:
     health = Health(lambda: True)
     standing = Standing(Desk.__new__(Desk), health)
     assert standing.now(0.0) is None
+    assert standing.now(21.0) == Stand(
+        is_connected=False, reason="Connecting", message="the platform was not reached yet"
+    )
     health.inbound_is_up()
     assert standing.now(1.0) == CONNECTED
     health.inbound_is_down("the socket was closed")

@@ -42,6 +42,9 @@ PATIENCE = STREAM_MAX_AGE - timedelta(days=1)
 GRACE_S = 2.5
 """How long what was begun may take when the program stops."""
 
+ANSWER_REFUSED = "AnswerRefused"
+"""Reason in the Channel's condition until something is shown again."""
+
 FIRST_RETRY_S = 0.25
 LONGEST_RETRY_S = 15.0
 
@@ -234,8 +237,10 @@ class Outbound:
             else:
                 await self._say_that_it_failed(item)
         await self._discard(item.delivery, str(error))
-        if isinstance(error, ChatClosedError | AccountRefusedError):
-            self._standing.refused(error.reason, str(error))
+        is_reported = isinstance(error, AccountRefusedError)
+        if item.message.kind is not OutboundKind.ACCEPTED and not is_reported:
+            reason = error.reason if isinstance(error, ChatClosedError) else ANSWER_REFUSED
+            self._standing.refused(reason, str(error))
 
     async def _forget_run(self, item: Item) -> None:
         message_id = item.message.message_id

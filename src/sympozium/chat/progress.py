@@ -48,6 +48,8 @@ class Sight:
         """Return how it looks now."""
         text, status = self._draft.text, self.status(now)
         newest = text[-PREVIEWED_MESSAGES * capabilities.limit.size :]
+        if self._draft.offset and newest:
+            newest = f"{wording.PLACEHOLDER} {newest}"
         return Growing(
             markdown=text,
             piece=_piece(newest, status, capabilities),

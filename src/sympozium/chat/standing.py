@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass
 
 from sympozium.chat.desk import Desk
-from sympozium.chat.health import STARTING, Health
+from sympozium.chat.health import Health
 from sympozium.chat.tasks import ended
 from sympozium.contract.errors import PermanentError, TransientError
 
@@ -64,8 +64,6 @@ class Standing:
         if not cause:
             self._down_since = None
             return CONNECTED
-        if cause == STARTING:
-            return None
         if self._down_since is None:
             self._down_since = now_s
         if now_s - self._down_since < SAID_AFTER_S:

@@ -89,8 +89,7 @@ class Voice:
             urgency: Before whom it goes.
 
         Raises:
-            AccountRefusedError, ChatClosedError: Whoever shows an end reports them when it
-                has set the end aside.
+            AccountRefusedError: It has been reported.
             PermanentError: What the platform says, or that it was away until *until*.
         """
         delay_s = FIRST_DELAY_S
@@ -145,8 +144,7 @@ class Voice:
             answer = await self._counted(chat, turn, lambda: attempt(again))
         except AccountRefusedError as error:
             self._breaker.refused()
-            if urgency is not Urgency.END:
-                self._standing.refused(error.reason, str(error))
+            self._standing.refused(error.reason, str(error))
             raise
         except ChatClosedError:
             self._breaker.accepted()
