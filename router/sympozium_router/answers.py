@@ -4,12 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sympozium.contract.channel import ChannelSpec
 from sympozium.contract.messages import Choice, Command
 from sympozium.contract.run_events import Usage
 from sympozium.store.ports import Cut, Message, Scene, Talk
 from sympozium_router import notices
-from sympozium_router.choosing import agents_of
 from sympozium_router.notices import AtWork
 from sympozium_router.turns import cut
 
@@ -23,14 +21,16 @@ class Asked:
 
     Attributes:
         sequence: The command's place in INBOX.
-        by_rule: The Agent that answers its sender there where nobody is chosen.
+        agents: Those behind the channel that exist.
+        by_rule: The one that answers its sender there where nobody is chosen.
         own_model: The model of the Agent that answers.
         usage: What the conversation has used.
     """
 
     command: Command
     sequence: int
-    spec: ChannelSpec
+    agents: Sequence[str]
+    models: Sequence[str]
     by_rule: str
     own_model: str
     usage: Usage
@@ -98,7 +98,7 @@ def _cost(asked: Asked, _scene: Scene) -> Answer:
 
 
 def _model(asked: Asked, scene: Scene) -> Answer:
-    wanted, models = asked.command.arguments, asked.spec.models
+    wanted, models = asked.command.arguments, asked.models
     if wanted == notices.DEFAULT or wanted in models:
         name = "" if wanted == notices.DEFAULT else wanted
         return Answer(notices.model_chosen(name), talk=replace(scene.talk, model=name))
@@ -108,7 +108,7 @@ def _model(asked: Asked, scene: Scene) -> Answer:
 
 
 def _agents(asked: Asked, scene: Scene) -> Answer:
-    wanted, agents = asked.command.arguments.removeprefix("@"), agents_of(asked.spec)
+    wanted, agents = asked.command.arguments.removeprefix("@"), asked.agents
     if wanted in agents or wanted == notices.DEFAULT:
         name = wanted if wanted in agents else ""
         text = notices.agent_chosen(name, asked.by_rule)

@@ -13,6 +13,7 @@ from sympozium.kube.client import Kube
 from sympozium.kube.errors import ConflictError
 
 MAX_CONFLICTS = 8
+"""How often a write that somebody else was quicker with is made again at once."""
 
 Change = Callable[[Object], Object | None]
 """Returns the fields of the status that are to be written, given it; None: nothing new."""

@@ -20,10 +20,8 @@ from sympozium.contract.resources import AGENT_RUNS, AGENTS, CHANNELS, Object, R
 from sympozium.kube.client import Kube
 from sympozium.kube.errors import AlreadyExistsError, ConflictError, NotFoundError
 from sympozium.kube.informer import Informer, Listener
-from sympozium_router.channel_status import Change, change_status, with_condition
+from sympozium_router.channel_status import MAX_CONFLICTS, Change, change_status, with_condition
 from sympozium_router.refusals import RefusedError
-
-MAX_CONFLICTS = 8
 
 _UID = "uid"
 

@@ -63,12 +63,16 @@ class Commands:
         return Asked(
             command=inbound.command or _HELP,
             sequence=row.sequence,
-            spec=spec,
+            agents=[name for name in agents_of(spec) if await self._exists(row.namespace, name)],
+            models=spec.models,
             by_rule=by_rule,
             own_model=await self._model_of(row.namespace, answering),
             usage=await self._store.usage(row.conversation, since=talk.since),
             now=self._clock(),
         )
+
+    async def _exists(self, namespace: str, agent: str) -> bool:
+        return await self._cluster.agent(namespace, agent) is not None
 
     async def _model_of(self, namespace: str, agent: str) -> str:
         found = await self._cluster.agent(namespace, agent)

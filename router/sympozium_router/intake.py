@@ -1,10 +1,10 @@
-"""Taking messages from INBOX: each becomes a run or a refusal, in order within a conversation.
+"""Taking messages from INBOX to the reception, in order within a conversation.
 
 Every conversation has a queue of its own, worked on side by side with the others.
 A message that cannot be handled now stays at the head of its queue and is tried
 again there; it is never handed back to the bus, behind a later one of its
 conversation. What is held is said to be in work, so that the bus waits, and is
-acknowledged when its run or refusal is durable.
+acknowledged when what becomes of it is durable.
 """
 
 import asyncio

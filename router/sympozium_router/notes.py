@@ -35,7 +35,7 @@ _TRIM_EVERY = 256
 """Requests after which a channel's notes are counted: counting costs more than keeping."""
 
 
-class Desk:
+class Notebook:
     """Does what channels ask for with `contract.desk.NotesRequest`."""
 
     def __init__(self, bus: LiveBus, store: Notes, clock: Clock) -> None:

@@ -19,7 +19,7 @@ from sympozium_router.context import Contexts
 from sympozium_router.fetches import Fetches
 from sympozium_router.history import History
 from sympozium_router.intake import Intake
-from sympozium_router.notes import Desk
+from sympozium_router.notes import Notebook
 from sympozium_router.outbox import Outbox
 from sympozium_router.reception import Departments, Reception
 from sympozium_router.replies import Replies
@@ -56,7 +56,7 @@ class Router:
         self._intake = Intake(bus, Backlog(bus, store), reception, self._outbox.look_at)
         self._contexts = Contexts(bus, store, self._cluster, Replies(bus), clock)
         self._history = History(bus, store)
-        self._desk = Desk(bus, store, clock)
+        self._notebook = Notebook(bus, store, clock)
         self._reports = Reports(bus, self._cluster, clock)
         self._fetches = Fetches(bus, store, self._cluster)
 
@@ -69,7 +69,7 @@ class Router:
         health.watch(self._missing, self._store_missing)
         async with (
             self._history.responding(),
-            self._desk.responding(),
+            self._notebook.responding(),
             self._reports.responding(),
         ):
             await run_until_stopped(

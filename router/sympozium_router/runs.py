@@ -95,7 +95,7 @@ class Runs:
             "message accepted",
             extra={"action": "create", "run": message.run_name, "sequence": message.sequence},
         )
-        await self._catch_up(message, stored)
+        await self._catch_up(asked, stored)
         return stored
 
     async def _create(self, message: Message, asked: Sequence[Message]) -> Object:
@@ -128,11 +128,11 @@ class Runs:
         data = wrap(shown, id=id_, time=self._clock())
         await self._bus.publish(outbox(message.namespace, message.channel), data, message_id=id_)
 
-    async def _catch_up(self, created: Message, stored: Message) -> None:
-        """Do to a run that was being created what came for its message meanwhile."""
+    async def _catch_up(self, asked: Sequence[Message], stored: Message) -> None:
+        """Do to the run that *asked* was created for what came for its messages meanwhile."""
         if stored.end is not None:
             await self._cluster.cancel_run(stored.namespace, stored.run_name)
-        elif stored.inbound != created.inbound:
+        elif len(asked) > 1 or stored.inbound != asked[0].inbound:
             await self.rewrite(stored)
 
     async def _asked(self, message: Message) -> list[Message]:

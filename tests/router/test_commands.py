@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sympozium.chat.commands import COMMANDS
-from sympozium.contract.channel import ChannelSpec
 from sympozium.contract.messages import (
     Command,
     InboundMessage,
@@ -233,6 +232,17 @@ async def test_the_agent_that_was_chosen_answers_in_that_conversation(
     assert other["spec"]["agentRef"] == "helper"
 
 
+async def test_an_agent_that_is_not_there_cannot_be_chosen(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        await world.set_channel(agents=["gone"])
+        async with world.router():
+            shown = await asked(world, "1", "agents", "gone")
+            run = await world.run_of(await world.say("2"))
+    assert shown.text.startswith("There is no agent gone here. The agent here is helper.")
+    assert shown.choices == []
+    assert run["spec"]["agentRef"] == "helper"
+
+
 async def test_a_command_that_nobody_knows_is_answered_with_what_there_is(
     open_world: OpenWorld,
 ) -> None:
@@ -253,7 +263,6 @@ async def test_who_may_not_speak_may_not_ask_the_system_either(open_world: OpenW
 
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-SPEC = ChannelSpec(type="slack", agent_ref="helper", agents=["coder"], models=["a", "b"])
 
 
 def line(*numbers: int) -> list[Message]:
@@ -283,7 +292,8 @@ def said(name: str, arguments: str = "", *, scene: Scene | None = None) -> Answe
     asked_ = Asked(
         command=Command(name=name, arguments=arguments),
         sequence=9,
-        spec=SPEC,
+        agents=["helper", "coder"],
+        models=["a", "b"],
         by_rule="helper",
         own_model="demo",
         usage=Usage(),
