@@ -28,6 +28,8 @@ IDLE_TIMEOUT_S = 30.0
 SHUTDOWN_TIMEOUT_S = 2.0
 
 log = logging.getLogger(__name__)
+_protocol_log = logging.getLogger(f"{__name__}.protocol")
+_protocol_log.setLevel(logging.CRITICAL)  # what strangers send is not worth a traceback
 
 
 class HttpMode:
@@ -50,6 +52,7 @@ class HttpMode:
             access_log=None,
             auto_decompress=False,
             keepalive_timeout=IDLE_TIMEOUT_S,
+            logger=_protocol_log,
             max_field_size=MAX_HEADER_BYTES,
             max_headers=MAX_HEADERS,
             max_line_size=MAX_HEADER_BYTES,

@@ -12,7 +12,7 @@ import msgspec
 from sympozium.chat.commands import read_command
 from sympozium.chat.platform import Target
 from sympozium.chat.program import Office
-from sympozium.contract.errors import PermanentError, SympoziumError
+from sympozium.contract.errors import PermanentError, SympoziumError, TransientError
 from sympozium.contract.messages import (
     Command,
     InboundKind,
@@ -227,8 +227,10 @@ def _bugs_contained() -> Iterator[None]:
     """Turn a bug into a `PermanentError`: it must not stop other people's messages."""
     try:
         yield
-    except (SympoziumError, TimeoutError):
+    except SympoziumError:
         raise
+    except TimeoutError as error:
+        raise TransientError("cannot take an event in time") from error
     except Exception as error:
         log.exception("event bug", extra={"action": "discard"})
         raise PermanentError(f"cannot take an event: a bug ({type(error).__name__})") from error

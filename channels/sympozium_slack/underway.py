@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from sympozium.contract.errors import TransientError
+
 
 class Underway:
     """Works by key. One that its asker no longer waits for goes on: the next asker meets it."""
@@ -13,11 +15,16 @@ class Underway:
         self._ready = asyncio.Event()
 
     async def once(self, key: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Do *work* unless the same is being done; return or raise what came of it."""
+        """Do *work* unless the same is being done; return or raise what came of it.
+
+        Raises:
+            TransientError: The loop is stopping, and nothing new is begun.
+        """
         future = self._works.get(key)
         if future is None:
             await self._ready.wait()
-            assert self._group is not None  # noqa: S101 - set before the event
+            if self._group is None:
+                raise TransientError("cannot take an event: the channel is stopping")
             future = self._works[key] = asyncio.get_running_loop().create_future()
             self._group.create_task(self._do(key, work, future))
         await asyncio.shield(future)
@@ -28,6 +35,7 @@ class Underway:
             self._group = group
             self._ready.set()
             await stop.wait()
+            self._group = None
 
     async def _do(
         self, key: str, work: Callable[[], Awaitable[None]], future: asyncio.Future[None]

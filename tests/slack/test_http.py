@@ -1,5 +1,6 @@
 """The Events API over HTTP: who is believed, and when Slack is answered."""
 
+import asyncio
 import io
 import json
 import time
@@ -130,6 +131,23 @@ async def test_slack_is_given_back_its_challenge(own_http: Stage) -> None:
 async def test_a_body_without_measure_is_refused(own_http: Stage) -> None:
     body = b"x" * (MAX_BODY_BYTES + 1)
     assert (await posted(own_http, body, signed(body)))[0] == 413
+
+
+async def test_requests_beyond_every_limit_are_refused_and_stop_nothing(own_http: Stage) -> None:
+    many = {f"X-Header-{number}": "x" for number in range(200)}
+    long = {"X-Long": "x" * 20_000}
+    for headers in (many, long):
+        assert (await posted(own_http, b"{}", headers))[0] == 400
+    port = int(own_http.driver.env["SYMPOZIUM_SLACK_PORT"])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
+    async with asyncio.timeout(10):
+        assert (await reader.read()).startswith(b"HTTP/1.0 400")
+    writer.close()
+    await writer.wait_closed()
+    _, barrier = await own_http.asks("ada", Where(Spot.DIRECT, "next"), "still there?")
+    assert barrier.text == "still there?"
+    assert "Traceback" not in own_http.program.log
 
 
 @pytest.mark.parametrize(
