@@ -69,6 +69,7 @@ class Follower:
         self._shown = ("", wording.WORKING)  # what a placeholder says without words
         self._lost_at = -UNCERTAIN_S
         self._slowness = 1.0
+        self._signal_at = 0.0
         self._wake = asyncio.Event()
         self._calling = asyncio.Lock()
 
@@ -116,40 +117,47 @@ class Follower:
             self._wake.set()
 
     async def _paint(self) -> None:
-        """Show what changes, no more often than the platform likes."""
+        """Show what changes, no more often than the platform likes.
+
+        Words go before "typing": whoever sees an answer grow knows that it is worked on.
+        """
         capabilities = self._around.voice.capabilities
-        signal_every_s = capabilities.signal_every_s
-        next_signal = self._now()
+        self._signal_at = self._now() + (capabilities.preview_every_s if self._record.post else 0)
         while not self._is_ending:
             self._wake.clear()
             if self._is_active:
-                if signal_every_s and self._now() >= next_signal:
+                if await self._grow():
+                    await asyncio.sleep(capabilities.preview_every_s * self._slowness)
+                elif capabilities.signal_every_s and self._now() >= self._signal_at:
                     await self._signal()
-                    next_signal = self._now() + signal_every_s
-                await self._grow()
-                await asyncio.sleep(capabilities.preview_every_s * self._slowness)
-            await self._sleep(next_signal if self._is_active and signal_every_s else None)
+            await self._sleep()
 
-    async def _sleep(self, next_signal: float | None) -> None:
+    async def _sleep(self) -> None:
         """Wait for something new to show: heard, or on the clock."""
-        clock = self._now() + CLOCK_AFTER_S if self._is_active else None
-        times = [moment for moment in (next_signal, clock) if moment is not None]
+        until = None
+        if self._is_active:
+            until = self._now() + CLOCK_AFTER_S
+            if self._around.voice.capabilities.signal_every_s:
+                until = min(until, self._signal_at)
         try:
-            async with asyncio.timeout_at(min(times, default=None)):
+            async with asyncio.timeout_at(until):
                 await self._wake.wait()
         except TimeoutError:
             return
 
     async def _signal(self) -> None:
+        voice = self._around.voice
         status = self._sight.status(self._now())
-        await self._offered(
-            Cosmetic.SIGNAL, lambda: self._around.voice.platform.signal(self._target, status)
-        )
+        self._signal_at = self._now() + voice.capabilities.signal_every_s
+        await self._offered(Cosmetic.SIGNAL, lambda: voice.platform.signal(self._target, status))
 
-    async def _grow(self) -> None:
+    async def _grow(self) -> bool:
+        """Show what is new; return whether anything was to be shown, and so a pause is due."""
         voice = self._around.voice
         if not self._grows:
-            return
+            return False
+        if self._record.post and self._looks() == self._shown:
+            return False
         if not voice.budget.has_room(voice.platform.chat_of(self._target)):
             self._slower()
             self._wake.set()
@@ -157,6 +165,10 @@ class Follower:
             await self._show_growth()
         else:
             await self._begin()
+        return True
+
+    def _looks(self) -> tuple[str, str]:
+        return self._sight.text, self._sight.status(self._now())
 
     async def _begin(self) -> None:
         """Post the placeholder that could not be, or was not to be, posted before."""
@@ -176,14 +188,13 @@ class Follower:
         voice, post = self._around.voice, self._record.post
         growing = self._sight.look(self._now(), voice.capabilities)
         looks = (growing.markdown, growing.status)
-        if looks == self._shown:
-            return
         outcome = await self._offered(
             Cosmetic.GROW, lambda: voice.platform.grow(self._target, post, growing)
         )
         if outcome is Outcome.SHOWN:
             self._shown = looks
             self._slowness = max(1.0, self._slowness / 2)
+            self._signal_at = self._now() + voice.capabilities.signal_every_s
         elif outcome in (Outcome.GONE, Outcome.OFF):
             self._grows = False
         else:

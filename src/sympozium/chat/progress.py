@@ -36,6 +36,11 @@ class Sight:
             return False
         return True
 
+    @property
+    def text(self) -> str:
+        """The answer as far as it was heard."""
+        return self._draft.text
+
     def status(self, now: float) -> str:
         """Return what is being done, in a few words of plain text; empty: the answer grows."""
         took_s = now - (self._tool_started_at if self._tool else self._started_at)
