@@ -89,6 +89,18 @@ async def test_a_finished_job_is_deleted_when_its_time_is_over(kube: Kube) -> No
     await until(is_gone)
 
 
+async def test_the_counters_of_a_job_follow_once_a_pod_is_ready(kube: Kube) -> None:
+    await kube.create(JOBS, job("counted"))
+    (pod,) = await some_pods(kube, 1)
+    await set_phase(kube, pod, "Running", conditions=[{"type": "Ready", "status": "True"}])
+
+    async def is_counted() -> bool:
+        status = (await kube.get(JOBS, NAMESPACE, "counted")).get("status") or {}
+        return (status.get("active"), status.get("ready")) == (1, 1)
+
+    await until(is_counted)
+
+
 async def test_a_suspended_job_waits_and_then_runs(kube: Kube) -> None:
     await kube.create(JOBS, job("later", suspend=True))
     await has_condition(kube, JOBS, "later", "Suspended")
