@@ -146,10 +146,11 @@ class JobController:
         if _lasting(old) == _lasting(plan.status):
             now = asyncio.get_running_loop().time()
             lag_s = COUNTERS_LAG_S if plan.status.get("ready") else WAITING_LAG_S
-            due = min(self._lag_until.get(uid, math.inf), now + lag_s)
+            held = self._lag_until.get(uid, math.inf)
+            due = self._lag_until[uid] = min(held, now + lag_s)
             if now < due:
-                self._lag_until[uid] = due
-                self._queue.add_after(key, due - now)
+                if due < held or due - now < COUNTERS_LAG_S:  # a timer may be a moment early
+                    self._queue.add_after(key, due - now)
                 return
         self._lag_until.pop(uid, None)
         new = await self._kube.replace(JOBS, job | {"status": plan.status}, subresource="status")
