@@ -58,6 +58,12 @@ async def test_facts_that_follow_at_once_cost_one_call() -> None:
     assert len(shower.asked) <= 2
 
 
+async def test_a_run_that_begins_at_once_saves_the_first_reaction() -> None:
+    shower = Shower()
+    await run(Marks(), shower, Mark.STORED, Mark.RUNNING, gap_s=0.1)
+    assert shower.asked == [Mark.RUNNING]
+
+
 async def test_a_fact_that_is_known_costs_no_call() -> None:
     shower = Shower()
     await run(Marks(), shower, Mark.RUNNING, Mark.RUNNING, Mark.STORED, gap_s=1.0)

@@ -24,6 +24,9 @@ MAX_REMEMBERED = 4096
 LOOK_AGAIN_S = 0.5
 """How often is looked for room for what had none."""
 
+STORED_AFTER_S = 0.3
+"""A run is there sooner, as a rule; then its reaction is the first one, and saves a call."""
+
 MAX_FAILURES = 5
 
 GRACE_S = 1.0
@@ -116,6 +119,8 @@ class Marks:
             await self._wake.wait()
 
     async def _show(self, message_id: MessageId, reaction: _Reaction, show: ShowMark) -> None:
+        if reaction.wanted is Mark.STORED:
+            await asyncio.sleep(STORED_AFTER_S)
         mark = reaction.wanted
         try:
             outcome = await show(reaction.target, mark)
