@@ -89,7 +89,9 @@ class Runs:
                 f"cannot use AgentRun {message.run_name!r}: it answers something else",
                 Reason.INTERNAL,
             )
-        await self._tell(message, run)
+        known = await self._store.known(message.key)
+        if known is None or known.end is None:  # nobody is told of work after the end of it
+            await self._tell(message, run)
         stored = await self._store.started(message.key, uid_of(run))
         log.info(
             "message accepted",

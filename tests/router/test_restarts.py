@@ -14,17 +14,24 @@ import pytest
 
 from sympozium.bus.nats import NatsBus
 from sympozium.bus.ports import Bus, Delivery
-from sympozium.contract.messages import OutboundKind
-from sympozium.contract.names import ConversationId
+from sympozium.contract.agentrun import Source
+from sympozium.contract.messages import InboundMessage, OutboundKind
+from sympozium.contract.names import ConversationId, MessageId
+from sympozium.contract.new_run import build_run
 from sympozium.contract.resources import AGENT_RUNS
 from sympozium.contract.subjects import INBOX_CONSUMER, Consumer
-from sympozium.store.ports import Conversation, End, Message
+from sympozium.store.ports import Conversation, Cut, End, Message
+from sympozium_router import outbox
 from sympozium_router.backlog import Backlog
 from sympozium_router.clock import utc_now
+from sympozium_router.cluster import Cluster
 from sympozium_router.letters import read_letter
 from sympozium_router.published import Published
+from sympozium_router.runs import Runs
+from sympozium_router.turns import with_run
 from tests.fixtures.nats_server import NatsServer, free_port
-from tests.router.routed import NAMESPACE, World, routing, until
+from tests.router.routed import ADA, CHANNEL, NAMESPACE, World, agent, routing, until
+from tests.router.test_modes import end_cancelled, is_cancelled
 
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
 
@@ -289,6 +296,81 @@ async def test_a_message_that_will_never_come_again_gets_its_run_all_the_same(
             await world.answer(message_id, "hi")
             end = await world.shown.end_of(message_id)
     assert end.text == "hi"
+
+
+def row(sequence: int, **fields: Any) -> Message:
+    """Return a message as a router stores it."""
+    inbound = InboundMessage(
+        message_id=MessageId(f"m{sequence}"),
+        conversation=ConversationId("c"),
+        sender=ADA,
+        text="hello",
+        time=utc_now(),
+    )
+    stored = Message(NAMESPACE, CHANNEL, inbound, sequence, utc_now(), agent="helper")
+    return replace(stored, **fields)
+
+
+async def test_what_another_router_stored_and_did_not_live_to_look_at_is_found(
+    open_world: OpenWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "LOOK_AT_ALL_EVERY_S", 0.05)
+    async with open_world() as world, world.router():
+        waiting = await world.store.record(row(1))
+        await world.answer(waiting.id, "hi")
+        assert (await world.shown.end_of(waiting.id)).text == "hi"
+
+
+async def test_a_message_that_is_stopped_before_its_run_was_made_gets_none(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world() as world:
+        stopped = await world.store.record(replace(with_run(row(1)), cut=Cut.STOPPED))
+        async with world.router():
+            end = await world.shown.end_of(stopped.id)
+            assert (await world.kube.list(AGENT_RUNS)).items == []
+    assert end.error is not None
+    assert end.error.code == "Cancelled"
+
+
+async def test_a_run_that_was_made_all_the_same_is_ended_before_its_message(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world() as world:
+        stopped = await world.store.record(replace(with_run(row(1)), cut=Cut.STOPPED))
+        source = Source(
+            channel=CHANNEL,
+            conversation=stopped.inbound.conversation,
+            message_id=stopped.id,
+            sequence=1,
+            sender=ADA,
+        )
+        made = build_run(agent(), name=stopped.run_name, task="hello", source=source)
+        run = await world.kube.create(AGENT_RUNS, made)
+        async with world.router():
+            await end_cancelled(world, run)
+            end = await world.shown.end_of(stopped.id)
+    assert end.error is not None
+    assert end.run_uid == run["metadata"]["uid"]
+
+
+async def test_a_run_that_was_made_for_a_message_that_ended_meanwhile_is_ended(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world() as world:
+        waiting = await world.store.record(with_run(row(1)))
+        stop, cluster = asyncio.Event(), Cluster(world.kube)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(cluster.follow(stop))
+            await cluster.wait_until_synced()
+            runs = Runs(world.bus, world.store, cluster, utc_now)
+            await world.store.finish(waiting.key, End(utc_now(), "ended elsewhere"))
+            await runs.start(waiting, [waiting])
+            assert await is_cancelled(world, await world.run_of(waiting.id))
+            stop.set()
+        async with world.router():
+            await world.shown.end_of(waiting.id)
+    assert [shown.kind for shown in world.shown.of(waiting.id)] == [OutboundKind.FINAL]
 
 
 async def test_a_store_that_is_locked_holds_messages_and_loses_none(open_world: OpenWorld) -> None:
