@@ -12,7 +12,7 @@ import logging
 from collections import OrderedDict
 from typing import Any
 
-from sympozium.contract.errors import SympoziumError
+from sympozium.contract.errors import PermanentError
 from sympozium.contract.names import MessageId, short_hash
 from sympozium_telegram.addresses import Spot
 from sympozium_telegram.bot_api import BotApi
@@ -33,6 +33,7 @@ class Drafts:
     def __init__(self, api: BotApi) -> None:
         self._api = api
         self._open: OrderedDict[MessageId, float] = OrderedDict()
+        self._covers: dict[MessageId, int] = {}
         self._is_known = True
 
     def can_show(self, spot: Spot) -> bool:
@@ -63,10 +64,27 @@ class Drafts:
         return True
 
     async def end(self, spot: Spot, message_id: MessageId) -> None:
-        """Have the draft of a message vanish, if one is open. Never fails: it ends by itself."""
+        """Have the draft of a message vanish, if one is open, and leave nothing of it behind.
+
+        Raises:
+            TransientError: Not everything is gone; the same call goes on later. A draft
+                that could not be ended is left to end by itself.
+        """
         shown_at = self._open.pop(message_id, None)
-        if shown_at is None or _now() - shown_at > STAYS_S:
+        if shown_at is not None and _now() - shown_at < STAYS_S:
+            await self._cover(spot, message_id)
+        cover = self._covers.get(message_id)
+        if cover is None:
             return
+        gone = {"chat_id": spot.chat, "message_id": cover}
+        try:
+            await self._api.call("deleteMessage", gone, timeout_s=ENDING_TIMEOUT_S)
+        except PermanentError as error:
+            log.info("cover not deleted", extra={"action": "drop", "cause": str(error)})
+        del self._covers[message_id]
+
+    async def _cover(self, spot: Spot, message_id: MessageId) -> None:
+        """Send the message that takes the draft's place."""
         params = {
             "chat_id": spot.chat,
             "message_thread_id": spot.topic or None,
@@ -75,10 +93,10 @@ class Drafts:
         }
         try:
             sent = await self._api.call("sendMessage", params, timeout_s=ENDING_TIMEOUT_S)
-            gone = {"chat_id": spot.chat, "message_id": sent["message_id"]}
-            await self._api.call("deleteMessage", gone, timeout_s=ENDING_TIMEOUT_S)
-        except SympoziumError as error:
-            log.debug("draft not ended", extra={"action": "drop", "cause": str(error)})
+        except PermanentError as error:
+            log.info("draft not ended", extra={"action": "drop", "cause": str(error)})
+        else:
+            self._covers[message_id] = sent["message_id"]
 
     def _note(self, message_id: MessageId) -> None:
         self._open[message_id] = _now()

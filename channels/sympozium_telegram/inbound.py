@@ -1,5 +1,6 @@
 """From an update to INBOX: whoever brought it is answered after this has returned, not before."""
 
+import json
 import logging
 from dataclasses import dataclass
 
@@ -60,14 +61,16 @@ class Inbound:
         """
         try:
             update = read_update(raw)
-            reading = read(update, me, self._triggers)
         except PermanentError as error:
             await self._set_aside(raw, str(error))
-        except Exception as error:  # a bug in reading one must not stop all that come after it
+            return
+        try:
+            await self._store(update, read(update, me, self._triggers), me)
+        except (SympoziumError, TimeoutError):
+            raise
+        except Exception as error:  # a bug in taking one must not stop all that come after it
             log.exception("update not understood", extra={"action": "discard"})
-            await self._set_aside(raw, f"cannot read an update: {type(error).__name__}")
-        else:
-            await self._store(update, reading, me)
+            await self._set_aside(raw, f"cannot take an update: {type(error).__name__}")
 
     async def finish(self) -> None:
         """Note what was taken, before it is confirmed: an edit of it may come after a crash."""
@@ -133,7 +136,7 @@ class Inbound:
             log.debug("button not let go", extra={"action": "drop", "cause": str(error)})
 
     async def _set_aside(self, raw: object, reason: str) -> None:
-        await self._stores.intake.set_aside(msgspec.json.encode(raw), reason=reason)
+        await self._stores.intake.set_aside(json.dumps(raw).encode(), reason=reason)
 
 
 def _message(id_: MessageId, speech: Speech) -> InboundMessage:

@@ -16,7 +16,7 @@ CLAIM = "poller"
 HELD_FOR_S = 3.0
 """How long a poller that was killed keeps the next one waiting."""
 
-PROLONG_EVERY_S = 0.7
+PROLONG_EVERY_S = 1.0
 MARGIN_S = 0.5
 """So long before the claim expires polling ends."""
 
@@ -34,6 +34,7 @@ class Lease:
         self._desk = desk
         self._holder = secrets.token_hex(8)
         self._ends_at = 0.0
+        self._is_working = False
 
     async def take(self) -> bool:
         """Take or prolong the claim; return whether it is ours.
@@ -55,9 +56,13 @@ class Lease:
         deadline = asyncio.timeout_at(self._ends_at - MARGIN_S)
         try:
             async with deadline, asyncio.TaskGroup() as group:
+                self._is_working = True
                 keeping = group.create_task(self._keep(deadline))
-                await work()
-                keeping.cancel()
+                try:
+                    await work()
+                finally:
+                    self._is_working = False  # a cancellation can be swallowed, this cannot
+                    keeping.cancel()
         except TimeoutError:
             if not deadline.expired():
                 raise
@@ -66,12 +71,14 @@ class Lease:
             await self._give_up()
 
     async def _keep(self, deadline: asyncio.Timeout) -> None:
-        while True:
+        while self._is_working:
             await asyncio.sleep(PROLONG_EVERY_S)
             try:
                 await self.take()
             except TransientError:
                 continue
+            if deadline.expired() or not self._is_working:
+                return
             deadline.reschedule(self._ends_at - MARGIN_S)
 
     async def _give_up(self) -> None:

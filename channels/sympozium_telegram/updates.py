@@ -183,9 +183,20 @@ def read_update(raw: object) -> Update:
         PermanentError: It is not an update; the text names the field, and no content.
     """
     try:
-        return msgspec.convert(raw, Update)
+        return msgspec.convert(_storable(raw), Update)
     except (msgspec.ValidationError, RecursionError) as error:
         raise PermanentError(f"cannot read an update: {error}") from None
+
+
+def _storable(value: object) -> object:
+    """Return JSON whose texts can be stored: half of a surrogate pair cannot be written."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {key: _storable(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_storable(one) for one in value]
+    return value
 
 
 def update_number(raw: object) -> int | None:

@@ -1,5 +1,6 @@
 """The adapter, call by call, against the stand-in: what a person sees of it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,16 +10,17 @@ from sympozium.chat.desk import Desk
 from sympozium.chat.errors import (
     ChatClosedError,
     MarkupRefusedError,
+    PlatformBusyError,
     PostGoneError,
     ThreadGoneError,
 )
 from sympozium.chat.markup import Piece
 from sympozium.chat.platform import Attachment, Growing, Mark, Shown, Target
-from sympozium.contract.errors import PermanentError
+from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.messages import Choice, Command
 from sympozium.contract.names import ConversationId, MessageId
 from sympozium.testing.channels.desk import MemoryDesk, memory_desk
-from sympozium.testing.channels.driver import Seen, Spot, Where
+from sympozium.testing.channels.driver import Fault, Seen, Spot, Where
 from sympozium_telegram.addresses import Reference, written_reference
 from sympozium_telegram.addresses import Spot as Place
 from sympozium_telegram.bot_api import BotApi
@@ -26,6 +28,7 @@ from sympozium_telegram.buttons import Buttons
 from sympozium_telegram.drafts import Drafts
 from sympozium_telegram.outbound import REACTIONS, Telegram
 from tests.platforms.telegram.driver import TelegramDriver
+from tests.platforms.telegram.faults import Planned
 from tests.platforms.telegram.methods import ALLOWED_REACTIONS
 from tests.platforms.telegram.world import Chat
 
@@ -182,6 +185,25 @@ async def test_a_draft_vanishes_with_a_message_that_is_taken_away(
     await telegram.grow(target, post, Growing("words", piece("words")))
     await telegram.remove(target, post)
     assert driver.seen(PRIVATE) == []
+
+
+@pytest.mark.parametrize("method", ["sendMessage", "deleteMessage"])
+@pytest.mark.parametrize("fault", [Fault.BUSY, Fault.BROKEN, Fault.RESET])
+async def test_nothing_of_a_draft_stays_where_ending_it_fails_at_first(
+    telegram: Telegram, driver: TelegramDriver, method: str, fault: Fault
+) -> None:
+    target = await asked(driver, PRIVATE)
+    post = await telegram.post(target, shown("…"), key="k", again=False)
+    await telegram.grow(target, post, Growing("words", piece("words")))
+    driver.server.faults.planned.append(Planned(fault, {method}))
+    with pytest.raises(TransientError) as failed:
+        await telegram.edit(target, post, shown("the end"))
+    if isinstance(failed.value, PlatformBusyError):
+        await asyncio.sleep(failed.value.retry_after_s)
+    await telegram.edit(target, post, shown("the end"))
+    messages = [one for one in driver.chat(PRIVATE).messages.values() if one.is_of_bot]
+    assert [one.parsed.text for one in messages] == ["the end"]
+    assert driver.counts.calls_in_penalty == 0
 
 
 async def test_an_answer_without_words_yet_says_what_is_done_in_its_place(

@@ -188,3 +188,16 @@ async def test_the_reply_of_a_run_quotes_the_message_that_it_answers(shared: Sta
     await shared.sees_once(where, "two")
     (answer,) = [one for one in driver.chat(where).messages.values() if one.is_of_bot]
     assert f"{driver.chat_id(where)}:{answer.reply_to}" == said
+
+
+async def test_what_cannot_be_written_down_does_not_stop_what_comes_after_it(shared: Stage) -> None:
+    driver = driver_of(shared)
+    where = shared.somewhere(direct=True)
+    sender = {**driver.world.person("ada"), "first_name": "A\ud83d"}
+    odd = Stored(driver.world.next_message_id(), sender, Parsed("odd \udc00"))
+    driver.puts(driver.chat(where), odd)
+    assert (await shared.heard(where)).text == "odd ?"
+    far = Stored(driver.world.next_message_id(), sender, Parsed("far"), extra={"date": 10**15})
+    driver.puts(driver.chat(where), far)
+    _, heard = await shared.asks("ada", where, "barrier")
+    assert heard.text == "barrier"

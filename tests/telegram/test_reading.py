@@ -10,7 +10,7 @@ from sympozium.chat.gate import Triggers
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.messages import Command
 from sympozium_telegram.entities import read_text
-from sympozium_telegram.reading import Edited, NewMessage, Nothing, Pressed
+from sympozium_telegram.reading import Edited, NewMessage, Nothing, Pressed, read
 from sympozium_telegram.updates import read_update
 from tests.telegram.given import (
     ADA,
@@ -280,6 +280,39 @@ def test_an_update_of_a_kind_that_is_not_known_is_nothing() -> None:
 def test_what_is_no_update_is_refused_without_its_content(raw: object) -> None:
     with pytest.raises(PermanentError, match="cannot read an update"):
         read_update(raw)
+
+
+def test_half_of_a_surrogate_pair_can_be_stored() -> None:
+    content = message("bad \ud83d text", PRIVATE)
+    content["from"] = {**ADA, "first_name": "A\udc00"}
+    found = new(content)
+    assert (found.text, found.speech.sender.display_name) == ("bad ? text", "A?")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["update_id", "message", "chat", "from", "id", "text", "entities", "type"]
+            )
+            | st.text(max_size=5),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(raw=JSON)
+def test_anything_that_may_come_is_read_or_refused(raw: object) -> None:
+    try:
+        read(read_update(raw), ME, Triggers())
+    except PermanentError:
+        return
 
 
 @settings(max_examples=150, deadline=None)
