@@ -24,6 +24,7 @@ CAPABILITIES = Capabilities(
     preview_every_s=1.2,
     per_chat=(Rate(3, 1.0), Rate(60, 60.0)),
     overall=(Rate(240, 60.0),),
+    finds_posts=True,
 )
 """A message a second and chat, with short bursts; a status line is taken away after two minutes.
 

@@ -22,6 +22,9 @@ LONGEST_PAUSE_S = 30.0
 REFUSED_PAUSE_S = 60.0
 """Pause after Slack refused the app: a person must act, and may do it at Slack's side."""
 
+SHORT_LIFE_S = 10.0
+"""A connection that ends sooner is no renewal; the next one waits, longer each time."""
+
 log = logging.getLogger(__name__)
 
 
@@ -61,14 +64,15 @@ class Sockets:
     async def _keep(self, links: asyncio.TaskGroup, stop: asyncio.Event) -> None:
         """Keep one connection open: a new one as soon as the last is about to end."""
         pause_s = FIRST_PAUSE_S
+        loop = asyncio.get_running_loop()
         while True:
-            link = Link(self._api, self._take, self._set_aside)
+            link, begun_at = Link(self._api, self._take, self._set_aside), loop.time()
             links.create_task(self._live(link, stop))
             await link.leaving.wait()
-            if link.greeted.is_set():
+            if loop.time() - begun_at > SHORT_LIFE_S:
                 pause_s = FIRST_PAUSE_S
-            if link.error is None and link.greeted.is_set():
-                continue
+                if link.error is None:
+                    continue
             is_refused = isinstance(link.error, PermanentError)
             await asyncio.sleep(REFUSED_PAUSE_S if is_refused else pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)

@@ -90,6 +90,15 @@ async def test_a_stream_of_an_earlier_process_is_stopped_and_edited(at_desk: Des
     assert words(at_desk, message) == "after the crash"
 
 
+async def test_a_stream_of_an_earlier_process_grows_on_by_edits(at_desk: Desk) -> None:
+    post = await at_desk.platform.post(at_desk.target, PLACEHOLDER, key="k", again=False)
+    async with desk() as other:
+        other.server.workspace.channels[at_desk.channel.id] = at_desk.channel
+        for text in ("so far", "so far, so good"):
+            await other.platform.grow(at_desk.target, post, growing(text))
+    assert words(at_desk, at_desk.own[0]) == "so far, so good"
+
+
 async def test_where_nothing_can_be_streamed_the_placeholder_is_a_message(at_desk: Desk) -> None:
     at_desk.server.methods.streams_are_on = False
     for key in ("k1", "k2"):
