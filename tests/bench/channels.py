@@ -7,15 +7,18 @@ about messages.
 """
 
 import asyncio
+import logging
 import sys
 
 from tests.bench.accounts import PLATFORMS
 from tests.bench.answers import print_answers
-from tests.bench.crowds import print_crowd
+from tests.bench.crowds import print_bus, print_crowd
 
 
 async def measure(chosen: list[str]) -> None:
     """Print every number of the platforms that are chosen; of all where none is."""
+    logging.getLogger("aiohttp").setLevel(logging.CRITICAL)  # programs are killed in mid-sentence
+    await print_bus()
     for platform in PLATFORMS:
         if not chosen or platform.name in chosen:
             await print_crowd(platform)

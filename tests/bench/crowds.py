@@ -1,11 +1,13 @@
 """Many messages at once: how fast they are taken in, and what that costs in memory and time."""
 
 import asyncio
+import itertools
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from sympozium.contract.subjects import inbox
 from sympozium.testing.channels.desk import memory_desk
 from sympozium.testing.channels.stage import CHANNEL, NAMESPACE
 from tests.bench.accounts import Platform
@@ -14,6 +16,10 @@ from tests.bench.processes import Usage, bare, bus_in, pod_of, usage
 MESSAGES = 2000
 WARM_UP = 200
 REST_S = 1.0
+AFTERWARDS_S = 3.0
+BODY_BYTES = 600
+PUBLISHERS = 64
+"""As many as a channel has in hand of one connection."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,7 @@ class Figures:
     at_rest: Usage
     before: Usage
     after: Usage
+    later: Usage
 
     @property
     def rate(self) -> float:
@@ -34,6 +41,11 @@ class Figures:
     def cpu_ms(self) -> float:
         """Processor's time for one message."""
         return (self.after.cpu_s - self.before.cpu_s) / MESSAGES * 1000
+
+    @property
+    def share_later(self) -> float:
+        """Share of a processor that is used when the crowd is silent again."""
+        return (self.later.cpu_s - self.after.cpu_s) / AFTERWARDS_S
 
 
 async def channel_figures(platform: Platform, directory: Path) -> Figures:
@@ -56,7 +68,9 @@ async def channel_figures(platform: Platform, directory: Path) -> Figures:
             await deliver()
             await pod.stored(WARM_UP + MESSAGES)
             took_s = time.perf_counter() - began
-            return Figures(took_s, at_rest, before, usage(pod.program.pid))
+            after = usage(pod.program.pid)
+            await asyncio.sleep(AFTERWARDS_S)
+            return Figures(took_s, at_rest, before, after, usage(pod.program.pid))
         finally:
             pod.program.kill()
 
@@ -79,7 +93,9 @@ async def bare_figures(platform: Platform) -> Figures:
             group.create_task(program.says(f"heard {everything}"))
             await deliver()
         took_s = time.perf_counter() - began
-        return Figures(took_s, at_rest, before, usage(program.pid))
+        after = usage(program.pid)
+        await asyncio.sleep(AFTERWARDS_S)
+        return Figures(took_s, at_rest, before, after, usage(program.pid))
 
 
 async def print_crowd(platform: Platform) -> None:
@@ -95,6 +111,10 @@ async def print_crowd(platform: Platform) -> None:
         f"  peer, bare library, counted: {peer.rate:.0f}/s, {peer.cpu_ms:.2f} ms each; "
         f"ratio {ours.rate / peer.rate:.2f}, of processor {ours.cpu_ms / peer.cpu_ms:.2f}"
     )
+    print(
+        f"{platform.name}: processor used in the {AFTERWARDS_S:.0f} s after them: "
+        f"{ours.share_later:.0%}; peer {peer.share_later:.0%}"
+    )
     for when, mine, theirs in (
         ("at rest", ours.at_rest, peer.at_rest),
         ("after them", ours.after, peer.after),
@@ -105,3 +125,30 @@ async def print_crowd(platform: Platform) -> None:
             f"peer {theirs.rss_mb:.0f} and {theirs.own_mb:.0f}; "
             f"ratio {mine.rss_mb / theirs.rss_mb:.2f}"
         )
+
+
+async def print_bus() -> None:
+    """Print what the bus does alone: no channel can store more than that."""
+    data = b"x" * BODY_BYTES
+    numbers = itertools.count()
+    with tempfile.TemporaryDirectory() as directory:
+        async with bus_in(Path(directory)) as (_, bus):
+
+            async def publish(times: int) -> None:
+                for _ in range(times):
+                    subject = inbox(NAMESPACE, CHANNEL)
+                    await bus.publish(subject, data, message_id=str(next(numbers)))
+
+            await publish(WARM_UP)
+            began = time.perf_counter()
+            await publish(MESSAGES // 4)
+            one_by_one = MESSAGES // 4 / (time.perf_counter() - began)
+            began = time.perf_counter()
+            async with asyncio.TaskGroup() as group:
+                for _ in range(PUBLISHERS):
+                    group.create_task(publish(MESSAGES // PUBLISHERS))
+            together = MESSAGES / (time.perf_counter() - began)
+    print(
+        f"bus: synced writes of {BODY_BYTES} bytes: {one_by_one:.0f}/s one by one, "
+        f"{together:.0f}/s {PUBLISHERS} at once"
+    )

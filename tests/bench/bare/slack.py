@@ -29,7 +29,8 @@ async def main() -> None:
     """Hear messages until the process is ended."""
     count = count_of_arguments()
     api = f"{os.environ['SYMPOZIUM_API_URL']}/api/"
-    app = AsyncApp(client=_Client(os.environ["SLACK_BOT_TOKEN"], base_url=api))
+    token = os.environ.pop("SLACK_BOT_TOKEN")  # the app would look there for another client
+    app = AsyncApp(client=_Client(token, base_url=api))
 
     @app.event("message")
     async def heard(event: dict[str, Any], say: AsyncSay) -> None:
