@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from sympozium.chat.errors import AccountRefusedError, ChatClosedError, PlatformBusyError
-from sympozium.contract.errors import PermanentError, TransientError
-from sympozium_discord.inbound import Inbound
+from sympozium.chat.errors import ChatClosedError, PlatformBusyError
+from sympozium.contract.errors import PermanentError
+from sympozium_discord.inbound import PASSING, Inbound
 from sympozium_discord.library import Route
 from sympozium_discord.memory import Memory
 from sympozium_discord.refusals import DiscordRefusedError
@@ -67,7 +67,7 @@ class Gap:
                 continue
             try:
                 count = await self._read_since(since)
-            except (TransientError, AccountRefusedError) as error:
+            except (*PASSING, ValueError, TypeError, LookupError) as error:
                 wait_s = error.retry_after_s if isinstance(error, PlatformBusyError) else pause_s
                 log.warning("gap not read", extra={"action": "retry", "cause": str(error)})
                 await asyncio.sleep(wait_s)

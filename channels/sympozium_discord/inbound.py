@@ -52,6 +52,9 @@ from sympozium_discord.wire import (
 
 log = logging.getLogger(__name__)
 
+PASSING = (TransientError, AccountRefusedError, BusDeniedError)
+"""What is no fault of an event: it can be dealt with when the bus, or a person, has mended it."""
+
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
 
@@ -107,13 +110,13 @@ class Inbound:
     async def deal_with(self, event: Dispatch) -> None:
         """Return when *event* is stored, set aside, or found to be not for us."""
         handle = self._handlers[event.name]
-        try:
-            await self._until_done(lambda: handle(event.data))
-        except (PermanentError, ValueError) as error:
-            await self.set_aside(_text_of(event), error)
-        except Exception as error:
-            log.exception("event handler bug", extra={"action": "discard", "kind": event.name})
-            await self.set_aside(_text_of(event), error)
+        await self._until_done(
+            lambda: self._or_set_aside(lambda: handle(event.data), event.name, _text_of(event))
+        )
+
+    async def store_missed(self, message: Message) -> None:
+        """Take in a message that a history had and no event brought; raises one of `PASSING`."""
+        await self._or_set_aside(lambda: self._take(message), "history", message.id)
 
     async def set_aside(self, event: str, error: Exception) -> None:
         """Keep an event that cannot be read for a person to look at."""
@@ -121,19 +124,25 @@ class Inbound:
         data = event.encode(errors="replace")
         await self._until_done(lambda: self._intake.set_aside(data, reason=reason))
 
-    async def store_missed(self, message: Message) -> None:
-        """Take in a message that a history had and no event brought; raises `TransientError`."""
+    async def _or_set_aside(
+        self, act: Callable[[], Awaitable[None]], kind: str, event: str
+    ) -> None:
         try:
-            await self._take(message)
-        except PermanentError as error:
-            await self._intake.set_aside(message.id.encode(), reason=str(error))
+            await act()
+        except PASSING:
+            raise
+        except Exception as error:
+            if not isinstance(error, PermanentError | ValueError):
+                told = {"action": "discard", "kind": kind}
+                log.error("event handler bug", exc_info=error, extra=told)
+            await self.set_aside(event, error)
 
     async def _until_done(self, act: Callable[[], Awaitable[None]]) -> None:
         pause_s = FIRST_PAUSE_S
         while True:
             try:
                 return await act()
-            except (TransientError, AccountRefusedError, BusDeniedError) as error:
+            except PASSING as error:
                 log.warning("event not stored", extra={"action": "retry", "cause": str(error)})
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

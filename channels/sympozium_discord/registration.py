@@ -71,7 +71,8 @@ class Registration:
         application = self._memory.application_id
         there = await self._rest.call(Route("GET", PATH, application_id=application))
         wanted = definitions()
-        if differ(wanted, there if isinstance(there, list) else []):
+        listed = there if isinstance(there, list) else []
+        if differ(wanted, [one for one in listed if isinstance(one, dict)]):
             await self._rest.call(Route("PUT", PATH, application_id=application), wanted)
             log.info("commands set", extra={"action": "register", "count": len(wanted)})
 

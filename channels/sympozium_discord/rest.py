@@ -30,6 +30,7 @@ USER_AGENT = "DiscordBot (https://sympozium.ai, 0.1)"
 """Discord refuses programs that do not say so. Source: its API reference, "User Agent"."""
 
 JSON_TYPE = "application/json"
+NO_CONTENT = 204
 TOO_LARGE = "cannot fetch a file: it is longer than what is taken"
 
 
@@ -144,12 +145,16 @@ def _parts(body: object, upload: Upload | None, params: Mapping[str, str] | None
 
 
 def _decoded(response: aiohttp.ClientResponse, text: bytes) -> Any:
-    if response.content_type != JSON_TYPE or not text:
+    if response.status == NO_CONTENT or (response.status >= 400 and not _is_json(response)):
         return None
     try:
-        return json.loads(text)
+        return json.loads(text if _is_json(response) else b"")
     except ValueError:
         raise TransientError("cannot read Discord's answer: it is not JSON") from None
+
+
+def _is_json(response: aiohttp.ClientResponse) -> bool:
+    return response.content_type == JSON_TYPE
 
 
 async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
