@@ -53,7 +53,7 @@ async def test_a_start_installs_the_system_and_the_first_agent(kube: Kube) -> No
     assert names == {"sympozium-controller", "sympozium-router"}
     assert (await agent(kube))["agents"]["default"]["model"] == "demo"
     channel = await kube.get(CHANNELS, "default", "web")
-    assert channel["spec"]["access"] == {"users": ["owner"]}
+    assert channel["spec"]["access"]["users"] == ["owner"]
 
 
 async def test_a_second_start_changes_nothing(kube: Kube) -> None:
