@@ -136,16 +136,23 @@ class Deleted(_Sent, frozen=True, kw_only=True):
     previous_message: Post | None = None
 
 
+class AssistantContext(_Sent, frozen=True, kw_only=True):
+    """What a person has open beside the assistant's view."""
+
+    channel_id: Text = ""
+
+
 class AssistantThread(_Sent, frozen=True, kw_only=True):
     """A thread of the assistant's view."""
 
     channel_id: str
     thread_ts: str
     user_id: Text = ""
+    context: AssistantContext | None = None
 
 
 class AssistantEvent(_Sent, frozen=True, kw_only=True):
-    """An `assistant_thread_started` event."""
+    """An `assistant_thread_started` or `assistant_thread_context_changed` event."""
 
     assistant_thread: AssistantThread
 

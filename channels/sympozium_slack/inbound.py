@@ -22,7 +22,7 @@ from sympozium.contract.messages import (
 )
 from sympozium.runtime.loops import Loop
 from sympozium_slack.api import Api
-from sympozium_slack.assistant import suggest_prompts
+from sympozium_slack.assistant import Contexts, suggest_prompts
 from sympozium_slack.downloads import Downloads
 from sympozium_slack.events import AssistantEvent, Callback, Typed, UnreadableError, read
 from sympozium_slack.forms import CALLBACK, About, refused_form
@@ -59,6 +59,7 @@ class Inbound:
         self._me = me
         self._downloads = Downloads(api, office.files)
         self._roots = Roots(api, me)
+        self._contexts = Contexts()
         self._works = Underway()
         self._questions = Questions(api, me)
         self._response_urls = response_urls
@@ -117,9 +118,11 @@ class Inbound:
             reading = read_message(callback.event, self._me, self._triggers)
             if reading is not None:
                 await self.take_reading(reading)
-        elif typed.type == "assistant_thread_started":
-            event = read(callback.event, AssistantEvent)
-            await suggest_prompts(self._api, event.assistant_thread)
+        elif typed.type in {"assistant_thread_started", "assistant_thread_context_changed"}:
+            thread = read(callback.event, AssistantEvent).assistant_thread
+            self._contexts.note(thread)
+            if typed.type == "assistant_thread_started":
+                await suggest_prompts(self._api, thread)
 
     def _is_ours(self, callback: Callback) -> bool:
         """Return whether the event is for this workspace: an app may be installed in several."""
@@ -129,11 +132,11 @@ class Inbound:
     async def _complete_and_store(self, reading: Reading) -> None:
         message = reading.message
         refs, notes = await self._downloads.take(reading.files)
-        quoted = message.quoted
+        place = message.place
+        about = self._contexts.quotation(place.chat, place.thread)
         if reading.wants_root:
-            place = message.place
-            root = await self._roots.quotation(place.chat, place.thread, message.message_id)
-            quoted = "\n".join(part for part in (root, quoted) if part)
+            about = await self._roots.quotation(place.chat, place.thread, message.message_id)
+        quoted = "\n".join(part for part in (about, message.quoted) if part)
         text = "\n".join(part for part in (message.text, *notes) if part)
         await self._store(msgspec.structs.replace(message, text=text, files=refs, quoted=quoted))
 

@@ -37,6 +37,7 @@ SCOPES = (
 
 EVENTS = (
     "app_mention",
+    "assistant_thread_context_changed",
     "assistant_thread_started",
     "message.channels",
     "message.groups",

@@ -116,6 +116,24 @@ async def test_an_assistant_thread_offers_beginnings(own: Stage) -> None:
     assert len(prompts["prompts"]) == 3
 
 
+async def test_what_a_person_looks_at_beside_the_assistant_goes_along(own: Stage) -> None:
+    driver = driver_of(own)
+    where = Where(Spot.DIRECT, "assistant")
+    root = await driver.says("ada", where, "(the thread)")
+    await own.heard(where)
+    place = {"channel_id": own.driver.chat_id(where), "thread_ts": root.partition(":")[2]}
+    for number, context in enumerate(({"channel_id": "C0OPS"}, {})):
+        event = {
+            "type": "assistant_thread_context_changed",
+            "assistant_thread": {"user_id": "U1", "context": context, **place},
+        }
+        parcel = Parcel(f"context-{number}", "events_api", callback(event, "Ev1"))
+        await driver.server.delivery.send(parcel).taken
+        await driver.says("ada", Where(where.spot, where.name, root), "what is this?")
+        quoted = (await own.heard(where)).quoted
+        assert quoted == ("[asked while looking at channel C0OPS]" if context else "")
+
+
 async def test_an_event_of_a_kind_that_is_not_known_is_confirmed(own: Stage) -> None:
     event = {"type": "team_join", "user": {"id": "U1"}}
     parcel = Parcel("unknown", "events_api", callback(event, "Ev1"))
