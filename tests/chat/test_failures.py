@@ -50,6 +50,19 @@ async def test_a_placeholder_that_cannot_be_posted_holds_nothing(
     assert platform.texts() == ["once"]
 
 
+async def test_a_call_without_an_answer_is_made_again(
+    channel: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sympozium.chat.voice.CALL_TIMEOUT_S", 0.1)
+    one, platform = asked("m1"), channel.platform
+    gate = platform.block("post")
+    await channel.finish(one, "once")
+    await platform.until(lambda: platform.calls.count("post") == 2)
+    gate.set()
+    await channel.settled(1)
+    assert platform.texts() == ["once"]
+
+
 async def test_an_edit_that_fails_is_done_again(channel: Stage) -> None:
     one, platform = asked("m1"), channel.platform
     platform.fail("edit", TransientError("away"), times=3)

@@ -70,8 +70,8 @@ class Pace:
         due = self.closed_until
         for rate in self.rates:
             allowed = rate.count - (rate.count // 4 if is_spare else 0)
-            free_at = sorted(call.counts_until(rate) for call in self.calls)
-            if len(free_at) >= allowed:
+            if len(self.calls) >= allowed:
+                free_at = sorted(call.counts_until(rate) for call in self.calls)
                 due = max(due, free_at[-allowed])
         return due
 

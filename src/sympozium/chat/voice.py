@@ -36,6 +36,9 @@ T = TypeVar("T")
 Attempt = Callable[[bool], Awaitable[T]]
 """One call of the platform; it is told whether it may have been made before."""
 
+CALL_TIMEOUT_S = 300.0
+"""An adapter has a shorter timeout of its own; a call without end would hold its conversation."""
+
 FIRST_DELAY_S = 0.25
 LONGEST_DELAY_S = 30.0
 MAX_SWITCHED_OFF = 4096
@@ -160,7 +163,7 @@ class Voice:
         self._metrics.add(Counted.CALLS)
         try:
             with turn:
-                return await call()
+                return await _in_time(call)
         except PlatformBusyError as error:
             self._metrics.add(Counted.CALLS_REFUSED_BUSY)
             self.penalties.note(chat, error)
@@ -178,3 +181,11 @@ class Voice:
             "cosmetic switched off for a chat",
             extra={"action": "drop", "kind": cosmetic.value, "cause": str(error)},
         )
+
+
+async def _in_time(call: Callable[[], Awaitable[T]]) -> T:
+    try:
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            return await call()
+    except TimeoutError as error:
+        raise TransientError("cannot call the platform: it did not answer in time") from error
