@@ -217,11 +217,14 @@ class Inbound:
         command = await asked_for(interaction, self.choices)
         if command is None:
             return
-        await self._intake.store(read_interaction(interaction, command))
+        said = read_interaction(interaction, command)
+        self.interactions.expect(interaction.id)
+        await self._intake.store(said)
         try:
             await defer(self._rest, interaction)
         except (TransientError, PermanentError) as error:  # it is answered by a message then
             log.info("interaction too late", extra={"action": "drop", "cause": str(error)})
+            self.interactions.give_up(interaction.id)
         else:
             is_command = interaction.type == COMMAND_GIVEN
             self.interactions.add(interaction, waits=is_command)

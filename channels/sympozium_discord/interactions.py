@@ -6,6 +6,7 @@ who asked and to nobody else. The token stays in this process: after a restart s
 answer is an ordinary message.
 """
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -30,6 +31,8 @@ Source: https://docs.discord.com/developers/interactions/receiving-and-respondin
 """
 
 MAX_OPEN = 1000
+EXPECTED_WITHIN_S = 5.0
+"""How long an answer waits to learn whether it can be given in private."""
 
 DEFERRED_MESSAGE = 5
 DEFERRED_UPDATE = 6
@@ -56,9 +59,36 @@ class OpenInteractions:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._open: OrderedDict[str, Open] = OrderedDict()
+        self._expected: OrderedDict[str, asyncio.Event] = OrderedDict()
+
+    def expect(self, id_: str) -> None:
+        """Note one that is about to be stored: its answer may come before Discord's leave."""
+        self._expected.setdefault(id_, asyncio.Event())
+        while len(self._expected) > MAX_OPEN:
+            self._expected.popitem(last=False)[1].set()
+
+    def give_up(self, id_: str) -> None:
+        """Note that one cannot be answered as such."""
+        if (expected := self._expected.pop(id_, None)) is not None:
+            expected.set()
+
+    async def find(self, id_: str) -> Open | None:
+        """Return one if it can be answered as such, as soon as that is known."""
+        expected = self._expected.get(id_)
+        if expected is not None:
+            try:
+                async with asyncio.timeout(EXPECTED_WITHIN_S):
+                    await expected.wait()
+            except TimeoutError:
+                return None
+        return self.get(id_)
 
     def add(self, interaction: Interaction, *, waits: bool) -> None:
         """Note one that Discord let us answer later."""
+        self._put(interaction, waits)
+        self.give_up(interaction.id)
+
+    def _put(self, interaction: Interaction, waits: bool) -> None:
         until = self._clock() + TOKEN_LASTS_S
         self._open[interaction.id] = Open(
             interaction.application_id, interaction.token, until, waits

@@ -13,6 +13,8 @@ from sympozium_discord.gateway import Dispatch
 MAX_OPEN = 64
 """Events in hand at once; more are read when one of them is done."""
 
+HURRIED = "INTERACTION_CREATE"
+
 DealWith = Callable[[Dispatch], Awaitable[None]]
 
 
@@ -101,6 +103,10 @@ class Lanes:
 
 
 def lane_of(event: Dispatch) -> str:
-    """Return what an event must stay in order with: its channel, or all that have none."""
+    """Return what an event must stay in order with: its channel, or all that have none.
+
+    Commands and buttons do not wait for messages: they must be answered within seconds.
+    """
     channel = event.data.get("channel_id") if isinstance(event.data, dict) else None
-    return channel if isinstance(channel, str) else ""
+    kind = event.name if event.name == HURRIED else ""
+    return f"{channel if isinstance(channel, str) else ''}:{kind}"

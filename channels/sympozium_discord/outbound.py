@@ -69,7 +69,7 @@ class Discord:
     async def post(self, target: Target, shown: Shown, *, key: str, again: bool) -> PostId:
         """See `Posts.post`. A private answer takes the place of "thinking", so it is one post."""
         reply_to = read_reply_to(target.reply_to)
-        asked = self._interactions.get(reply_to.message) if reply_to.is_interaction else None
+        asked = await self._interactions.find(reply_to.message) if reply_to.is_interaction else None
         if asked is not None and shown.is_private:
             try:
                 return await self._answer(reply_to, asked, shown)

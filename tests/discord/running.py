@@ -4,8 +4,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiohttp
-
 from sympozium.contract.messages import InboundMessage
 from sympozium.testing.channels.driver import Spot, Where
 from sympozium.testing.channels.stage import Stage, stage
@@ -68,10 +66,3 @@ async def running(
 def direct(running: Running) -> Where:
     """Return a direct chat that nobody was in."""
     return Where(Spot.DIRECT, running.stage.somewhere(direct=True).name)
-
-
-async def readiness(port: int) -> tuple[int, str]:
-    """Return what the program says of itself."""
-    url = f"http://127.0.0.1:{port}/readyz"
-    async with aiohttp.ClientSession() as session, session.get(url) as answer:
-        return answer.status, await answer.text()

@@ -172,12 +172,13 @@ async def test_files_come_without_the_token_and_from_the_channels_own_address(
 
 
 async def test_a_file_that_takes_long_holds_nobody_else(here: Running) -> None:
-    where, elsewhere = direct(here), here.stage.somewhere()
+    where = direct(here)
     here.discord.files_are_open.clear()
     await here.discord.says("ada", where, "look", files=[Handed("a.txt", "text/plain", b"words")])
     await here.discord.says("ada", where, "and then?")
-    await here.discord.commands("bob", elsewhere, "status")
-    assert (await here.stage.heard(elsewhere)).command == Command(name="status")
+    await here.discord.commands("ada", where, "status")
+    assert (await here.stage.heard(where)).command == Command(name="status")
+    assert (await here.barrier()).text == "barrier"
     here.discord.files_are_open.set()
     assert [(await here.stage.heard(where)).text for _ in range(2)] == ["look", "and then?"]
 

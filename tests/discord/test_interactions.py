@@ -75,6 +75,20 @@ async def test_thinking_goes_away_where_the_answer_is_for_everyone(here: Running
     assert here.world.whispers == {}
 
 
+async def test_a_private_answer_that_is_faster_than_discord_is_private(here: Running) -> None:
+    where = here.stage.somewhere()
+    whispers = here.discord.api.whispers
+    whispers.callbacks_are_open.clear()
+    await here.discord.commands("ada", where, "status")
+    heard = await here.stage.heard(where)
+    await here.stage.backstage.finish(heard, None, "two runs", is_notice=True, is_private=True)
+    _, other = await here.stage.asks("bob", direct(here))
+    await here.stage.backstage.finish(other, None, "a barrier")
+    await here.barrier()
+    whispers.callbacks_are_open.set()
+    assert (await here.stage.sees_once(where, "two runs")).only_for == "ada"
+
+
 async def test_a_private_answer_after_a_restart_is_an_ordinary_message(here: Running) -> None:
     where = here.stage.somewhere()
     await here.discord.commands("ada", where, "status")

@@ -116,6 +116,7 @@ async def test_in_any_order_of_completion_the_position_is_never_ahead(
             await settled()
             done = set(hand.done)
             assert set(range(1, lanes.position + 1)) <= done
+        assert await lanes.finish(within_s=5.0)
         assert lanes.position == len(channels)
     for channel in set(channels):
         mine = [number for number in hand.done if channels[number - 1] == channel]

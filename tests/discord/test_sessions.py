@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from sympozium.testing.channels.driver import Where
@@ -184,3 +185,22 @@ async def test_the_session_is_resumed_at_the_channels_own_gateway_whatever_disco
     await here.barrier()
     assert here.gateway.resumed == 1
     assert all(path.startswith("/gateway") for path in here.gateway.paths)
+
+
+async def test_readiness_follows_the_gateway_and_liveness_does_not(here: Running) -> None:
+    here.gateway.away_times = 1_000_000
+    here.gateway.cut()
+    async with aiohttp.ClientSession() as session:
+        health = f"http://127.0.0.1:{here.stage.program._health_port}"
+        while (await _status(session, f"{health}/readyz")) != 503:
+            await here.gateway.connections.wait()
+            here.gateway.connections.clear()
+        assert await _status(session, f"{health}/livez") == 200
+    here.gateway.away_times = 0
+    await here.stage.program.ready()
+    await here.barrier()
+
+
+async def _status(session: aiohttp.ClientSession, url: str) -> int:
+    async with session.get(url) as answer:
+        return answer.status

@@ -1,5 +1,6 @@
 """Interactions: three seconds to answer, fifteen minutes to say something to one person."""
 
+import asyncio
 import json
 import time
 from dataclasses import dataclass, field
@@ -36,6 +37,8 @@ class Whispers:
         self._world = world
         self._faults = faults
         self.asked: dict[str, Asked] = {}
+        self.callbacks_are_open = asyncio.Event()
+        self.callbacks_are_open.set()
 
     def ask(self, person: str, room: str) -> Asked:
         """Note that a person has done something that the bot must answer."""
@@ -52,6 +55,7 @@ class Whispers:
             raise RefusedError(404, 10062, "Unknown interaction")
         if asked.answer:
             raise RefusedError(400, 40060, "Interaction has already been acknowledged")
+        await self.callbacks_are_open.wait()
         body = await request.json()
         assert body["type"] in {DEFERRED_MESSAGE, DEFERRED_UPDATE}, body
         asked.answer = body["type"]
