@@ -33,8 +33,8 @@ class Account:
             TransientError: Telegram cannot be asked now.
         """
         if self.me is None:
-            found = await self._api.call("getMe")
-            self.me = Me(int(found["id"]), str(found.get("username", "")))
+            found = await self._api.call_object("getMe")
+            self.me = Me(self._settings.bot_id, str(found.get("username", "")))
         if not self._has_menu:
             await self._set_menu()
         return self.me
@@ -74,8 +74,7 @@ class Account:
 
     async def webhook(self) -> dict[str, Any]:
         """Return what `getWebhookInfo` says; raises as `introduce`."""
-        info = await self._api.call("getWebhookInfo")
-        return info if isinstance(info, dict) else {}
+        return await self._api.call_object("getWebhookInfo")
 
     @property
     def webhook_address(self) -> str:

@@ -72,6 +72,18 @@ class BotApi:
         except TelegramError as error:
             raise translated(error, method) from None
 
+    async def call_object(
+        self, method: str, params: Mapping[str, Any] | None = None, *, timeout_s: float = 0.0
+    ) -> dict[str, Any]:
+        """Call a *method* whose `result` is an object; raises as `call`.
+
+        What else a server may answer is transient: the call may have been carried out.
+        """
+        result = await self.call(method, params, timeout_s=timeout_s)
+        if not isinstance(result, dict):
+            raise TransientError(f"cannot read the answer to {method}: it is no object")
+        return result
+
     async def download(self, file_path: str) -> bytes:
         """Return the content of a file whose path `getFile` told.
 

@@ -35,7 +35,7 @@ async def check_account(account: Account) -> list[Finding]:
     async with http_session() as session:
         api = BotApi(token, account.api_url.rstrip("/") or PLATFORM_URL, session)
         try:
-            me = await api.call("getMe")
+            me = await api.call_object("getMe")
         except SympoziumError as error:
             return [_token_trouble(error, account)]
         found = [_token_found(me), _privacy(me), _groups(me, account)]
@@ -90,7 +90,7 @@ def _groups(me: Me, account: Account) -> Finding:
 
 async def _webhook(api: BotApi, account: Account) -> list[Finding]:
     async def look() -> list[Finding]:
-        info = await api.call("getWebhookInfo")
+        info = await api.call_object("getWebhookInfo")
         address, waiting = str(info.get("url") or ""), int(info.get("pending_update_count") or 0)
         found = [_webhook_address(address, account)]
         if waiting >= MANY_WAITING:
@@ -142,11 +142,11 @@ def _webhook_address(address: str, account: Account) -> Finding:
 
 async def _chat(api: BotApi, me: Me, chat: str) -> list[Finding]:
     about = f"chat {chat}"
-    found = await api.call("getChat", {"chat_id": chat})
+    found = await api.call_object("getChat", {"chat_id": chat})
     title = found.get("title") or found.get("first_name") or chat
     if found.get("type") == "private":
         return [Finding(about, is_good=True, text=f"A private chat with {title}.")]
-    member = await api.call("getChatMember", {"chat_id": chat, "user_id": me["id"]})
+    member = await api.call_object("getChatMember", {"chat_id": chat, "user_id": me["id"]})
     status = str(member.get("status", ""))
     if status not in _PRESENT:
         text, remedy = f"The bot is not in {title!r}.", "Add it to the group."

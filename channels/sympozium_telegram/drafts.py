@@ -92,11 +92,11 @@ class Drafts:
             "disable_notification": True,
         }
         try:
-            sent = await self._api.call("sendMessage", params, timeout_s=ENDING_TIMEOUT_S)
+            sent = await self._api.call_object("sendMessage", params, timeout_s=ENDING_TIMEOUT_S)
         except PermanentError as error:
             log.info("draft not ended", extra={"action": "drop", "cause": str(error)})
         else:
-            self._covers[message_id] = sent["message_id"]
+            self._covers[message_id] = int(sent.get("message_id", 0))
 
     def _note(self, message_id: MessageId) -> None:
         self._open[message_id] = _now()

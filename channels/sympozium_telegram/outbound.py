@@ -10,6 +10,7 @@ from typing import Any
 from sympozium.chat.capabilities import Capabilities
 from sympozium.chat.errors import PostGoneError
 from sympozium.chat.platform import Attachment, Growing, Mark, PostId, Shown, Target
+from sympozium.contract.errors import TransientError
 from sympozium_telegram.addresses import Reference, post_id, read_post, read_reference
 from sympozium_telegram.bot_api import BotApi
 from sympozium_telegram.buttons import Buttons
@@ -56,7 +57,10 @@ class Telegram:
         """Send a message; *key* and *again* are of no use to Telegram. See `Posts.post`."""
         params = {**_text(shown), "reply_markup": await self._buttons.keyboard(shown.choices)}
         sent = await self._send("sendMessage", target, params)
-        return post_id(sent["chat"]["id"], sent["message_id"])
+        try:
+            return post_id(int(sent["chat"]["id"]), int(sent["message_id"]))
+        except (KeyError, TypeError, ValueError):
+            raise TransientError("cannot read the answer to sendMessage") from None
 
     async def edit(self, target: Target, post: PostId, shown: Shown) -> None:
         """Change a message of ours, and end what grew beside it. See `Posts.edit`."""

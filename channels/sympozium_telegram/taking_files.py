@@ -44,7 +44,7 @@ class TakingFiles:
         pause_s = FIRST_PAUSE_S
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
-                found = await self._api.call("getFile", {"file_id": file.file_id})
+                found = await self._api.call_object("getFile", {"file_id": file.file_id})
                 return await self._api.download(str(found.get("file_path", "")))
             except TransientError as error:
                 log.info("file not taken yet", extra=_facts("retry", attempt, error))
