@@ -1,6 +1,7 @@
 """The connection to Telegram: one HTTP client, and for the webhook an HTTP server."""
 
 import asyncio
+import logging
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -30,7 +31,11 @@ IDLE_TIMEOUT_S = 75.0
 
 UNREAD_TIMEOUT_MS = 30_000
 MAX_HEADER_BYTES = 8190
+MAX_HEADERS = 64
 SHUTDOWN_TIMEOUT_S = 2.0
+
+_protocol_log = logging.getLogger(f"{__name__}.protocol")
+_protocol_log.setLevel(logging.CRITICAL)  # what strangers send is not worth a traceback
 
 
 @asynccontextmanager
@@ -91,6 +96,8 @@ async def _serve_loop(app: web.Application, bound: socket.socket, stop: asyncio.
         app,
         access_log=None,
         keepalive_timeout=IDLE_TIMEOUT_S,
+        logger=_protocol_log,
+        max_headers=MAX_HEADERS,
         max_field_size=MAX_HEADER_BYTES,
         max_line_size=MAX_HEADER_BYTES,
         shutdown_timeout=SHUTDOWN_TIMEOUT_S,

@@ -80,3 +80,23 @@ async def test_a_connection_that_says_nothing_holds_nobody_up(shared_hooked: Sta
     assert heard.text == "still there?"
     for writer in writers:
         writer.close()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: x\r\n" % n for n in range(10_000)) + b"\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 100_000 + b"\r\n\r\n",
+        b"POST /" + b"y" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01 no http at all\r\n\r\n",
+    ],
+    ids=["headers", "long header", "long path", "no http"],
+)
+async def test_what_is_no_bearable_request_is_refused(shared_hooked: Stage, sent: bytes) -> None:
+    port = driver_of(shared_hooked).port
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+    answer = await reader.readline()
+    writer.close()
+    assert answer.split()[1].startswith(b"4")
+    assert "Traceback" not in shared_hooked.program.log
