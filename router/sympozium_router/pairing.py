@@ -18,7 +18,7 @@ ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 """Nothing that is taken for something else: no I, L, O, 0 or 1."""
 
 CODE_CHARS = 6
-VALID_FOR = timedelta(hours=1)
+VALID_FOR = timedelta(days=1)
 MAX_OPEN = 20
 """Codes of one channel that are valid at once; who asks beyond that gets none."""
 

@@ -145,7 +145,7 @@ def _pairing(facts: Facts) -> str:
     command = f"sympozium channel pair {facts.channel} {facts.code}"
     if facts.namespace not in {"", "default"}:
         command += f" --namespace {facts.namespace}"
-    return f"type {command} (within an hour), or to "
+    return f"type {command} (within a day), or to "
 
 
 def quoted(text: str) -> str:

@@ -35,7 +35,7 @@ def test_who_is_refused_is_told_how_to_get_access() -> None:
 
 def test_a_code_comes_with_the_command_that_an_operator_types() -> None:
     text = sentence(Reason.ACCESS_DENIED, replace(FACTS, code="ABC234"))
-    assert "type sympozium channel pair web ABC234 (within an hour), or to add" in text
+    assert "type sympozium channel pair web ABC234 (within a day), or to add" in text
     elsewhere = sentence(Reason.ACCESS_DENIED, replace(FACTS, code="ABC234", namespace="team-a"))
     assert "sympozium channel pair web ABC234 --namespace team-a (" in elsewhere
     assert "spec.access.users of channel web" in text

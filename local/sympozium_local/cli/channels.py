@@ -121,7 +121,7 @@ def pair(
     if not found or _is_over(found[0]):
         raise PermanentError(
             f"cannot pair {code!r} with channel {name!r}: no open code is that; codes are good "
-            "for an hour, and a person is told one when they write to the bot"
+            "for a day, and a person is told one when they write to the bot"
         )
     users = list((channel["spec"].get("access") or {}).get("users") or [])
     user_id = found[0]["userId"]

@@ -13,6 +13,7 @@ from nats.aio.msg import Msg
 from nats.js.client import JetStreamContext
 from typing_extensions import override
 
+from sympozium.bus.cancelled import heed_cancellation
 from sympozium.bus.ports import (
     BusDeniedError,
     BusFullError,
@@ -141,6 +142,7 @@ class NatsBus:
             ) from error
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise self._unavailable(subject, error) from error
+        heed_cancellation()
         return Receipt(ack.seq, bool(ack.duplicate))
 
     def consume(
@@ -160,6 +162,7 @@ class NatsBus:
                 f"cannot read consumer {consumer.name!r} of {consumer.stream}: "
                 f"{type(error).__name__}"
             ) from error
+        heed_cancellation()
         floor, delivered = info.ack_floor, info.delivered
         return ConsumerState(
             floor.stream_seq if floor else 0, delivered.stream_seq if delivered else 0
@@ -194,6 +197,7 @@ class NatsBus:
             raise NoAnswerError(
                 f"cannot get an answer on {subject!r}: {type(error).__name__}"
             ) from error
+        heed_cancellation()
         return bytes(answer.data)
 
     @asynccontextmanager
@@ -258,6 +262,7 @@ class NatsBus:
             raise BusUnavailableError(
                 f"cannot read stream {stream}: {type(error).__name__}"
             ) from error
+        heed_cancellation()
         return Stored(found.subject or "", found.seq or 0, found.data or b"")
 
     async def _dead_letter(self, stream: str, message: Msg, reason: str) -> None:

@@ -18,6 +18,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from sympozium.bus.cancelled import heed_cancellation
 from sympozium.bus.ports import BusUnavailableError, Delivery
 from sympozium.contract.subjects import Consumer
 
@@ -111,6 +112,7 @@ class Puller:
                 await self.ask()
             try:
                 message = await subscription.next_msg(timeout=2 * HEARTBEAT_S)
+                heed_cancellation()
             except nats.errors.TimeoutError:
                 self._outstanding = 0
                 continue
