@@ -24,6 +24,9 @@ from tests.platforms.slack.workspace import (
     Workspace,
 )
 
+ON_THE_WAY_S = 0.1
+"""Calls that come so soon after a penalty began were on their way, and could not know of it."""
+
 _FOR_GOOD = {Fault.GONE: "channel_not_found", Fault.REVOKED: "token_revoked"}
 
 
@@ -56,7 +59,7 @@ class SlackServer:
     refuses_sockets: str = ""
     granted: set[str] = field(default_factory=lambda: set(SCOPES))
     _planned: list[Planned] = field(default_factory=list)
-    _penalties: dict[str, float] = field(default_factory=dict)
+    _penalties: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -81,10 +84,11 @@ class SlackServer:
         if method in SHOWING:
             self.counts.calls += 1
         rest = f"{method} {arguments['channel']}" if method == "chat.postMessage" else method
-        left_s = self._penalties.get(rest, 0.0) - asyncio.get_running_loop().time()
-        if left_s > 0:
-            self.counts.calls_in_penalty += 1
-            return _busy(left_s)
+        now = asyncio.get_running_loop().time()
+        begun, until = self._penalties.get(rest, (0.0, 0.0))
+        if now < until:
+            self.counts.calls_in_penalty += now - begun > ON_THE_WAY_S
+            return _busy(until - now)
         fault = self._fault(method, arguments)
         if fault is not None and fault.fault is not Fault.LOST_ANSWER:
             return self._failed(fault, request, rest)
@@ -126,8 +130,8 @@ class SlackServer:
 
     def _failed(self, planned: Planned, request: web.Request, rest: str) -> web.Response:
         if planned.fault is Fault.BUSY:
-            until = asyncio.get_running_loop().time() + planned.retry_after_s
-            self._penalties[rest] = until
+            now = asyncio.get_running_loop().time()
+            self._penalties[rest] = (now, now + planned.retry_after_s)
             return _busy(planned.retry_after_s)
         if planned.fault is Fault.BROKEN:
             return web.Response(status=502, text="<html>bad gateway</html>")
