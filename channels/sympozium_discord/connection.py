@@ -9,6 +9,7 @@ import aiohttp
 import msgspec
 
 from sympozium.chat.health import Health
+from sympozium.chat.tasks import ended
 from sympozium.contract.errors import TransientError
 from sympozium_discord.addresses import Addresses
 from sympozium_discord.gap import Gap
@@ -102,7 +103,7 @@ class Connection:
             lanes = Lanes(self._inbound.deal_with, group, self._moved)
             staying = group.create_task(self._stay(lanes))
             await stop.wait()
-            staying.cancel()
+            await ended(staying)
             if not await lanes.finish(within_s=FINISH_TIMEOUT_S):
                 log.info("an event is left", extra={"action": "retry"})  # it comes again
 

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from sympozium.chat.errors import ChatClosedError, PlatformBusyError
+from sympozium.chat.tasks import ended
 from sympozium.contract.errors import PermanentError
 from sympozium_discord.inbound import PASSING, Inbound
 from sympozium_discord.library import Route
@@ -55,7 +56,7 @@ class Gap:
         async with asyncio.TaskGroup() as group:
             auditing = group.create_task(self._audit())
             await stop.wait()
-            auditing.cancel()
+            await ended(auditing)
 
     async def _audit(self) -> None:
         pause_s = FIRST_PAUSE_S

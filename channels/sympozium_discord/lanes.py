@@ -8,6 +8,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
+from sympozium.chat.tasks import ended
 from sympozium_discord.gateway import Dispatch
 
 MAX_OPEN = 64
@@ -77,8 +78,7 @@ class Lanes:
             async with asyncio.timeout(within_s):
                 await self._idle.wait()
         except TimeoutError:
-            for task in list(self._tasks):
-                task.cancel()
+            await ended(*self._tasks)
             return False
         return True
 

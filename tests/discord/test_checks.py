@@ -84,8 +84,9 @@ async def test_a_chat_that_the_bot_is_not_in_is_named(discord: DiscordDriver) ->
     assert set(found) == {f"chat {room.id}", "chat 12345"}
 
 
-async def test_an_api_that_does_not_answer_is_said(discord: DiscordDriver) -> None:
-    discord.api.is_down = True
+@pytest.mark.parametrize("trouble", ["is_down", "is_no_api"])
+async def test_an_api_that_does_not_answer_is_said(discord: DiscordDriver, trouble: str) -> None:
+    setattr(discord.api, trouble, True)
     found = await check_account(account(discord))
     assert [one.about for one in found] == ["connection"]
 

@@ -82,6 +82,13 @@ async def test_an_api_that_does_not_answer_is_transient(
         await here.rest.call(Route("GET", "/users/@me"))
 
 
+async def test_an_answer_that_is_not_discords_is_transient(here: Adapter) -> None:
+    target = here.asked(here.discord.world.channel("pods"))
+    here.discord.api.is_no_api = True
+    with pytest.raises(TransientError):
+        await here.platform.post(target, shown("two"), key="k", again=False)
+
+
 async def test_a_lost_answer_is_transient_and_the_repetition_shows_nothing_new(
     here: Adapter,
 ) -> None:

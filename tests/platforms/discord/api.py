@@ -28,6 +28,7 @@ class Api:
         self.paths: list[str] = []
         self.is_down = False
         self.is_hung = False
+        self.is_no_api = False
         self.flags = 1 << 19
         self.permissions = (1 << 40) - 1
         self._messages = Messages(world, faults)
@@ -87,6 +88,8 @@ class Api:
         return guarded
 
     def _check(self, request: web.Request) -> web.Response | None:
+        if self.is_no_api:
+            return web.Response(text="<html>Welcome to our proxy</html>", content_type="text/html")
         if self.is_down:
             return web.Response(status=503, text="<html>unavailable</html>")
         assert request.headers["User-Agent"].startswith("DiscordBot ("), "an edge server refuses it"
