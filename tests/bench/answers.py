@@ -21,6 +21,9 @@ RUNS = 20
 PAUSE_S = 0.5
 """On top of the platform's interval, until a chat counts as quiet."""
 
+LATE_S = 0.1
+"""A person would see that the first words came late."""
+
 QUESTION = "which pods run here?"
 FIRST_WORDS = "The first words of the answer."
 LAST_WORDS = "This is the whole answer, and there is nothing else to say."
@@ -42,9 +45,18 @@ def spread(samples: list[float]) -> str:
     return f"p50 {statistics.median(ordered) * 1000:.1f} ms, p99 {high * 1000:.1f} ms"
 
 
-def places() -> list[Where]:
-    """Return channels or groups that nobody has been in."""
-    return [Where(Spot.CHANNEL, f"quiet-{number}") for number in range(RUNS)]
+@dataclass(frozen=True)
+class Times:
+    """How long each message took on its way in, each first token and each answer out."""
+
+    messages: list[float]
+    tokens: list[float]
+    answers: list[float]
+
+
+def places(spot: Spot) -> list[Where]:
+    """Return chats of a kind that nobody has been in."""
+    return [Where(spot, f"quiet-{number}") for number in range(RUNS)]
 
 
 @asynccontextmanager
@@ -68,10 +80,10 @@ async def quiet(driver: Driver) -> None:
     await asyncio.sleep(driver.capabilities.preview_every_s + PAUSE_S)
 
 
-async def messages_in(stage: Stage) -> tuple[list[float], list[InboundMessage]]:
+async def messages_in(stage: Stage, chats: list[Where]) -> tuple[list[float], list[InboundMessage]]:
     """Return how long each message took from the person to a reader of INBOX."""
     times, heard = [], []
-    for where in places():
+    for where in chats:
         began = time.perf_counter()
         _, message = await stage.asks("ann", where, QUESTION)
         times.append(time.perf_counter() - began)
@@ -79,10 +91,10 @@ async def messages_in(stage: Stage) -> tuple[list[float], list[InboundMessage]]:
     return times, heard
 
 
-async def at_work(stage: Stage, heard: list[InboundMessage]) -> list[Asked]:
+async def at_work(stage: Stage, chats: list[Where], heard: list[InboundMessage]) -> list[Asked]:
     """Return the messages as soon as a placeholder is seen below each."""
     asked = []
-    for where, message in zip(places(), heard, strict=True):
+    for where, message in zip(chats, heard, strict=True):
         run = await stage.backstage.accept(message)
         await stage.sees(where, bool, "a placeholder")
         await stage.backstage.starts(run)
@@ -134,20 +146,35 @@ async def _seen(driver: Driver, where: Where) -> None:
             await driver.changed()
 
 
-async def print_answers(platform: Platform) -> None:
-    """Print the times of one message, its first live token and its answer."""
+async def times_of(platform: Platform, spot: Spot) -> Times:
+    """Lead one conversation in each of many quiet chats."""
+    chats = places(spot)
     with tempfile.TemporaryDirectory() as directory:
         async with staged(platform, Path(directory)) as stage:
-            times_in, heard = await messages_in(stage)
-            asked = await at_work(stage, heard)
+            messages, heard = await messages_in(stage, chats)
+            asked = await at_work(stage, chats, heard)
             await quiet(stage.driver)
             tokens = await first_tokens(stage, asked)
             await quiet(stage.driver)
-            times_out = await answers_out(stage, asked)
+            return Times(messages, tokens, await answers_out(stage, asked))
+
+
+async def print_answers(platform: Platform) -> None:
+    """Print the times of one message, its first live token and its answer."""
     peer = await echoes(platform)
-    both = [one + other for one, other in zip(times_in, times_out, strict=True)]
-    ratio = statistics.median(both) / statistics.median(peer)
-    print(f"{platform.name}: message to INBOX: {spread(times_in)}")
-    print(f"{platform.name}: final in OUTBOX to seen: {spread(times_out)}")
-    print(f"  peer, bare library, message to its echo seen: {spread(peer)}; both to it {ratio:.2f}")
-    print(f"{platform.name}: first live token to seen: {spread(tokens)}")
+    print(f"{platform.name}, bare library: message to its echo seen: {spread(peer)}")
+    for spot in (Spot.DIRECT, Spot.CHANNEL):
+        times = await times_of(platform, spot)
+        both = [one + other for one, other in zip(times.messages, times.answers, strict=True)]
+        ratio = statistics.median(both) / statistics.median(peer)
+        late = sum(one > LATE_S for one in times.tokens)
+        name = f"{platform.name}, {spot.value}"
+        print(f"{name}: message to INBOX: {spread(times.messages)}")
+        print(
+            f"{name}: final into OUTBOX to seen: {spread(times.answers)}; "
+            f"ratio of both to the echo {ratio:.2f}"
+        )
+        print(
+            f"{name}: first live token to seen: {spread(times.tokens)}; "
+            f"{late} of {RUNS} later than {LATE_S * 1000:.0f} ms"
+        )

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import tempfile
 import time
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,7 @@ PUBLISHERS = 64
 class Figures:
     """What one program made of a crowd."""
 
+    ready_s: float
     took_s: float
     at_rest: Usage
     before: Usage
@@ -57,7 +59,9 @@ async def channel_figures(platform: Platform, directory: Path) -> Figures:
     ):
         pod = pod_of(account.driver, nats, bus, directory)
         try:
+            began = time.perf_counter()
             await pod.program.start()
+            ready_s = time.perf_counter() - began
             await asyncio.sleep(REST_S)
             at_rest = usage(pod.program.pid)
             await account.crowd(WARM_UP)()
@@ -70,7 +74,7 @@ async def channel_figures(platform: Platform, directory: Path) -> Figures:
             took_s = time.perf_counter() - began
             after = usage(pod.program.pid)
             await asyncio.sleep(AFTERWARDS_S)
-            return Figures(took_s, at_rest, before, after, usage(pod.program.pid))
+            return Figures(ready_s, took_s, at_rest, before, after, usage(pod.program.pid))
         finally:
             pod.program.kill()
 
@@ -78,10 +82,12 @@ async def channel_figures(platform: Platform, directory: Path) -> Figures:
 async def bare_figures(platform: Platform) -> Figures:
     """Have the same crowd write to the bare program, until it has counted everything."""
     everything = WARM_UP + MESSAGES
-    async with (
-        platform.open() as account,
-        bare(platform.bare, account.driver.env, WARM_UP, everything) as program,
-    ):
+    async with platform.open() as account, AsyncExitStack() as stack:
+        began = time.perf_counter()
+        program = await stack.enter_async_context(
+            bare(platform.bare, account.driver.env, WARM_UP, everything)
+        )
+        ready_s = time.perf_counter() - began
         await asyncio.sleep(REST_S)
         at_rest = usage(program.pid)
         await account.crowd(WARM_UP)()
@@ -95,7 +101,7 @@ async def bare_figures(platform: Platform) -> Figures:
         took_s = time.perf_counter() - began
         after = usage(program.pid)
         await asyncio.sleep(AFTERWARDS_S)
-        return Figures(took_s, at_rest, before, after, usage(program.pid))
+        return Figures(ready_s, took_s, at_rest, before, after, usage(program.pid))
 
 
 async def print_crowd(platform: Platform) -> None:
@@ -114,6 +120,9 @@ async def print_crowd(platform: Platform) -> None:
     print(
         f"{platform.name}: processor used in the {AFTERWARDS_S:.0f} s after them: "
         f"{ours.share_later:.0%}; peer {peer.share_later:.0%}"
+    )
+    print(
+        f"{platform.name}: process start to ready: {ours.ready_s:.2f} s; peer {peer.ready_s:.2f} s"
     )
     for when, mine, theirs in (
         ("at rest", ours.at_rest, peer.at_rest),

@@ -139,7 +139,11 @@ async def bare(module: str, env: Mapping[str, str], *marks: int) -> AsyncIterato
         "-m",
         module,
         *map(str, marks),
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **env},
+        env={
+            "PATH": os.environ.get("PATH", ""),
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            **env,
+        },
         stdout=asyncio.subprocess.PIPE,
     )
     try:
