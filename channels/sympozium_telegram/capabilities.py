@@ -33,6 +33,6 @@ CAPABILITIES = Capabilities(
     preview_every_s=3.0,
     # One message a second in a chat, with short bursts; 20 a minute in a group.
     # Source: https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
-    per_chat=(Rate(2, 2.0), Rate(20, 60.0)),
+    per_chat=(Rate(3, 3.0), Rate(20, 60.0)),
     overall=(Rate(30, 1.0),),
 )

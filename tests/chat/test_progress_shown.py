@@ -96,6 +96,7 @@ async def test_a_chat_where_typing_is_refused_is_not_asked_again(channel: Stage)
     platform = channel.platform
     platform.fail("signal", ChatClosedError("cannot type: forbidden", reason="NoRight"))
     one = await at_work(channel)
+    await platform.until(lambda: "signal" in platform.calls)
     await channel.finish(one, "the end")
     two = asked("m2")
     await channel.accept(two)

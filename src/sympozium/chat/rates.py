@@ -65,11 +65,12 @@ class Pace:
 
         Args:
             now: On the loop's clock.
-            is_spare: Leave a quarter of every window for what is more important.
+            is_spare: Leave a quarter of every window, at least one call of several, for what
+                is more important: a quick answer must not wait for a reaction.
         """
         due = self.closed_until
         for rate in self.rates:
-            allowed = rate.count - (rate.count // 4 if is_spare else 0)
+            allowed = rate.count - (_reserve(rate) if is_spare else 0)
             if len(self.calls) >= allowed:
                 free_at = sorted(call.counts_until(rate) for call in self.calls)
                 due = max(due, free_at[-allowed])
@@ -109,3 +110,7 @@ class Pace:
 
     def _counts(self, call: Call, now: float) -> bool:
         return any(call.counts_until(rate) > now for rate in self.rates)
+
+
+def _reserve(rate: Rate) -> int:
+    return max(rate.count // 4, 1) if rate.count > 1 else 0

@@ -25,6 +25,9 @@ CONTROLLER_RUNS = "controller"
 ROUTER_GROUP = "router"
 """Queue group in which routers answer requests, so that one of them does."""
 
+OUTBOX_MAX_PENDING = 8192
+"""Deliveries in one channel's hands: so many may wait for one chat before others wait too."""
+
 CHANNEL_CONSUMER_PREFIX = "channel_"
 """Begins the name of every durable consumer of OUTBOX that belongs to a channel."""
 
@@ -139,7 +142,8 @@ def reply_prefix(*identity: str) -> str:
 def outbox_consumer(namespace: str, channel: str) -> Consumer:
     """Return the durable consumer from which one channel reads its OUTBOX."""
     name = f"{CHANNEL_CONSUMER_PREFIX}{namespace}_{channel}"
-    return Consumer(OUTBOX, name, outbox(namespace, channel))
+    subject = outbox(namespace, channel)
+    return Consumer(OUTBOX, name, subject, max_ack_pending=OUTBOX_MAX_PENDING)
 
 
 INBOX_CONSUMER = Consumer(INBOX, ROUTER_INBOX, "inbox.>")
