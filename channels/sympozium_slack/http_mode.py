@@ -113,6 +113,8 @@ class HttpMode:
         except ValueError:
             fields = {}
         named = {name: values[0] for name, values in fields.items()}
+        if "ssl_check" in named:  # Slack looks whether the address of a command answers
+            return None
         if "payload" in named:
             return await self._inbound.take_interaction(named["payload"].encode())
         await self._inbound.take_command(named)

@@ -128,6 +128,12 @@ async def test_slack_is_given_back_its_challenge(own_http: Stage) -> None:
     assert (status, json.loads(text)) == (200, {"challenge": "c3po"})
 
 
+async def test_slack_is_answered_when_it_looks_whether_we_are_there(own_http: Stage) -> None:
+    body = b"ssl_check=1&token=x"
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert (await posted(own_http, body, form | signed(body)))[0] == 200
+
+
 async def test_a_body_without_measure_is_refused(own_http: Stage) -> None:
     body = b"x" * (MAX_BODY_BYTES + 1)
     assert (await posted(own_http, body, signed(body)))[0] == 413
