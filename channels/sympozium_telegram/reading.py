@@ -116,7 +116,9 @@ def _read_message(message: Message, me: Me, triggers: Triggers) -> NewMessage | 
     if hearing is Hearing.IGNORED:
         return Nothing()
     speech = _speech(message, sender)
-    command = None if is_forwarded else _command(said, is_direct=speech.place.is_direct)
+    if said.command and not (said.is_for_us or speech.place.is_direct):
+        return Nothing()
+    command = None if is_forwarded else _command(said)
     text, quoted = said.text, _quoted(message)
     if not text and not files and command is None:
         text, quoted, command = _of_a_bare_mention(quoted)
@@ -164,14 +166,13 @@ def _bot_id(message: Message, sender: User) -> str:
     return str(sender.id) if sender.is_bot else ""
 
 
-def _command(said: Said, *, is_direct: bool) -> Command | None:
-    if said.command and (said.names_us or (is_direct and said.is_for_us)):
-        is_start = said.command == "start"
-        return Command(
-            name="help" if is_start else said.command,
-            arguments="" if is_start else said.arguments,
-        )
-    return read_command(said.text, prefix="!")
+def _command(said: Said) -> Command | None:
+    """Return the command of a message that is heard; `/start` is how every chat begins."""
+    if not (said.command and said.is_for_us):
+        return read_command(said.text, prefix="!")
+    if said.command == "start":
+        return Command(name="help")
+    return Command(name=said.command, arguments=said.arguments)
 
 
 def _speech(message: Message, sender: User, *, is_ours: bool = False) -> Speech:

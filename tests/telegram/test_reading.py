@@ -128,6 +128,18 @@ def test_a_command_without_a_name_in_a_group_is_not_for_us() -> None:
     assert reading(command("/stop")) == Nothing()
 
 
+def test_a_command_without_a_name_is_for_us_where_the_message_is() -> None:
+    replied = message("two pods", by=US, message_id=5)
+    assert new(command("/stop", reply_to_message=replied)).command == Command(name="stop")
+    found = new(command("/stop", **TOPIC))
+    assert (found.command, found.addressed) == (Command(name="stop"), False)
+
+
+def test_a_command_of_another_bot_is_not_ours_even_in_reply_to_us() -> None:
+    replied = message("two pods", by=US, message_id=5)
+    assert reading(command("/stop@alerts_bot", reply_to_message=replied)) == Nothing()
+
+
 def test_a_command_has_what_follows_it_as_its_arguments() -> None:
     found = new(command(f"/model{BOT} small one"))
     assert found.command == Command(name="model", arguments="small one")
