@@ -3,10 +3,11 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
+CHANNELS ?= web slack telegram discord
 FIRST_QUESTION ?= which pods run here?
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean installed check test crds bench lock
+.PHONY: help up down clean installed check test channels crds bench lock
 
 help: ## print this list
 	@echo 'Sympozium: AI agents on Kubernetes, reached from chat.'
@@ -41,12 +42,19 @@ check: installed ## lint, types, import arrows, habits, generated files
 
 test: check ## everything that must pass before a change lands
 	@$(RUN)/pytest -q --ignore=tests/habits
+	@$(MAKE) --no-print-directory channels
+
+channels: installed ## the contract of a channel, for every one of CHANNELS
+	@$(RUN)/pytest -q -p sympozium.testing.channels.plugin --pyargs sympozium.testing.channels \
+		$(foreach name,$(CHANNELS),--channel=tests.platforms.$(name).driver:make_driver)
 
 crds: installed ## write helm/sympozium-crds from the types in src/sympozium/contract
 	@$(RUN)/python -m sympozium_local.crd_files
 
 bench: installed ## print the numbers, each beside a peer measured in the same run
 	@$(RUN)/python -m tests.bench.main_job
+	@$(RUN)/python -m tests.bench.channels
+	@$(RUN)/python -m tests.bench.replies
 
 lock: ## write requirements.lock from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo 'cannot write the lock file: uv is not on PATH; install it (pip install uv)' >&2; exit 1; }
