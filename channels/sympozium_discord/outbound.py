@@ -144,7 +144,7 @@ class Discord:
         name = fitted_name(file.name)
         if again and await self._search.file(wanted, name, len(file.data)):
             return
-        body = {"attachments": [{"id": "0", "filename": name}]} | message_body("", [])
+        body = {"attachments": [{"id": 0, "filename": name}]} | message_body("", [])
         body |= _identity(nonce, reply_to, channel)
         upload = Upload(name, file.media_type, file.data)
         route = Route("POST", POSTS, channel_id=channel)

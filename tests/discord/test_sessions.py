@@ -10,6 +10,7 @@ from sympozium.testing.channels.driver import Where
 from tests.discord.running import Running, direct, running
 from tests.platforms.discord.driver import DiscordDriver
 from tests.platforms.discord.sockets import INVALID_SESSION, RECONNECT, GatewayStand
+from tests.platforms.discord.world import Json
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -56,10 +57,11 @@ async def test_a_closed_connection_is_resumed(here: Running, code: int) -> None:
     assert here.gateway.identified == 1
 
 
-async def test_a_gateway_that_asks_to_come_again_is_resumed(here: Running) -> None:
+@pytest.mark.parametrize("said", [{"op": RECONNECT, "d": None}, {"op": INVALID_SESSION, "d": True}])
+async def test_a_gateway_that_asks_to_come_again_is_resumed(here: Running, said: Json) -> None:
     where = direct(here)
     await here.stage.asks("ada", where, "before")
-    here.gateway.send({"op": RECONNECT, "d": None})
+    here.gateway.send(said)
     _, heard = await here.stage.asks("ada", where, "after")
     assert heard.text == "after"
     assert here.gateway.identified == 1
