@@ -38,9 +38,16 @@ class MemoryDesk:
         self._bus = bus
         self._claims: dict[str, tuple[str, float]] = {}
         self._reported = asyncio.Event()
+        self._kept = asyncio.Event()
         self._entries: dict[ConversationId, list[Entry]] = {}
         self.notes: dict[str, str] = {}
         self.reports: list[ReportRequest] = []
+
+    async def noted(self, message_id: str) -> None:
+        """Return as soon as a note about a message is kept."""
+        while not any(key.endswith(message_id) for key in self.notes):
+            self._kept.clear()
+            await self._kept.wait()
 
     async def told_of_trouble(self) -> ReportRequest:
         """Return what the channel says of itself, as soon as it says that it is not connected."""
@@ -56,6 +63,7 @@ class MemoryDesk:
             self.notes[key] = value
             if not value:
                 del self.notes[key]
+        self._kept.set()
         found = {key: self.notes[key] for key in request.get if key in self.notes}
         if request.prefix:
             found |= {k: v for k, v in self.notes.items() if k.startswith(request.prefix)}
