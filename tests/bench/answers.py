@@ -21,6 +21,9 @@ RUNS = 20
 PAUSE_S = 0.5
 """On top of the platform's interval, until a chat counts as quiet."""
 
+PACE_S = 0.1
+"""Between two runs: the bot in all is to be within its limits too, as in a quiet hour."""
+
 LATE_S = 0.1
 """A person would see that the first words came late."""
 
@@ -110,6 +113,7 @@ async def first_tokens(stage: Stage, asked: list[Asked]) -> list[float]:
         await stage.backstage.writes(one.run, FIRST_WORDS)
         await stage.sees_once(one.where, FIRST_WORDS)
         times.append(time.perf_counter() - began)
+        await asyncio.sleep(PACE_S)
     return times
 
 
@@ -121,6 +125,7 @@ async def answers_out(stage: Stage, asked: list[Asked]) -> list[float]:
         await stage.backstage.finish(one.message, one.run, LAST_WORDS)
         await stage.sees_once(one.where, LAST_WORDS)
         times.append(time.perf_counter() - began)
+        await asyncio.sleep(PACE_S)
     return times
 
 
