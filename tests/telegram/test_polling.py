@@ -60,8 +60,9 @@ async def test_an_update_that_nobody_can_read_is_set_aside_and_confirmed(
     for _ in range(3):
         await driver.sends_nonsense()
     await polling.asks("ada", PRIVATE, "still there?")
-    await polling.program.stop()
+    await polling.asks("ada", PRIVATE, "the next poll")
     assert await polling.backstage.dead_letters() == 3
+    await polling.program.stop()
     assert not driver.world.waiting
 
 
