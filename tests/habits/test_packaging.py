@@ -9,14 +9,18 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
+PROGRAMS = {"sympozium_router", "sympozium_controller", "sympozium_agent", "sympozium_local"}
+PLATFORMS = {
+    "sympozium_slack": {"slack_sdk", "slack_bolt"},
+    "sympozium_telegram": {"telegram"},
+    "sympozium_discord": {"discord"},
+    "sympozium_web": set[str](),
+}
+
 OTHERS = {
     "sympozium_agent": {
         "kubernetes", "aiohttp", "sqlalchemy", "sympozium_router", "sympozium_controller",
         "sympozium_web", "sympozium_local",
-    },
-    "sympozium_web": {
-        "kubernetes", "sqlalchemy", "openai", "sympozium_router", "sympozium_controller",
-        "sympozium_agent", "sympozium_local",
     },
     "sympozium_router": {
         "kubernetes", "openai", "sympozium_web", "sympozium_controller", "sympozium_agent",
@@ -27,6 +31,15 @@ OTHERS = {
         "sympozium_agent", "sympozium_local",
     },
 }  # fmt: skip
+
+for _own in PLATFORMS:
+    _foreign = {
+        name
+        for other, libraries in PLATFORMS.items()
+        if other != _own
+        for name in (other, *libraries)
+    }
+    OTHERS[_own] = {"kubernetes", "sqlalchemy", "openai", "slack_bolt"} | PROGRAMS | _foreign
 
 IMPORT_ALL = """
 import importlib, pkgutil, sys
