@@ -2,7 +2,7 @@
 
 import typer
 
-from sympozium_local.cli import channels, chat, doctor, lifecycle, runs, show, status
+from sympozium_local.cli import channels, chat, debug, doctor, lifecycle, runs, show, status
 
 app = typer.Typer(
     name="sympozium",
@@ -37,6 +37,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(channels.app, name="channel")
 app.command("doctor")(doctor.doctor)
 app.command("status")(status.status)
+app.add_typer(debug.app, name="debug")
 app.command("kubeconfig")(show.kubeconfig)
 app.command("crds")(show.crds)
 app.command("version")(show.version)

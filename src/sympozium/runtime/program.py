@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from sympozium.contract.errors import PermanentError
 from sympozium.runtime.logs import log_to_stderr, redacted
+from sympozium.runtime.reach import arm
 
 EXIT_CONFIGURATION = 78
 """The program cannot run with these settings. Source: sysexits.h (EX_CONFIG)."""
@@ -19,6 +20,7 @@ def run_program(name: str, main: Callable[[], Awaitable[None]], *, log_level: st
     """
     log_to_stderr(name, level=log_level)
     try:
+        arm()
         asyncio.run(_await(main))
     except (PermanentError, ExceptionGroup) as error:
         cause = _only_cause(error)

@@ -1,0 +1,122 @@
+"""Dying or stopping at a named moment, where the environment asks for it.
+
+Each program calls `arm` when it starts, so that a process that was forked heeds its
+own environment and not that of its parent.
+"""
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sympozium.runtime.settings import Reader
+from sympozium.runtime.sync_points import Point
+
+log = logging.getLogger(__name__)
+
+CRASH_AT = "SYMPOZIUM_CRASH_AT"
+CRASH_MARKER = "SYMPOZIUM_CRASH_MARKER"
+PAUSE_AT = "SYMPOZIUM_PAUSE_AT"
+
+EXIT_KILLED = 128 + signal.SIGKILL
+"""What a container's exit code says of a main process that was killed."""
+
+
+@dataclass(frozen=True)
+class Armed:
+    """What is to happen in this process.
+
+    Attributes:
+        marker: Of all processes that are to die, the one that creates this file does.
+    """
+
+    crash_at: Point | None = None
+    marker: Path | None = None
+    pause_at: Point | None = None
+
+
+_POLL_S = 0.02
+
+_armed: Armed | None = None
+
+
+def reach(point: Point) -> None:
+    """Say that the program is at *point*. Nothing comes of it unless `arm` was told so."""
+    if _armed is not None:
+        _act(point, _armed)
+
+
+def arm(environ: Mapping[str, str] | None = None) -> None:
+    """Have this process heed, from now on, what the environment says.
+
+    | variable | meaning |
+    |---|---|
+    | `SYMPOZIUM_CRASH_AT` | the point at which the process dies, as by SIGKILL |
+    | `SYMPOZIUM_CRASH_MARKER` | a file; only the process that creates it dies |
+    | `SYMPOZIUM_PAUSE_AT` | the point at which the process stops, once, until SIGCONT |
+
+    A program that is started again with the same variables needs a marker that
+    outlives it, or it dies at each start.
+
+    Raises:
+        SettingsError: There is no such point.
+    """
+    global _armed
+    reader = Reader(environ)
+    accepted = "what `sympozium debug sync-points` lists"
+    marker = reader.text(CRASH_MARKER, "")
+    armed = Armed(
+        reader.parsed(CRASH_AT, None, _point, accepted),
+        Path(marker) if marker else None,
+        reader.parsed(PAUSE_AT, None, _point, accepted),
+    )
+    reader.finish()
+    _armed = armed if armed.crash_at or armed.pause_at else None
+
+
+def _point(name: str) -> Point | None:
+    return Point(name)
+
+
+def _act(point: Point, armed: Armed) -> None:
+    if point is armed.crash_at and (armed.marker is None or _is_first(armed.marker)):
+        log.warning("sync point reached", extra={"action": "crash", "point": point.value})
+        _die()
+    if point is armed.pause_at:
+        _pause(point, armed)
+
+
+def _is_first(marker: Path) -> bool:
+    """Create *marker*; False: somebody has died here before, or it cannot be known."""
+    try:
+        os.close(os.open(marker, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+    except FileExistsError:
+        return False
+    except OSError as error:
+        extra = {"action": "drop", "cause": error.strerror}
+        log.error("sync point passed: its marker cannot be created", extra=extra)
+        return False
+    return True
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+    os._exit(EXIT_KILLED)  # pid 1 of a container cannot be killed from inside: the same without it
+
+
+def _pause(point: Point, armed: Armed) -> None:
+    """Stop until SIGCONT; pid 1 of a container, which cannot be stopped, as far as it can."""
+    global _armed
+    _armed = Armed(armed.crash_at, armed.marker) if armed.crash_at else None
+    log.warning("sync point reached", extra={"action": "pause", "point": point.value})
+    if os.getpid() != 1:
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return
+    is_over: list[int] = []
+    before = signal.signal(signal.SIGCONT, lambda number, _: is_over.append(number))
+    while not is_over:
+        time.sleep(_POLL_S)
+    signal.signal(signal.SIGCONT, before)
