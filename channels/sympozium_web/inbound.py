@@ -21,6 +21,8 @@ from sympozium.contract.names import (
     web_message_id,
 )
 from sympozium.contract.subjects import inbox
+from sympozium.runtime.reach import reach
+from sympozium.runtime.sync_points import Point
 from sympozium_web import events
 from sympozium_web.audience import Audience
 from sympozium_web.health import Health
@@ -84,6 +86,7 @@ class Inbound:
             # Not handed to the client's buffer: it would be sent when we have said that it was not.
             raise _not_stored()
         data = wrap(message, id=message.message_id, time=message.time)
+        reach(Point.WEB_BEFORE_STORE)
         try:
             receipt = await self._bus.publish(
                 inbox(self._namespace, self._channel),
@@ -107,6 +110,7 @@ class Inbound:
                 "The message was not stored: this channel may not hand in messages.",
                 "Whoever runs the system finds the reason in the log of the controller.",
             ) from error
+        reach(Point.WEB_AFTER_STORE)
         self._health.publish_succeeded()
         log.info(
             "message stored",

@@ -8,6 +8,8 @@ from sympozium.bus.settle import settle
 from sympozium.contract.envelope import unwrap
 from sympozium.contract.messages import OutboundKind, OutboundMessage
 from sympozium.contract.subjects import Consumer
+from sympozium.runtime.reach import reach
+from sympozium.runtime.sync_points import Point
 from sympozium_web import events
 from sympozium_web.audience import Audience
 from sympozium_web.live_runs import LiveRun, LiveRuns
@@ -49,6 +51,7 @@ class Outbound:
         Raises:
             PermanentError: It is not an outbound message; a person must look at it.
         """
+        reach(Point.WEB_BEFORE_SHOW)
         message = unwrap(delivery.data, OutboundMessage)
         if message.kind is OutboundKind.ACCEPTED:
             run = (message.conversation, message.message_id, message.run_name, message.run_uid)
@@ -64,3 +67,4 @@ class Outbound:
                     "sequence": delivery.sequence,
                 },
             )
+            reach(Point.WEB_AFTER_SHOW)
