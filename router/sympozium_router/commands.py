@@ -10,6 +10,8 @@ from dataclasses import replace
 from sympozium.chat.routing import agent_for
 from sympozium.contract.channel import ChannelSpec
 from sympozium.contract.messages import Command
+from sympozium.runtime.reach import reach
+from sympozium.runtime.sync_points import Point
 from sympozium.store.ports import End, Message, Scene, SessionStore, Verdict
 from sympozium_router.answers import Asked, answer
 from sympozium_router.choosing import agents_of
@@ -49,6 +51,7 @@ class Commands:
             return Verdict(replace(row, end=end), changed=said.changed, talk=said.talk)
 
         stored = await self._store.record(row, decide)
+        reach(Point.ROUTER_AFTER_COMMAND)
         log.info(
             "command answered",
             extra={"action": "command", "command": asked.command.name, "sequence": row.sequence},

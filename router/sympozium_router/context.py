@@ -26,6 +26,8 @@ from sympozium.contract.new_run import PROVIDER
 from sympozium.contract.resources import Object
 from sympozium.contract.run_events import ContextAnswer, ModelAccess, RunContext, Steering
 from sympozium.contract.subjects import ROUTER_GROUP, run_of
+from sympozium.runtime.reach import reach
+from sympozium.runtime.sync_points import Point
 from sympozium.store.ports import MAX_OPEN, Conversation, Message, MessageKey, SessionStore
 from sympozium_router.clock import Clock
 from sympozium_router.cluster import Cluster, is_terminal, uid_of
@@ -121,6 +123,7 @@ class Contexts:
             return begun(asked_by(leader.id, open_), now)
 
         asked = await self._store.revise(leader.conversation, read)
+        reach(Point.ROUTER_AFTER_BEGUN)
         if not asked or asked[0].id != leader.id:  # it has ended, and nobody waits for this run
             return Question(spec.task)
         offered = await self._store.open_messages(leader.conversation, limit=MAX_OPEN)

@@ -20,6 +20,8 @@ from sympozium.contract.limits import MAX_ATTEMPTS
 from sympozium.contract.reasons import Reason
 from sympozium.contract.subjects import INBOX_CONSUMER
 from sympozium.kube.queue import WorkQueue
+from sympozium.runtime.reach import reach
+from sympozium.runtime.sync_points import Point
 from sympozium.store.ports import Conversation
 from sympozium_router.backlog import Backlog
 from sympozium_router.letters import Letter, read_letter
@@ -93,6 +95,7 @@ class Intake:
                 await self._take(delivery)
 
     async def _take(self, delivery: Delivery) -> None:
+        reach(Point.ROUTER_RECEIVED)
         sequence = delivery.sequence
         if sequence in self._items:  # it came again, or was read before it came
             self._items[sequence].delivery = delivery
@@ -147,7 +150,9 @@ class Intake:
         if problem:
             await self._set_aside(item, problem)
         elif item.delivery is not None:
+            reach(Point.ROUTER_BEFORE_ACK)
             await item.delivery.ack()
+            reach(Point.ROUTER_AFTER_ACK)
 
     async def _give(self, item: Item) -> str:
         """Return why the message can never be handled; empty when it was."""

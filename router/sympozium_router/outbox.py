@@ -21,6 +21,8 @@ from sympozium.contract.resources import Object
 from sympozium.contract.subjects import outbox
 from sympozium.kube.informer import Key
 from sympozium.kube.queue import WorkQueue
+from sympozium.runtime.reach import reach
+from sympozium.runtime.sync_points import Point
 from sympozium.store.ports import (
     MAX_OPEN,
     Conversation,
@@ -125,7 +127,9 @@ class Outbox:
             subject = outbox(message.namespace, message.channel)
             data = wrap(shown, id=id_, time=self._clock())
             sequence = (await self._bus.publish(subject, data, message_id=id_)).sequence
+            reach(Point.ROUTER_AFTER_PUBLISH)
         await self._store.published(message.key, sequence)
+        reach(Point.ROUTER_AFTER_PUBLISHED)
         log.info(
             "message answered",
             extra={
@@ -150,7 +154,9 @@ class Outbox:
             page = await self._store.open_messages(conversation, limit=MAX_OPEN)
         for message in page:
             if message.cut and message.run_uid and message.end is None:
+                reach(Point.ROUTER_BEFORE_CANCEL)
                 await self._cluster.cancel_run(message.namespace, message.run_name)
+                reach(Point.ROUTER_AFTER_CANCEL)
 
     async def _finish(self, message: Message) -> Message | None:
         """Note the end of *message* and return it with its end; None while it has none."""
@@ -164,7 +170,12 @@ class Outbox:
             end = await self._end_with_another(message)
             if end is None:
                 return _if_ended(await self._runs.take_turn(message.conversation))
-        return None if end is None else await self._store.finish(message.key, end)
+        if end is None:
+            return None
+        reach(Point.ROUTER_BEFORE_FINISH)
+        ended = await self._store.finish(message.key, end)
+        reach(Point.ROUTER_AFTER_FINISH)
+        return ended
 
     async def _end_of_run(self, message: Message) -> End | None:
         run = await self._cluster.run(message.namespace, message.run_name, message.run_uid)

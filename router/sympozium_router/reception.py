@@ -13,6 +13,8 @@ from sympozium.contract.envelope import wrap
 from sympozium.contract.messages import InboundKind, InboundMessage
 from sympozium.contract.reasons import Reason
 from sympozium.contract.subjects import run_in
+from sympozium.runtime.reach import reach
+from sympozium.runtime.sync_points import Point
 from sympozium.store.ports import End, Message, Scene, SessionStore, Talk, Verdict
 from sympozium_router.admission import Admission
 from sympozium_router.amendments import Amendments
@@ -104,6 +106,7 @@ class Reception:
         if await self._cluster.agent(row.namespace, row.agent) is None:
             end = failed_end(row, Reason.AGENT_NOT_FOUND, now=self._clock())
             return await self._store.record(replace(row, end=end))
+        reach(Point.ROUTER_BEFORE_RECORD)
         if spec.mode == "queue":
             return await self._store.record(with_run(row))
 
@@ -120,6 +123,7 @@ class Reception:
         elif message.offered_to:
             await self._offer(message)
         elif message.run_name:
+            reach(Point.ROUTER_AFTER_RECORD)
             await self._to.runs.start(message, [message] if is_new else None)
 
     async def _offer(self, message: Message) -> None:
@@ -130,4 +134,6 @@ class Reception:
         steering = steering_of(message, leader)
         id_ = f"{message.namespace}/{message.channel}/{message.id}/steer"
         data = wrap(steering, id=id_, time=self._clock())
+        reach(Point.ROUTER_BEFORE_OFFER)
         await self._bus.publish(run_in(message.namespace, leader.run_uid), data, message_id=id_)
+        reach(Point.ROUTER_AFTER_OFFER)

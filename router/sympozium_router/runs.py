@@ -13,6 +13,8 @@ from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import Object
 from sympozium.contract.subjects import outbox
 from sympozium.kube.errors import ForbiddenError, InvalidError
+from sympozium.runtime.reach import reach
+from sympozium.runtime.sync_points import Point
 from sympozium.store.ports import MAX_OPEN, Conversation, Message, SessionStore
 from sympozium_router.clock import Clock
 from sympozium_router.cluster import Cluster, uid_of
@@ -62,7 +64,10 @@ class Runs:
         led = await self._store.revise(
             conversation, lambda open_: next_turn(open_, collects=collects)
         )
-        return await self.start(led[0], led) if led else None
+        if not led:
+            return None
+        reach(Point.ROUTER_AFTER_TURN)
+        return await self.start(led[0], led)
 
     async def rewrite(self, message: Message) -> None:
         """Have the run of *message* asked what the store says now, if it exists."""
@@ -84,6 +89,7 @@ class Runs:
         run = self._cluster.known_run(message.namespace, message.run_name)
         if run is None:
             run = await self._create(message, asked)
+            reach(Point.ROUTER_AFTER_CREATE)
         if run["spec"].get("source", {}).get("messageId") != message.id:
             raise RefusedError(
                 f"cannot use AgentRun {message.run_name!r}: it answers something else",
@@ -92,7 +98,9 @@ class Runs:
         known = await self._store.known(message.key)
         if known is None or known.end is None:  # nobody is told of work after the end of it
             await self._tell(message, run)
+            reach(Point.ROUTER_AFTER_TELL)
         stored = await self._store.started(message.key, uid_of(run))
+        reach(Point.ROUTER_AFTER_STARTED)
         log.info(
             "message accepted",
             extra={"action": "create", "run": message.run_name, "sequence": message.sequence},
@@ -117,6 +125,7 @@ class Runs:
             run = build_run(
                 agent, name=message.run_name, task=task_of(asked), source=source, model=model
             )
+            reach(Point.ROUTER_BEFORE_CREATE)
             return await self._cluster.create_run(run)
         except (InvalidError, ForbiddenError) as error:
             raise refusal_of(error) from error
