@@ -15,6 +15,7 @@
 | `SYMPOZIUM_RUN_EGRESS` | JSON list of NetworkPolicy egress rules of run pods; default: none |
 | `SYMPOZIUM_MODEL_IDLE_TIMEOUT_S` | silence after which a model has timed out; default 30 |
 | `SYMPOZIUM_HEALTH_PORT` | port of `/livez` and `/readyz`; default 8080 |
+| `SYMPOZIUM_CRASH_AT` and its like | a sync point; heeded here, and passed on to run pods |
 | `SYMPOZIUM_LOG_LEVEL` | `DEBUG`, `INFO`, `WARNING` or `ERROR`; default `INFO` |
 | `KUBERNETES_SERVICE_HOST`, `KUBERNETES_SERVICE_PORT` | the API server, as the kubelet says |
 """
@@ -25,6 +26,7 @@ from dataclasses import dataclass, field
 
 from sympozium.contract.channel import PLATFORMS
 from sympozium.contract.resources import Object
+from sympozium.runtime.reach import VARIABLES
 from sympozium.runtime.settings import LOG_LEVELS, Reader
 
 
@@ -42,6 +44,7 @@ class PodSettings:
         channel_images: By platform.
         api_host: The API server as a skill reaches it.
         run_egress: NetworkPolicy egress rules: what bridges and skills may reach.
+        sync_points: Variables that have a container of a run die or stop at a sync point.
     """
 
     nats_url: str
@@ -52,6 +55,7 @@ class PodSettings:
     api_port: str = ""
     model_idle_timeout_s: int = 30
     run_egress: tuple[Object, ...] = ()
+    sync_points: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         run_egress=reader.parsed(
             "SYMPOZIUM_RUN_EGRESS", (), _egress, "a JSON list of NetworkPolicy egress rules"
         ),
+        sync_points={name: text for name in VARIABLES if (text := reader.text(name, ""))},
     )
     settings = Settings(
         bus=bus,

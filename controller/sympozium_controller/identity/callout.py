@@ -11,6 +11,8 @@ from nats.aio.msg import Msg
 
 from sympozium.bus.server import CALLOUT_SUBJECT
 from sympozium.contract.errors import PermanentError, TransientError
+from sympozium.runtime.reach import reach
+from sympozium.runtime.sync_points import Point
 from sympozium_controller.identity.directory import Admission, Directory
 from sympozium_controller.identity.grants import grants_of
 from sympozium_controller.identity.jwt import AuthRequest, Signer, read_request
@@ -104,7 +106,9 @@ class Callout:
 
     async def _reply(self, message: Msg) -> None:
         try:
-            await message.respond(await self.answer(message.data))
+            answer = await self.answer(message.data)
+            reach(Point.CONTROLLER_BEFORE_ADMIT)
+            await message.respond(answer)
         except (PermanentError, nats.errors.Error) as error:
             log.warning("auth callout unanswered", extra={"action": "drop", "cause": str(error)})
 

@@ -148,7 +148,7 @@ def _agent(run: Run, plan: Plan, settings: PodSettings) -> Object:
     return {
         **_container(AGENT_CONTAINER, "sympozium_agent.agent", settings),
         "env": [
-            *_shared_env(run),
+            *_shared_env(run, settings),
             _env("SYMPOZIUM_MODEL_URL", f"http://127.0.0.1:{MODEL_PORT}/v1"),
             _env("SYMPOZIUM_MODEL_IDLE_TIMEOUT_S", str(settings.model_idle_timeout_s)),
             # Files with an answer need somebody who is shown it.
@@ -165,7 +165,7 @@ def _agent(run: Run, plan: Plan, settings: PodSettings) -> Object:
 def _bridge(run: Run, plan: Plan, settings: PodSettings) -> Object:
     pod_uid = {"fieldRef": {"fieldPath": "metadata.uid"}}
     env = [
-        *_shared_env(run),
+        *_shared_env(run, settings),
         {"name": "SYMPOZIUM_POD_UID", "valueFrom": pod_uid},
         _env("SYMPOZIUM_NATS_URL", settings.nats_url),
         _env("SYMPOZIUM_NATS_TOKEN_FILE", f"{BUS_TOKEN_DIR}/token"),
@@ -189,7 +189,7 @@ def _bridge(run: Run, plan: Plan, settings: PodSettings) -> Object:
 
 
 def _skill(run: Run, skill: str, plan: Plan, settings: PodSettings) -> Object:
-    env = [*_shared_env(run), _env("SYMPOZIUM_SKILL", skill)]
+    env = [*_shared_env(run, settings), _env("SYMPOZIUM_SKILL", skill)]
     if plan.tools.allow is not None:
         env.append(_env("SYMPOZIUM_TOOLS_ALLOW", ",".join(plan.tools.allow)))
     if plan.tools.deny:
@@ -251,12 +251,13 @@ def container_security() -> Object:
     }
 
 
-def _shared_env(run: Run) -> list[Object]:
+def _shared_env(run: Run, settings: PodSettings) -> list[Object]:
     return [
         _env("SYMPOZIUM_RUN_UID", run.uid),
         _env("SYMPOZIUM_RUN_NAME", run.name),
         _env("SYMPOZIUM_NAMESPACE", run.namespace),
         _env("SYMPOZIUM_IPC_DIR", IPC_DIR),
+        *(_env(name, value) for name, value in settings.sync_points.items()),
     ]
 
 

@@ -27,6 +27,8 @@ from sympozium.kube.errors import (
 )
 from sympozium.kube.informer import Key
 from sympozium.kube.queue import WorkQueue
+from sympozium.runtime.reach import reach
+from sympozium.runtime.sync_points import Point
 from sympozium_controller.runs import decide, status
 from sympozium_controller.runs.decide import Seen, next_actions
 from sympozium_controller.runs.endings import (
@@ -172,8 +174,11 @@ class RunReconciler:
         """Create the Job, or write why it may not be; return whether the run is still there."""
         kube, jobs = self._world.kube, self._world.cache.jobs
         await self._world.ensure_namespace(run.namespace)
+        reach(Point.CONTROLLER_BEFORE_JOB)
         try:
-            jobs.remember(await kube.create(JOBS, build_job(run, plan, self._world.pods)))
+            created = await kube.create(JOBS, build_job(run, plan, self._world.pods))
+            reach(Point.CONTROLLER_AFTER_JOB)
+            jobs.remember(created)
         except AlreadyExistsError:  # ours, from a life before; or one that our copies never see
             found = await kube.get(JOBS, run.namespace, run.name)
             jobs.remember(found)
@@ -201,6 +206,8 @@ class RunReconciler:
         """Write a status, or read the run anew; return whether the run is still there."""
         metadata = obj["metadata"]
         runs = self._world.cache.runs
+        if wanted.phase in TERMINAL_PHASES:
+            reach(Point.CONTROLLER_BEFORE_STATUS)
         try:
             written = await self._world.kube.replace(
                 AGENT_RUNS, {**obj, "status": status.to_object(wanted)}, subresource="status"
@@ -209,6 +216,8 @@ class RunReconciler:
             return await self._refresh(metadata["namespace"], metadata["name"])
         except NotFoundError:  # our copy will go when the watch says so
             return False
+        if wanted.phase in TERMINAL_PHASES:
+            reach(Point.CONTROLLER_AFTER_STATUS)
         runs.remember(written)
         _log_end(metadata, wanted)
         return True
@@ -222,8 +231,10 @@ class RunReconciler:
         return True
 
     async def _delete_job(self, run: Run, uid: str) -> None:
+        reach(Point.CONTROLLER_BEFORE_DELETE_JOB)
         try:
             await self._world.kube.delete(JOBS, run.namespace, run.name, uid=uid)
+            reach(Point.CONTROLLER_AFTER_DELETE_JOB)
         except (NotFoundError, ConflictError):
             return
 

@@ -8,6 +8,8 @@ from sympozium.bus.ports import Bus, Delivery
 from sympozium.bus.settle import settle
 from sympozium.contract.run_events import Absorbed, Failure, Result, Started, recorded_event
 from sympozium.contract.subjects import RUNS_CONSUMER, run_of
+from sympozium.runtime.reach import reach
+from sympozium.runtime.sync_points import Point
 from sympozium_controller.runs.endings import Ending
 from sympozium_controller.runs.observe import RunCache
 from sympozium_controller.runs.reconcile import RunReconciler
@@ -53,6 +55,7 @@ class Results:
             return
         if not isinstance(event, Result | Failure):
             return
+        reach(Point.CONTROLLER_ENDING_RECEIVED)
         run = self._cache.unfinished(uid)
         if run is None or run["metadata"]["namespace"] != namespace:
             log.debug("ending of no active run", extra={"action": "drop", "run": uid})

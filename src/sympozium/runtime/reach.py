@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 CRASH_AT = "SYMPOZIUM_CRASH_AT"
 CRASH_MARKER = "SYMPOZIUM_CRASH_MARKER"
 PAUSE_AT = "SYMPOZIUM_PAUSE_AT"
+VARIABLES = (CRASH_AT, CRASH_MARKER, PAUSE_AT)
 
 EXIT_KILLED = 128 + signal.SIGKILL
 """What a container's exit code says of a main process that was killed."""
