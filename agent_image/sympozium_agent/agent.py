@@ -15,7 +15,9 @@ from sympozium.contract.errors import PermanentError
 from sympozium.contract.reasons import Reason
 from sympozium.contract.run_events import Failure, Result, RunContext, RunEvent, Started
 from sympozium.runtime.program import run_program
+from sympozium.runtime.reach import reach
 from sympozium.runtime.settings import LOG_LEVELS, Reader
+from sympozium.runtime.sync_points import Point
 from sympozium_agent.follow import follow
 from sympozium_agent.inbox import Inbox
 from sympozium_agent.journal import JournalWriter
@@ -116,7 +118,9 @@ async def answer(briefing: Briefing, settings: Settings, journal: JournalWriter)
     def say(event: RunEvent) -> None:
         journal.append(encode(event))
 
+    reach(Point.AGENT_BRIEFED)
     say(Started())
+    reach(Point.AGENT_AFTER_STARTED)
     outcome: Result | Failure
     try:
         if context.model.provider != PROVIDER:
@@ -134,7 +138,9 @@ async def answer(briefing: Briefing, settings: Settings, journal: JournalWriter)
                 outcome = await Conversation(context, provider, toolbox, inbox, say).run()
     except PermanentError as error:
         outcome = Failure(reason=Reason.CONFIGURATION, detail=str(error))
+    reach(Point.AGENT_BEFORE_END)
     say(outcome)
+    reach(Point.AGENT_AFTER_END)
     reason = outcome.reason if isinstance(outcome, Failure) else ""
     log.info("run ended", extra={"action": "end", "run": context.run_name, "reason": reason})
 

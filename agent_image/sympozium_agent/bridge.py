@@ -18,7 +18,9 @@ from sympozium.contract.subjects import reply_prefix, run_in
 from sympozium.runtime.logs import redact
 from sympozium.runtime.loops import stop_on_signals
 from sympozium.runtime.program import run_program
+from sympozium.runtime.reach import reach
 from sympozium.runtime.settings import LOG_LEVELS, Reader
+from sympozium.runtime.sync_points import Point
 from sympozium_agent.briefing import Briefing, ContextUnavailableError
 from sympozium_agent.follow import Follower, follow
 from sympozium_agent.incoming import Incoming
@@ -134,6 +136,7 @@ def _is_needed(settings: Settings, stop: asyncio.Event) -> bool:
 
 async def _serve_run(bus: RunBus, settings: Settings, stop: asyncio.Event) -> None:
     """Brief the agent and record its journal, to its end once *stop* is set."""
+    reach(Point.BRIDGE_CONNECTED)
     identity, layout = settings.identity, settings.layout
     told = Told(layout.to_agent)
     outgoing = Outgoing(bus, identity, layout.outgoing_files)

@@ -11,6 +11,8 @@ from sympozium.contract.errors import PermanentError
 from sympozium.contract.reasons import Reason
 from sympozium.contract.run_events import ContextAnswer, Failure, RunContext
 from sympozium.contract.subjects import context
+from sympozium.runtime.reach import reach
+from sympozium.runtime.sync_points import Point
 from sympozium_agent.incoming import Incoming
 from sympozium_agent.journal import JournalWriter
 from sympozium_agent.run_bus import RunIdentity
@@ -57,7 +59,9 @@ class Briefing:
                 raise
             for files in (found.files, *(steering.files for steering in found.steered)):
                 await self._files.fetch(files)
+            reach(Point.BRIDGE_BEFORE_BRIEFING)
             journal.append(encode(found))
+            reach(Point.BRIDGE_AFTER_BRIEFING)
             return found
 
 

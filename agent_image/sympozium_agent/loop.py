@@ -22,6 +22,8 @@ from sympozium.contract.run_events import (
     Usage,
     call_id,
 )
+from sympozium.runtime.reach import reach
+from sympozium.runtime.sync_points import Point
 from sympozium_agent.attach_tool import ATTACH_FILE
 from sympozium_agent.file_names import shown_name
 from sympozium_agent.inbox import Came, Inbox
@@ -122,6 +124,7 @@ class Conversation:
         for message in came:
             self._turns.append(message.said)
             self._say(Absorbed(message_id=message.message_id))
+            reach(Point.AGENT_AFTER_ABSORBED)
             log.info("message taken in", extra={"action": "absorb"})
 
     def _result(self, text: str) -> Result | Failure:
@@ -181,7 +184,9 @@ class Conversation:
             answer = ToolAnswer(call_id=id, text=text, failed=True)
         else:
             call = ToolCall(call_id=id, tool=tool, arguments=arguments)
+            reach(Point.AGENT_BEFORE_TOOL)
             answer = await self._toolbox.call(call)
+            reach(Point.AGENT_AFTER_TOOL)
         state = progress_state(answer)
         self._say(msgspec.structs.replace(progress, state=state))
         log.info("tool call answered", extra={"action": state, "call": id})

@@ -13,6 +13,8 @@ from sympozium.contract.limits import MAX_JOURNAL_LINE_BYTES, MAX_RESULT_BYTES
 from sympozium.contract.reasons import Reason
 from sympozium.contract.run_events import Absorbed, Delta, Failure, Result, RunEvent, record
 from sympozium.contract.subjects import live, run_out
+from sympozium.runtime.reach import reach
+from sympozium.runtime.sync_points import Point
 from sympozium_agent.follow import Follower
 from sympozium_agent.journal import JournalRefusedError, Line
 from sympozium_agent.outgoing import Outgoing
@@ -149,7 +151,9 @@ class Recorder:
                 return False
         if isinstance(event, Result) and event.files:
             event = msgspec.structs.replace(event, files=await self._outgoing.send(event.files))
+        reach(Point.BRIDGE_BEFORE_END if is_end else Point.BRIDGE_BEFORE_PUBLISH)
         await self._publish(event, self._identity.message_id(str(line.offset)))
+        reach(Point.BRIDGE_AFTER_END if is_end else Point.BRIDGE_AFTER_PUBLISH)
         self._keep(Recorded(line.end, is_ended=is_end))
         return True
 

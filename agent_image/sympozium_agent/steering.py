@@ -10,6 +10,8 @@ from sympozium.contract.envelope import decode, encode, unwrap
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.names import MessageId
 from sympozium.contract.run_events import Failure, RunContext, Steering
+from sympozium.runtime.reach import reach
+from sympozium.runtime.sync_points import Point
 from sympozium_agent.incoming import Incoming
 from sympozium_agent.journal import JournalReader, JournalWriter
 
@@ -72,9 +74,11 @@ async def hand_over(
             if told.has(steering.message_id):
                 continue
             await files.fetch(steering.files)
+            reach(Point.BRIDGE_BEFORE_HAND_OVER)
             told.handed(steering.message_id)
             if not _append(journal, steering):
                 return
+            reach(Point.BRIDGE_AFTER_HAND_OVER)
 
 
 def _append(journal: JournalWriter, steering: Steering) -> bool:

@@ -21,7 +21,9 @@ from sympozium.contract.envelope import decode, encode
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.run_events import ToolAnswer, ToolCall
 from sympozium.runtime.program import run_program
+from sympozium.runtime.reach import reach
 from sympozium.runtime.settings import LOG_LEVELS, Reader
+from sympozium.runtime.sync_points import Point
 from sympozium_agent.follow import follow
 from sympozium_agent.journal import JournalReader, JournalWriter, Line
 from sympozium_agent.layout import DEFAULT_IPC_DIR, IpcLayout
@@ -134,7 +136,9 @@ async def serve_calls(runner: ToolRunner, calls: Path, answers: Path) -> None:
                 if call is None or call.call_id in answered:
                     continue
                 answer = await asyncio.to_thread(runner.answer, call)
+                reach(Point.TOOL_BEFORE_ANSWER)
                 journal.append(encode(answer))
+                reach(Point.TOOL_AFTER_ANSWER)
                 answered.add(call.call_id)
                 state = "fail" if answer.failed else "done"
                 log.info("tool call answered", extra={"action": state, "call": call.call_id})
