@@ -26,6 +26,8 @@ from sympozium.chat.showing import Showing, key_of
 from sympozium.chat.voice import Voice
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.messages import FileRef, OutboundMessage
+from sympozium.runtime.reach import reach
+from sympozium.runtime.sync_points import Point
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +78,10 @@ class Ending:
             return None
         showing = self._showing(target, record, occasion)
         plan = plan_end(message, self._voice.capabilities)
+        reach(Point.CHANNEL_BEFORE_END)
         await self._show_pieces(showing, plan)
         await self._send_files(showing, plan)
+        reach(Point.CHANNEL_BEFORE_END_NOTE)
         await self._records.keep_end(target.message_id)
         if not (occasion.late_preview and record.post):
             return None
@@ -107,9 +111,11 @@ class Ending:
         record, count = showing.record, len(plan.pieces)
         for number in range(record.pieces, count):
             await self._show_piece(showing, number, plan.pieces[number])
+            reach(Point.CHANNEL_AFTER_PIECE)
             record.pieces, record.begun = number + 1, PostId("")
             if number + 1 < count or plan.files:
                 await self._records.keep(showing.target.message_id)
+                reach(Point.CHANNEL_AFTER_PIECE_NOTE)
 
     async def _show_piece(self, showing: Showing, number: int, shown: Shown) -> None:
         record, key = showing.record, key_of(showing.target.message_id, number)

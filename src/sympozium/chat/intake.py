@@ -9,6 +9,8 @@ from sympozium.contract.limits import MAX_TEXT_BYTES
 from sympozium.contract.messages import InboundMessage, UnreadableEvent, inbound_id
 from sympozium.contract.names import short_hash
 from sympozium.contract.subjects import INBOX, dead, inbox
+from sympozium.runtime.reach import reach
+from sympozium.runtime.sync_points import Point
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +41,9 @@ class Intake:
         data = wrap(message, id=message.message_id, time=message.time)
         subject = inbox(self._namespace, self._channel)
         id_ = inbound_id(self._namespace, self._channel, message.message_id)
+        reach(Point.CHANNEL_BEFORE_STORE)
         receipt = await self._bus.publish(subject, data, message_id=id_)
+        reach(Point.CHANNEL_AFTER_STORE)
         log.info(
             "message stored",
             extra={

@@ -11,6 +11,8 @@ from sympozium.chat.records import Followed, Record
 from sympozium.chat.showing import Showing, key_of
 from sympozium.chat.voice import Voice
 from sympozium.contract.errors import PermanentError
+from sympozium.runtime.reach import reach
+from sympozium.runtime.sync_points import Point
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,9 @@ async def post_placeholder(
     )
     try:
         async with asyncio.timeout(PATIENCE_S):
+            reach(Point.CHANNEL_BEFORE_PLACEHOLDER)
             posted = await showing.post(shown, key_of(target.message_id, 0))
+            reach(Point.CHANNEL_AFTER_PLACEHOLDER)
     except (PermanentError, TimeoutError) as error:
         log.debug("no placeholder", extra={"action": "drop", "cause": str(error)})
         return False

@@ -33,6 +33,8 @@ from sympozium.contract.messages import OutboundKind, OutboundMessage, VisibleEr
 from sympozium.contract.reasons import Reason
 from sympozium.contract.subjects import outbox_consumer
 from sympozium.runtime.loops import Loop
+from sympozium.runtime.reach import reach
+from sympozium.runtime.sync_points import Point
 
 log = logging.getLogger(__name__)
 
@@ -193,6 +195,7 @@ class Outbound:
             is_repeated = item.delivery.attempt > 1
             await post_placeholder(self._voice, target, record, followed, again=is_repeated)
         await self._records.keep(message.message_id, followed)
+        reach(Point.CHANNEL_AFTER_FOLLOW)
         self._following.follow(target, followed, record)
 
     async def _occasion(self, item: Item) -> Occasion:
@@ -283,7 +286,9 @@ class Outbound:
 
     async def _told(self, delivery: Delivery) -> None:
         try:
+            reach(Point.CHANNEL_BEFORE_ACK)
             await delivery.ack()
+            reach(Point.CHANNEL_AFTER_ACK)
         except TransientError as error:  # it comes again, and is known to be settled
             log.debug("delivery unsettled", extra={"action": "retry", "cause": str(error)})
 
