@@ -27,6 +27,9 @@ LOOK_AGAIN_S = 0.5
 STORED_AFTER_S = 0.3
 """A run is there sooner, as a rule; then its reaction is the first one, and saves a call."""
 
+MAX_AT_ONCE = 32
+"""Reactions being shown side by side; in a rush the others wait in line and cost nothing."""
+
 MAX_FAILURES = 5
 
 GRACE_S = 1.0
@@ -108,15 +111,19 @@ class Marks:
     async def _look(self, show: ShowMark, group: asyncio.TaskGroup) -> None:
         while True:
             self._wake.clear()
-            for message_id in list(self._open):
+            while self._open and len(self._showing) < MAX_AT_ONCE:
+                message_id, _ = self._open.popitem(last=False)
                 reaction = self._reactions[message_id]
                 if reaction.is_open:
                     reaction.is_busy = True
                     task = group.create_task(self._show(message_id, reaction, show))
                     self._showing.add(task)
-                    task.add_done_callback(self._showing.discard)
-            self._open.clear()
+                    task.add_done_callback(self._shown)
             await self._wake.wait()
+
+    def _shown(self, task: "asyncio.Task[None]") -> None:
+        self._showing.discard(task)
+        self._wake.set()
 
     async def _show(self, message_id: MessageId, reaction: _Reaction, show: ShowMark) -> None:
         if reaction.wanted is Mark.STORED:
