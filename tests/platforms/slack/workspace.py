@@ -15,9 +15,9 @@ APP_TOKEN = "xapp-stand-in-app-token"
 SIGNING_SECRET = "stand-in-signing-secret"
 
 SCOPES = (
-    "app_mentions:read", "assistant:write", "channels:history", "chat:write",
-    "chat:write.customize", "commands", "files:read", "files:write", "groups:history",
-    "im:history", "im:write", "mpim:history", "reactions:write",
+    "app_mentions:read", "assistant:write", "channels:history", "channels:read",
+    "chat:write", "chat:write.customize", "commands", "files:read", "files:write",
+    "groups:history", "groups:read", "im:history", "im:write", "mpim:history", "reactions:write",
 )  # fmt: skip
 
 Wire = dict[str, Any]
