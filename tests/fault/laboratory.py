@@ -1,0 +1,283 @@
+"""One running system, in which one program after the other dies at a sync point."""
+
+import asyncio
+import json
+import os
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+
+from sympozium.kube.client import Kube, connect
+from sympozium.kube.endpoint import Endpoint
+from sympozium.runtime.sync_points import Point
+from sympozium.testing.channels.driver import Driver
+from sympozium_local.system.home import Home
+from tests.fault import loads
+from tests.fault.arming import Arming, Deaths, Place
+from tests.fault.ledger import Breach, Entry, Said, check
+from tests.fault.loads import Crowd, Load
+from tests.fault.observer import Observer, observing
+from tests.fixtures.chat import Person
+from tests.fixtures.nats_server import free_port
+from tests.fixtures.system import ScriptedModel, System, scriptable_model
+from tests.platforms.telegram.driver import make_driver
+
+LOAD_TIMEOUT_S = 60.0
+VIEW_TIMEOUT_S = 20.0
+POLL_S = 0.1
+
+LOADS: dict[Point, Load] = {
+    Point.ROUTER_AFTER_TURN: loads.collect,
+    Point.ROUTER_AFTER_COMMAND: loads.stop,
+    Point.ROUTER_BEFORE_CANCEL: loads.stop,
+    Point.ROUTER_AFTER_CANCEL: loads.stop,
+    Point.CONTROLLER_BEFORE_DELETE_JOB: loads.stop,
+    Point.CONTROLLER_AFTER_DELETE_JOB: loads.stop,
+    Point.ROUTER_BEFORE_OFFER: loads.steer,
+    Point.ROUTER_AFTER_OFFER: loads.steer,
+    Point.BRIDGE_BEFORE_HAND_OVER: loads.steer,
+    Point.BRIDGE_AFTER_HAND_OVER: loads.steer,
+    Point.AGENT_AFTER_ABSORBED: loads.steer,
+}
+"""What has to be going on for a point to be reached, where it is not plain talk."""
+
+
+def load_of(point: Point) -> Load:
+    """Return what people do while a program dies at *point*."""
+    return loads.chat if point.program == "channel" else LOADS.get(point, loads.talk)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a death.
+
+    Attributes:
+        deaths: How many processes died: of what runs in runs' pods, one a pod.
+        recovered_s: From the first death until every end was seen; the rest of the work is
+            in it.
+        problems: Promises that were not kept; empty where all were.
+    """
+
+    point: Point | None
+    load: str
+    deaths: int
+    took_s: float
+    recovered_s: float | None
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> str:
+        """Return it in a word or two."""
+        if self.problems:
+            return "; ".join(self.problems)
+        if self.point is None:
+            return "nobody was killed"
+        return "recovered" if self.deaths else "not reached"
+
+
+class Laboratory:
+    """Runs a load, with a program that dies in the middle of it, and reads the ledger."""
+
+    def __init__(self, crowd: Crowd, arming: Arming, home: Home, seed: int) -> None:
+        self._template = crowd
+        self._arming = arming
+        self._home = home
+        self._seed = seed
+
+    async def run(self, point: Point | None) -> Outcome:
+        """Have the program of *point* die there during a load; None: nobody dies."""
+        if point is None:
+            await self._arming.disarm()
+        else:
+            await self._arming.arm(point)
+        load = loads.talk if point is None else load_of(point)
+        crowd = self._crowd(point)
+        since = datetime.now(UTC)
+        problems = await self._load(load, crowd)
+        ended = datetime.now(UTC)
+        deaths = Deaths(self._home.node / "pods", since).of(point) if point else []
+        if not problems:
+            problems = await self._once_more(crowd)
+        if load in {loads.collect, loads.steer}:
+            await loads.back_to_queue(crowd)
+        return Outcome(
+            point,
+            load.__name__,
+            len(deaths),
+            (ended - since).total_seconds(),
+            (ended - deaths[0]).total_seconds() if deaths else None,
+            problems,
+        )
+
+    async def close(self) -> None:
+        """Leave nobody armed."""
+        await self._arming.disarm()
+
+    def _crowd(self, point: Point | None) -> Crowd:
+        one = self._template
+        seed = f"{self._seed}/{point}/{uuid.uuid4().hex[:4]}"
+        return Crowd(one.person, one.model, one.kube, one.observer, seed, one.driver)
+
+    async def _load(self, load: Load, crowd: Crowd) -> list[str]:
+        try:
+            async with asyncio.timeout(LOAD_TIMEOUT_S):
+                await load(crowd)
+                await _all_seen(crowd)
+        except TimeoutError:
+            found = [str(entry) for entry in check(crowd.said, crowd.observer)]
+            return [*found, *await _wrongly_seen(crowd)] or ["the load did not get through"]
+        return []
+
+    async def _once_more(self, crowd: Crowd) -> list[str]:
+        """Return what is wrong once everybody was answered one thing more."""
+        try:
+            async with asyncio.timeout(LOAD_TIMEOUT_S):
+                await loads.once_more(crowd)
+                await _all_seen(crowd)
+        except TimeoutError:
+            pass
+        found = [str(entry) for entry in check(crowd.said, crowd.observer)]
+        return [*found, *await _wrongly_seen(crowd)]
+
+
+async def _all_seen(crowd: Crowd) -> None:
+    while await _wrongly_seen(crowd):  # noqa: ASYNC110 - another program shows it
+        await asyncio.sleep(POLL_S)
+
+
+async def _wrongly_seen(crowd: Crowd) -> list[str]:
+    """Return what a person does not see as it should be, conversation by conversation."""
+    entries: list[Entry] = []
+    for name in sorted({one.conversation for one in crowd.said}):
+        said = [one for one in crowd.said if one.conversation == name]
+        if name in crowd.places:
+            entries += _wrong_at_platform(crowd, name, said)
+        else:
+            entries += _wrong_on_page(crowd.observer, said, await crowd.person.transcript(name))
+    return [f"seen: {entry}" for entry in entries]
+
+
+def _wrong_on_page(
+    observer: Observer, said: list[Said], page: list[dict[str, object]]
+) -> Iterator[Entry]:
+    for one in said:
+        ids = {stored.message.message_id for stored in observer.stored(one.token)}
+        ends = [end.kind.value for id_ in ids for end in observer.ends(id_)]
+        replies = [e for e in page if e["role"] == "assistant" and e["in_reply_to"] in ids]
+        wanted = sum(kind in {"final", "error"} for kind in ends)
+        if len(replies) != wanted or not ends:
+            breach = Breach.DOUBLED if len(replies) > wanted else Breach.SILENT
+            yield Entry(breach, one, f"{len(replies)} replies to {ends}")
+
+
+def _wrong_at_platform(crowd: Crowd, name: str, said: list[Said]) -> Iterator[Entry]:
+    assert crowd.driver is not None
+    for one in said:
+        for other, where in crowd.places.items():
+            texts = " ".join(post.text for post in crowd.driver.seen(where) if post.id != "draft")
+            count, wanted = texts.count(f"reply to {one.token}"), int(other == name)
+            if count > wanted:
+                breach = Breach.DOUBLED if other == name else Breach.MISPLACED
+                yield Entry(breach, one, f"{count} times in {other}")
+            elif count < wanted:
+                yield Entry(Breach.SILENT, one)
+
+
+@contextmanager
+def running_system(directory: Path, model_port: int) -> Iterator[System]:
+    """Start the whole system over an empty home; stop it at the end."""
+    port = free_port()
+    environ = {
+        **os.environ,
+        "SYMPOZIUM_HOME": str(directory),
+        "SYMPOZIUM_PORT": str(port),
+        "SYMPOZIUM_MODEL": "demo",
+        "OPENAI_BASE_URL": f"http://127.0.0.1:{model_port}/v1",
+        "OPENAI_API_KEY": "none",
+    }
+    system = System(directory, port, environ)
+    up = system.sympozium("up", "--background", timeout_s=90)
+    try:
+        if up.returncode:
+            raise RuntimeError(up.stdout + up.stderr)
+        yield system
+    finally:
+        system.sympozium("down", timeout_s=90)
+
+
+@asynccontextmanager
+async def laboratory(
+    system: System, model_port: int, *, seed: int, with_bot: bool
+) -> AsyncIterator[Laboratory]:
+    """Set up over a running system; *with_bot*: also a bot at a stand-in Telegram."""
+    home = Home(system.home)
+    timeout = aiohttp.ClientTimeout(total=10)
+    async with (
+        _administrator(system) as kube,
+        aiohttp.ClientSession(timeout=timeout) as http,
+        observing(home) as observer,
+        _bot(system, is_wanted=with_bot) as (driver, place),
+    ):
+        model = ScriptedModel(f"http://127.0.0.1:{model_port}", http)
+        crowd = Crowd(Person(http, system.url), model, kube, observer, "", driver)
+        lab = Laboratory(crowd, Arming(kube, bot=place), home, seed)
+        try:
+            yield lab
+        finally:
+            await lab.close()
+            await model.script()
+
+
+@asynccontextmanager
+async def _administrator(system: System) -> AsyncIterator[Kube]:
+    view = await asyncio.to_thread(system.kubectl, "config", "view", "--raw", "-o", "json")
+    url = json.loads(view.stdout)["clusters"][0]["cluster"]["server"]
+    data = Home(system.home).apiserver
+    async with connect(Endpoint(url, data / "pki" / "ca.crt", data / "tokens" / "admin")) as kube:
+        yield kube
+
+
+@asynccontextmanager
+async def _bot(
+    system: System, *, is_wanted: bool
+) -> AsyncIterator[tuple[Driver | None, Place | None]]:
+    """Yield a bot that everybody may talk to, and its Deployment."""
+    if not is_wanted:
+        yield None, None
+        return
+    name = f"telegram-{uuid.uuid4().hex[:6]}"
+    async with make_driver() as driver:
+        known = System(system.home, system.port, system.environ | driver.env)
+        url = driver.env["SYMPOZIUM_API_URL"]
+        add = ("channel", "add", "telegram", "--name", name, "--api-url", url)
+        await _done(known, *add)
+        users = json.dumps({"spec": {"access": {"users": [driver.user_id("ada")]}}})
+        patch = ("patch", "channel", name, "--type=merge", "-p", users)
+        patched = await asyncio.to_thread(system.kubectl, *patch)
+        assert patched.returncode == 0, patched.stderr
+        try:
+            yield driver, ("default", f"channel-{name}")
+        finally:
+            await _done(known, "channel", "remove", name, "--yes")
+
+
+async def _done(system: System, *arguments: str) -> None:
+    done = await asyncio.to_thread(system.sympozium, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@contextmanager
+def own_system() -> Iterator[tuple[System, int]]:
+    """Start a system and its model for one laboratory; yield it and the model's port."""
+    with tempfile.TemporaryDirectory() as folder:
+        model_folder, home = Path(folder, "model"), Path(folder, "home")
+        model_folder.mkdir()
+        home.mkdir()
+        with scriptable_model(model_folder) as port, running_system(home, port) as system:
+            yield system, port

@@ -1,0 +1,106 @@
+"""The ledger: what people said, and whether each of it has exactly one end, where it belongs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+
+from typing_extensions import override
+
+from sympozium.contract.messages import OutboundKind, OutboundMessage
+from tests.fault.observer import Observer, Stored
+
+
+class Breach(StrEnum):
+    """A promise that was not kept."""
+
+    LOST = "lost"
+    DOUBLED = "doubled"
+    MISPLACED = "misplaced"
+    DISORDERED = "out of order"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a person said and the channel accepted.
+
+    Attributes:
+        token: In its text, and in the text of every answer to it.
+        conversation: Where it was said, by the lab's name.
+        is_command: Answered by the system, out of line.
+    """
+
+    token: str
+    conversation: str
+    is_command: bool = False
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A promise that was not kept, and of whom."""
+
+    breach: Breach
+    said: Said
+    detail: str = ""
+
+    @override
+    def __str__(self) -> str:
+        """Return it in words."""
+        return f"{self.breach}: {self.said.token} of {self.said.conversation} {self.detail}".strip()
+
+
+def check(said: Sequence[Said], observer: Observer) -> list[Entry]:
+    """Return every promise about *said*, in the order in which it was said, that was not kept."""
+    found = [entry for one in said for entry in _check(one, observer)]
+    return found or _check_order(said, observer)
+
+
+def _check(said: Said, observer: Observer) -> list[Entry]:
+    stored = observer.stored(said.token)
+    ids = {one.message.message_id for one in stored}
+    if len(ids) != 1:
+        return [Entry(Breach.DOUBLED if ids else Breach.LOST, said, f"stored {len(ids)} times")]
+    ends = observer.ends(stored[0].message.message_id)
+    if not ends:
+        return [Entry(Breach.SILENT, said)]
+    found = []
+    if len(ends) > 1:
+        found.append(Entry(Breach.DOUBLED, said, f"{len(ends)} ends"))
+    if not _is_in_place(said, stored[0], ends[0], observer):
+        found.append(Entry(Breach.MISPLACED, said, f"{ends[0].kind} {ends[0].text[:80]!r}"))
+    return found
+
+
+def _is_in_place(said: Said, stored: Stored, end: OutboundMessage, observer: Observer) -> bool:
+    if end.conversation != stored.message.conversation:
+        return False
+    match end.kind:
+        case OutboundKind.FINAL:
+            return said.is_command or said.token in end.text
+        case OutboundKind.JOINED:
+            others = observer.ends(end.answered_with)
+            return any(said.token in other.text or other.error for other in others)
+        case _:
+            return end.error is not None
+
+
+def _check_order(said: Sequence[Said], observer: Observer) -> list[Entry]:
+    """Compare the order of the ends with that of INBOX, conversation by conversation."""
+    places = {
+        one.message_id: number
+        for number, one in enumerate(observer.outbox)
+        if one.kind is not OutboundKind.ACCEPTED
+    }
+    shown: dict[str, list[tuple[int, int, Said]]] = {}
+    for one in said:
+        if not one.is_command:
+            (stored, *_) = observer.stored(one.token)
+            id_ = stored.message.message_id
+            shown.setdefault(one.conversation, []).append((stored.sequence, places[id_], one))
+    return [
+        Entry(Breach.DISORDERED, after[2])
+        for in_line in shown.values()
+        for before, after in pairwise(sorted(in_line))
+        if before[1] > after[1]
+    ]

@@ -1,0 +1,183 @@
+"""What people do while a program dies: small, seeded, and enough to come by every sync point."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from sympozium.contract.resources import CHANNELS
+from sympozium.kube.client import Kube
+from sympozium.testing.channels.driver import Driver, Spot, Where
+from tests.fault.ledger import Said
+from tests.fault.observer import Observer
+from tests.fixtures.chat import Person
+from tests.fixtures.system import ScriptedModel
+
+POLL_S = 0.05
+SLOW_S = 0.25
+"""Pause before each word of an answer during which something else is to happen."""
+
+NEVER_S = 60.0
+LONG_WORDS = 1500
+"""Of an answer that no platform shows in one piece."""
+
+
+@dataclass
+class Crowd:
+    """People at the web channel and at a chat platform, who note what they said.
+
+    Attributes:
+        seed: The same seed says the same things.
+        bot: The channel at the chat platform, and the platform.
+    """
+
+    person: Person
+    model: ScriptedModel
+    kube: Kube
+    observer: Observer
+    seed: str
+    driver: Driver | None = None
+    said: list[Said] = field(default_factory=list)
+    places: dict[str, Where] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Begin with the seed."""
+        self._random = random.Random(self.seed)
+
+    def token(self) -> str:
+        """Return a word that nobody used before."""
+        return f"tok{self._random.getrandbits(40):010x}"
+
+    def conversation(self, name: str) -> str:
+        """Return the name of a conversation that nobody had before."""
+        return f"{name}-{self._random.getrandbits(32):08x}"
+
+    async def say(self, conversation: str, token: str, *, text: str = "") -> None:
+        """Say something at the web channel, again under one id until it is accepted."""
+        whole = text or f"{token} please"
+        await self.person.say(conversation, whole, client_id=token)
+        self.said.append(Said(token, conversation, is_command=bool(text)))
+
+    async def say_at_platform(self, name: str, token: str) -> None:
+        """Say something at the chat platform, which delivers it until it is accepted."""
+        assert self.driver is not None
+        where = self.places.setdefault(name, Where(Spot.CHANNEL, name=name))
+        self.said.append(Said(token, name))
+        await self.driver.says("ada", where, f"{token} please", mention=True)
+
+    async def until_running(self, conversation: str, token: str) -> None:
+        """Return when the answer to *token* is being written, or there is one."""
+        while not self.observer.is_ended(token):
+            entries = await self.person.transcript(conversation)
+            if any(token in one["text"] and one["state"] == "running" for one in entries):
+                return
+            await asyncio.sleep(POLL_S)
+
+    async def ended(self) -> None:
+        """Return when everything that was said has an end."""
+        while not all(self.observer.is_ended(one.token) for one in self.said):
+            await self.observer.changed()
+
+
+Load = Callable[[Crowd], Awaitable[None]]
+
+
+async def talk(crowd: Crowd) -> None:
+    """Two conversations, one with a follow-up that waits for its turn, one with a tool."""
+    first, second, looked = (crowd.token() for _ in range(3))
+    await crowd.model.script(
+        _answers(first),
+        _answers(second),
+        {**_answers(looked), "tool": "list_pods", "arguments": "{}"},
+    )
+    one, other = crowd.conversation("talk"), crowd.conversation("tool")
+    async with asyncio.TaskGroup() as group:
+        group.create_task(crowd.say(other, looked))
+        await crowd.say(one, first)
+        await crowd.say(one, second)
+    await crowd.ended()
+
+
+async def stop(crowd: Crowd) -> None:
+    """A long answer is stopped; what was said after it is answered."""
+    long, command, after = (crowd.token() for _ in range(3))
+    await crowd.model.script({**_answers(long), "delay_s": NEVER_S}, _answers(after))
+    name = crowd.conversation("stop")
+    await crowd.say(name, long)
+    await crowd.until_running(name, long)
+    await crowd.say(name, after)
+    await crowd.say(name, command, text=f"!stop {await _run_of(crowd, long)}")
+    await crowd.ended()
+
+
+async def collect(crowd: Crowd) -> None:
+    """What comes while an answer is written waits, and is answered together."""
+    await _set_mode(crowd, "collect")
+    first, second, third = (crowd.token() for _ in range(3))
+    both = {"match": third, "answer": f"reply to {second} and {third}"}
+    await crowd.model.script({**_answers(first), "delay_s": SLOW_S}, both, _answers(second))
+    name = crowd.conversation("collect")
+    await crowd.say(name, first)
+    await crowd.until_running(name, first)
+    await crowd.say(name, second)
+    await crowd.say(name, third)
+    await crowd.ended()
+
+
+async def steer(crowd: Crowd) -> None:
+    """What comes while an answer is written goes to the agent that writes it."""
+    await _set_mode(crowd, "steer")
+    first, second = (crowd.token() for _ in range(2))
+    await crowd.model.script({**_answers(second)}, {**_answers(first), "delay_s": SLOW_S})
+    name = crowd.conversation("steer")
+    await crowd.say(name, first)
+    await crowd.until_running(name, first)
+    await crowd.say(name, second)
+    await crowd.ended()
+
+
+async def chat(crowd: Crowd) -> None:
+    """Two groups at a chat platform, one of which gets an answer of several pieces."""
+    short, long = crowd.token(), crowd.token()
+    words = " ".join("word" for _ in range(LONG_WORDS))
+    await crowd.model.script(
+        _answers(short), {"match": long, "answer": f"reply to {long} {words} end of {long[3:]}"}
+    )
+    await crowd.say_at_platform(crowd.conversation("chat"), short)
+    await crowd.say_at_platform(crowd.conversation("long"), long)
+    await crowd.ended()
+
+
+async def once_more(crowd: Crowd) -> None:
+    """Everybody says one thing more, which is answered after everything before it."""
+    names = {one.conversation for one in crowd.said}
+    tokens = {name: crowd.token() for name in sorted(names)}
+    await crowd.model.script(*(_answers(token) for token in tokens.values()))
+    async with asyncio.TaskGroup() as group:
+        for name, token in tokens.items():
+            say = crowd.say_at_platform if name in crowd.places else crowd.say
+            group.create_task(say(name, token))
+    await crowd.ended()
+
+
+async def back_to_queue(crowd: Crowd) -> None:
+    """Have the web channel be as it was."""
+    await _set_mode(crowd, "queue")
+
+
+def _answers(token: str) -> dict[str, object]:
+    return {"match": token, "answer": f"reply to {token} and good day"}
+
+
+async def _set_mode(crowd: Crowd, mode: str) -> None:
+    await crowd.kube.patch(CHANNELS, "default", "web", {"spec": {"mode": mode}})
+
+
+async def _run_of(crowd: Crowd, token: str) -> str:
+    """Return the name of the run that answers *token*, as its page shows it."""
+    (stored,) = crowd.observer.stored(token)
+    while True:
+        for one in crowd.observer.outbox:
+            if one.message_id == stored.message.message_id:
+                return str(one.run_name)
+        await asyncio.sleep(POLL_S)
