@@ -3,6 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
+# Most tests wait more than they work. Those that fork, or run the whole system, run alone.
+SIDE_BY_SIDE ?= -n 3 --dist loadfile
+ALONE := tests/embedded/kubelet tests/scenario tests/local tests/fault
 CHANNELS ?= web slack telegram discord
 FIRST_QUESTION ?= which pods run here?
 
@@ -41,11 +44,13 @@ check: installed ## lint, types, import arrows, habits, generated files
 	@$(RUN)/pytest -q tests/habits
 
 test: check ## everything that must pass before a change lands
-	@$(RUN)/pytest -q --ignore=tests/habits
+	@$(RUN)/pytest -q $(SIDE_BY_SIDE) --ignore=tests/habits $(ALONE:%=--ignore=%)
+	@$(RUN)/pytest -q $(ALONE)
 	@$(MAKE) --no-print-directory channels
 
 channels: installed ## the contract of a channel, for every one of CHANNELS
-	@$(RUN)/pytest -q -p sympozium.testing.channels.plugin --pyargs sympozium.testing.channels \
+	@$(RUN)/pytest -q $(SIDE_BY_SIDE) -p sympozium.testing.channels.plugin \
+		--pyargs sympozium.testing.channels \
 		$(foreach name,$(CHANNELS),--channel=tests.platforms.$(name).driver:make_driver)
 
 crds: installed ## write helm/sympozium-crds from the types in src/sympozium/contract

@@ -141,7 +141,7 @@ async def test_a_chat_that_loses_its_thread_and_itself_ends_in_the_dead_letters(
 async def test_a_revoked_token_is_tried_again_after_a_pause(
     channel: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sympozium.chat.breaker.FIRST_PAUSE_S", 0.3)
+    monkeypatch.setattr("sympozium.chat.breaker.FIRST_PAUSE_S", 2.0)  # long enough to be told
     platform = channel.platform
     platform.fail("post", REVOKED, times=2)
     for number in range(4):

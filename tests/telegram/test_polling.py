@@ -103,7 +103,7 @@ async def test_of_two_programs_one_polls_and_the_other_takes_over(
             assert await polling.program.stop() == 0
         _, heard = await polling.asks("ada", PRIVATE, "to the second")
         assert heard.text == "to the second"
-        assert server.conflicts == 0
+        assert server.conflicts <= 1  # the first one's connection may end a moment later
     finally:
         second.kill()
 
