@@ -4,7 +4,10 @@ import pytest
 
 from tests.local.command_line import CommandLine
 
-EVERYTHING = ("up", "down", "chat", "runs", "status", "kubeconfig", "crds", "version", "clean")
+EVERYTHING = (
+    "up", "down", "chat", "runs", "channel", "doctor", "status", "kubeconfig", "crds", "version",
+    "clean",
+)  # fmt: skip
 
 
 def test_help_names_every_command_and_shows_how_to_begin(sympozium: CommandLine) -> None:
@@ -22,7 +25,16 @@ def test_each_command_has_help(sympozium: CommandLine, command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("chat", "hello"), ("runs", "list"), ("status",), ("kubeconfig",)]
+    "arguments",
+    [
+        ("chat", "hello"),
+        ("runs", "list"),
+        ("status",),
+        ("kubeconfig",),
+        ("doctor",),
+        ("channel", "list"),
+        ("channel", "add", "telegram"),
+    ],
 )
 def test_without_a_system_commands_say_so_with_exit_code_3(
     sympozium: CommandLine, arguments: tuple[str, ...]

@@ -152,6 +152,32 @@ async def test_the_doctor_looks_at_every_bot(bot: Bot) -> None:
     )
 
 
+def test_tokens_that_are_missing_are_named_after_the_steps_that_give_them(system: System) -> None:
+    added = system.sympozium("channel", "add", "discord")
+    assert added.returncode == 1
+    assert "https://discord.com/developers/applications" in added.stdout
+    assert "DISCORD_BOT_TOKEN not set" in added.stderr
+    assert len(added.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        (("add", "irc"), "those that are here are discord, slack, telegram"),
+        (("add", "slack", "--agent", "nobody"), "there is no Agent 'nobody'"),
+        (("pair", "web", "AAAAAA"), "no open code is that"),
+        (("show", "nowhere"), "not found"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    system: System, arguments: tuple[str, ...], cause: str
+) -> None:
+    done = system.sympozium("channel", *arguments)
+    assert done.returncode == 1
+    assert cause in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 def _kill(container_id: str) -> None:
     import os
     import signal
