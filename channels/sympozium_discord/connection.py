@@ -9,7 +9,7 @@ import aiohttp
 import msgspec
 
 from sympozium.chat.health import Health
-from sympozium.chat.tasks import ended
+from sympozium.chat.outbox.tasks import ended
 from sympozium.contract.errors import TransientError
 from sympozium_discord.addresses import Addresses
 from sympozium_discord.gap import Gap

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from sympozium.chat.errors import ChatClosedError, PlatformBusyError
-from sympozium.chat.tasks import ended
+from sympozium.chat.outbox.tasks import ended
 from sympozium.contract.errors import PermanentError
 from sympozium_discord.inbound import PASSING, Inbound
 from sympozium_discord.library import Route

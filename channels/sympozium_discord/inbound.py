@@ -11,9 +11,9 @@ from sympozium.bus.ports import BusDeniedError
 from sympozium.chat.errors import AccountRefusedError
 from sympozium.chat.gate import Hearing, Triggers
 from sympozium.chat.intake import Intake
+from sympozium.chat.outbox.reactions import Marks
 from sympozium.chat.platform import Target
 from sympozium.chat.program import Office
-from sympozium.chat.reactions import Marks
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.messages import InboundKind, InboundMessage
 from sympozium_discord.attachments import Attachments

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sympozium.chat.wording import PLACEHOLDER
+from sympozium.chat.outbox.wording import PLACEHOLDER
 from sympozium_discord.echoes import Echoes
 from sympozium_discord.library import Route
 from sympozium_discord.reply_to import ReplyTo

@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from sympozium.chat.capabilities import Capabilities
 from sympozium.chat.errors import ChatClosedError, PlatformBusyError, PostGoneError
+from sympozium.chat.outbox.wording import PLACEHOLDER
 from sympozium.chat.platform import (
     Attachment,
     Growing,
@@ -17,7 +18,6 @@ from sympozium.chat.platform import (
     Shown,
     Target,
 )
-from sympozium.chat.wording import PLACEHOLDER
 from sympozium.contract.errors import PermanentError, SympoziumError, TransientError
 from sympozium_slack.api import Api
 from sympozium_slack.blocks import fallback, message_blocks

@@ -8,8 +8,8 @@ import msgspec
 
 from sympozium.chat.gate import Triggers
 from sympozium.chat.intake import Intake, fitted
+from sympozium.chat.outbox.reactions import Marks
 from sympozium.chat.platform import Target
-from sympozium.chat.reactions import Marks
 from sympozium.contract.errors import PermanentError, SympoziumError
 from sympozium.contract.messages import InboundKind, InboundMessage
 from sympozium.contract.names import ConversationId, MessageId

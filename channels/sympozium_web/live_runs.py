@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from sympozium.bus.ports import LiveBus
-from sympozium.chat.draft import Draft
+from sympozium.chat.outbox.draft import Draft
 from sympozium.contract.envelope import decode
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.limits import MAX_RUN_TIMEOUT

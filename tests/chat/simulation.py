@@ -15,15 +15,15 @@ from datetime import UTC, datetime, timedelta
 from sympozium.bus.ports import NoAnswerError, Responder
 from sympozium.chat.capabilities import Capabilities
 from sympozium.chat.desk import Desk
-from sympozium.chat.ending import Ending, Occasion
 from sympozium.chat.errors import PlatformBusyError
 from sympozium.chat.files import Files
 from sympozium.chat.health import Health
 from sympozium.chat.metrics import Counted
+from sympozium.chat.outbox.ending import Ending, Occasion
+from sympozium.chat.outbox.records import Records
+from sympozium.chat.outbox.standing import Standing
+from sympozium.chat.outbox.voice import Cosmetic, Voice
 from sympozium.chat.platform import Target
-from sympozium.chat.records import Records
-from sympozium.chat.standing import Standing
-from sympozium.chat.voice import Cosmetic, Voice
 from sympozium.contract.desk import NotesAnswer, NotesRequest
 from sympozium.contract.envelope import decode, encode
 from sympozium.contract.messages import OutboundKind, OutboundMessage

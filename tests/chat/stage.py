@@ -14,9 +14,9 @@ from sympozium.chat.gate import Triggers
 from sympozium.chat.health import Health
 from sympozium.chat.intake import Intake
 from sympozium.chat.office import Office
-from sympozium.chat.outbound import Outbound
+from sympozium.chat.outbox.outbound import Outbound
+from sympozium.chat.outbox.reactions import Marks
 from sympozium.chat.platform import Target
-from sympozium.chat.reactions import Marks
 from sympozium.chat.settings import ChannelSettings
 from sympozium.contract.envelope import encode, wrap
 from sympozium.contract.messages import (

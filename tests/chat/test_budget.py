@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import pytest
 
-from sympozium.chat.budget import Budget, Urgency
 from sympozium.chat.capabilities import Rate
 from sympozium.chat.errors import PlatformBusyError
+from sympozium.chat.outbox.budget import Budget, Urgency
 
 pytestmark = pytest.mark.looptime
 

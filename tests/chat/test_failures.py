@@ -39,7 +39,7 @@ async def test_a_placeholder_whose_answer_was_lost_becomes_the_answer(channel: S
 async def test_a_placeholder_that_cannot_be_posted_holds_nothing(
     channel: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sympozium.chat.opening.PATIENCE_S", 0.2)
+    monkeypatch.setattr("sympozium.chat.outbox.opening.PATIENCE_S", 0.2)
     one, platform = asked("m1"), channel.platform
     platform.fail("post", TransientError("away"), times=1)
     platform.fail("post", TransientError("no answer"), times=1, is_done=True)
@@ -53,7 +53,7 @@ async def test_a_placeholder_that_cannot_be_posted_holds_nothing(
 async def test_a_call_without_an_answer_is_made_again(
     channel: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sympozium.chat.voice.CALL_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("sympozium.chat.outbox.voice.CALL_TIMEOUT_S", 0.1)
     one, platform = asked("m1"), channel.platform
     gate = platform.block("post")
     await channel.finish(one, "once")
@@ -141,7 +141,9 @@ async def test_a_chat_that_loses_its_thread_and_itself_ends_in_the_dead_letters(
 async def test_a_revoked_token_is_tried_again_after_a_pause(
     channel: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sympozium.chat.breaker.FIRST_PAUSE_S", 2.0)  # long enough to be told
+    monkeypatch.setattr(
+        "sympozium.chat.outbox.breaker.FIRST_PAUSE_S", 2.0
+    )  # long enough to be told
     platform = channel.platform
     platform.fail("post", REVOKED, times=2)
     for number in range(4):

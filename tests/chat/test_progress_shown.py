@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from sympozium.chat.draft import Draft
 from sympozium.chat.errors import ChatClosedError, PlatformBusyError, PostGoneError
-from sympozium.chat.progress import Sight
+from sympozium.chat.outbox.draft import Draft
+from sympozium.chat.outbox.progress import Sight
 from sympozium.contract.errors import TransientError
 from sympozium.contract.names import RunName
 from sympozium.contract.run_events import Delta, Progress
@@ -64,7 +64,7 @@ async def test_a_growing_answer_that_is_too_long_shows_its_newest_part(channel: 
 async def test_a_preview_that_arrives_after_the_end_does_not_stay(
     channel: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sympozium.chat.ending.LATE_S", 0.2)
+    monkeypatch.setattr("sympozium.chat.outbox.ending.LATE_S", 0.2)
     one, platform = await at_work(channel), channel.platform
     platform.be_late("grow")
     await channel.writes(one, "an old state")

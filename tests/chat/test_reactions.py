@@ -5,8 +5,8 @@ from itertools import permutations
 
 import pytest
 
+from sympozium.chat.outbox.reactions import Marks, Outcome, advanced
 from sympozium.chat.platform import Mark, Target
-from sympozium.chat.reactions import Marks, Outcome, advanced
 from tests.chat.stage import asked
 
 pytestmark = pytest.mark.looptime

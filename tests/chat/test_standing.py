@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from sympozium.bus.nats import NatsBus
-from sympozium.chat.breaker import Breaker
 from sympozium.chat.desk import Desk
 from sympozium.chat.health import Health
-from sympozium.chat.standing import CONNECTED, Stand, Standing
+from sympozium.chat.outbox.breaker import Breaker
+from sympozium.chat.outbox.standing import CONNECTED, Stand, Standing
 from tests.chat.router_desk import router_desk
 
 

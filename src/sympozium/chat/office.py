@@ -7,7 +7,7 @@ from sympozium.chat.desk import Desk
 from sympozium.chat.files import Files
 from sympozium.chat.health import Health
 from sympozium.chat.intake import Intake
-from sympozium.chat.reactions import Marks
+from sympozium.chat.outbox.reactions import Marks
 from sympozium.chat.settings import ChannelSettings
 
 

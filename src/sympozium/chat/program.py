@@ -13,9 +13,9 @@ from sympozium.chat.files import Files
 from sympozium.chat.health import Health, bind
 from sympozium.chat.intake import Intake
 from sympozium.chat.office import Office
-from sympozium.chat.outbound import Outbound
+from sympozium.chat.outbox.outbound import Outbound
+from sympozium.chat.outbox.reactions import Marks
 from sympozium.chat.platform import Platform
-from sympozium.chat.reactions import Marks
 from sympozium.chat.settings import ChannelSettings
 from sympozium.runtime.loops import Loop, run_until_stopped
 

@@ -11,21 +11,21 @@ import logging
 from datetime import timedelta
 
 from sympozium.bus.ports import Delivery
-from sympozium.chat import wording
-from sympozium.chat.ending import Correction, Ending, Occasion
 from sympozium.chat.errors import AccountRefusedError, ChatClosedError
-from sympozium.chat.following import Following, Surroundings
-from sympozium.chat.lanes import Item, Lanes
 from sympozium.chat.metrics import Counted
 from sympozium.chat.office import Office
-from sympozium.chat.opening import post_placeholder
+from sympozium.chat.outbox import wording
+from sympozium.chat.outbox.ending import Correction, Ending, Occasion
+from sympozium.chat.outbox.following import Following, Surroundings
+from sympozium.chat.outbox.lanes import Item, Lanes
+from sympozium.chat.outbox.opening import post_placeholder
+from sympozium.chat.outbox.reactions import Outcome
+from sympozium.chat.outbox.records import Followed, Records
+from sympozium.chat.outbox.restart import Restart
+from sympozium.chat.outbox.standing import Standing
+from sympozium.chat.outbox.tasks import ended
+from sympozium.chat.outbox.voice import Cosmetic, Voice
 from sympozium.chat.platform import Mark, Platform, Target
-from sympozium.chat.reactions import Outcome
-from sympozium.chat.records import Followed, Records
-from sympozium.chat.restart import Restart
-from sympozium.chat.standing import Standing
-from sympozium.chat.tasks import ended
-from sympozium.chat.voice import Cosmetic, Voice
 from sympozium.contract.envelope import decode_payload, open_envelope
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.limits import MAX_ATTEMPTS, STREAM_MAX_AGE

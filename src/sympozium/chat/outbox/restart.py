@@ -8,8 +8,8 @@ newer ones of the same conversation. Those wait, so that answers stay in order.
 import asyncio
 import logging
 
-from sympozium.chat.lanes import Item
-from sympozium.chat.records import Records, Unfinished
+from sympozium.chat.outbox.lanes import Item
+from sympozium.chat.outbox.records import Records, Unfinished
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.messages import OutboundKind
 from sympozium.contract.names import ConversationId, MessageId

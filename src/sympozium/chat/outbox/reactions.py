@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from sympozium.chat.outbox.tasks import ended
 from sympozium.chat.platform import Mark, Target
-from sympozium.chat.tasks import ended
 from sympozium.contract.names import MessageId
 
 log = logging.getLogger(__name__)

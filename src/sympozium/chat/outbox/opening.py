@@ -4,12 +4,12 @@ import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
 
-from sympozium.chat.budget import Urgency
+from sympozium.chat.outbox.budget import Urgency
+from sympozium.chat.outbox.progress import placeholder, stop_choices
+from sympozium.chat.outbox.records import Followed, Record
+from sympozium.chat.outbox.showing import Showing, key_of
+from sympozium.chat.outbox.voice import Voice
 from sympozium.chat.platform import Shown, Target
-from sympozium.chat.progress import placeholder, stop_choices
-from sympozium.chat.records import Followed, Record
-from sympozium.chat.showing import Showing, key_of
-from sympozium.chat.voice import Voice
 from sympozium.contract.errors import PermanentError
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point

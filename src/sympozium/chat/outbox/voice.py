@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import TypeVar
 
-from sympozium.chat.breaker import Breaker
-from sympozium.chat.budget import Budget, Turn, Urgency
 from sympozium.chat.capabilities import Capabilities
 from sympozium.chat.desk import Desk
 from sympozium.chat.errors import (
@@ -24,10 +22,12 @@ from sympozium.chat.errors import (
     ThreadGoneError,
 )
 from sympozium.chat.metrics import Counted, Metrics
-from sympozium.chat.penalties import Penalties
+from sympozium.chat.outbox.breaker import Breaker
+from sympozium.chat.outbox.budget import Budget, Turn, Urgency
+from sympozium.chat.outbox.penalties import Penalties
+from sympozium.chat.outbox.reactions import Outcome
+from sympozium.chat.outbox.standing import Standing
 from sympozium.chat.platform import Platform, Target
-from sympozium.chat.reactions import Outcome
-from sympozium.chat.standing import Standing
 from sympozium.contract.errors import PermanentError, TransientError
 
 log = logging.getLogger(__name__)

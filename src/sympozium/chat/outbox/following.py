@@ -11,14 +11,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from sympozium.bus.ports import LiveBus
-from sympozium.chat import wording
-from sympozium.chat.opening import post_placeholder
+from sympozium.chat.outbox import wording
+from sympozium.chat.outbox.opening import post_placeholder
+from sympozium.chat.outbox.progress import CLOCK_AFTER_S, Sight
+from sympozium.chat.outbox.reactions import Marks, Outcome
+from sympozium.chat.outbox.records import Followed, Record, Records
+from sympozium.chat.outbox.tasks import ended
+from sympozium.chat.outbox.voice import Cosmetic, Voice
 from sympozium.chat.platform import Mark, Target
-from sympozium.chat.progress import CLOCK_AFTER_S, Sight
-from sympozium.chat.reactions import Marks, Outcome
-from sympozium.chat.records import Followed, Record, Records
-from sympozium.chat.tasks import ended
-from sympozium.chat.voice import Cosmetic, Voice
 from sympozium.contract.envelope import decode
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.limits import MAX_RUN_TIMEOUT

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sympozium.bus.ports import Delivery
-from sympozium.chat.tasks import ended
+from sympozium.chat.outbox.tasks import ended
 from sympozium.contract.errors import TransientError
 from sympozium.contract.messages import OutboundMessage
 from sympozium.contract.names import ConversationId

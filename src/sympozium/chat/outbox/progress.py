@@ -1,9 +1,9 @@
 """What is shown of a run at work: which tool, for how long, and the answer so far."""
 
-from sympozium.chat import wording
 from sympozium.chat.capabilities import Capabilities
-from sympozium.chat.draft import Draft
 from sympozium.chat.markup import Dialect, Piece, escape, preview
+from sympozium.chat.outbox import wording
+from sympozium.chat.outbox.draft import Draft
 from sympozium.chat.platform import Growing
 from sympozium.contract.messages import Choice, Command
 from sympozium.contract.names import RunName

@@ -11,19 +11,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sympozium.chat import wording
 from sympozium.chat.errors import (
     AccountRefusedError,
     ChatClosedError,
     PostGoneError,
 )
 from sympozium.chat.files import Files
-from sympozium.chat.plan import Plan, plan_end, said
+from sympozium.chat.outbox import wording
+from sympozium.chat.outbox.plan import Plan, plan_end, said
+from sympozium.chat.outbox.progress import placeholder
+from sympozium.chat.outbox.records import Record, Records
+from sympozium.chat.outbox.showing import Showing, key_of
+from sympozium.chat.outbox.voice import Voice
 from sympozium.chat.platform import Attachment, PostId, Shown, Target
-from sympozium.chat.progress import placeholder
-from sympozium.chat.records import Record, Records
-from sympozium.chat.showing import Showing, key_of
-from sympozium.chat.voice import Voice
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.messages import FileRef, OutboundMessage
 from sympozium.runtime.reach import reach

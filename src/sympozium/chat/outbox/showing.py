@@ -5,16 +5,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from sympozium.chat.budget import Urgency
 from sympozium.chat.errors import (
     MarkupRefusedError,
     PlatformBusyError,
     PostGoneError,
     ThreadGoneError,
 )
+from sympozium.chat.outbox.budget import Urgency
+from sympozium.chat.outbox.records import Record
+from sympozium.chat.outbox.voice import Voice
 from sympozium.chat.platform import Attachment, PostId, Shown, Target
-from sympozium.chat.records import Record
-from sympozium.chat.voice import Voice
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.names import MessageId
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sympozium.chat.desk import Desk
 from sympozium.chat.health import Health
-from sympozium.chat.tasks import ended
+from sympozium.chat.outbox.tasks import ended
 from sympozium.contract.errors import PermanentError, TransientError
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from types import TracebackType
 
 from sympozium.chat.capabilities import Rate
 from sympozium.chat.errors import PlatformBusyError
-from sympozium.chat.rates import Call, Pace
+from sympozium.chat.outbox.rates import Call, Pace
 
 PENALTY_EXTRA_S = 0.25
 """Waited beyond what the platform asks: its clock is not ours."""

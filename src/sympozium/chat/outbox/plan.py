@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from sympozium.chat import wording
 from sympozium.chat.capabilities import Capabilities
 from sympozium.chat.commands import written
 from sympozium.chat.markup import Dialect, Piece, escape, render
+from sympozium.chat.outbox import wording
 from sympozium.chat.platform import Attachment, Shown
 from sympozium.contract.messages import Choice, FileRef, OutboundKind, OutboundMessage
 
