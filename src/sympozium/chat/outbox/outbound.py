@@ -11,6 +11,7 @@ import logging
 from datetime import timedelta
 
 from sympozium.bus.ports import Delivery
+from sympozium.bus.reclaim import reclaim
 from sympozium.chat.errors import AccountRefusedError, ChatClosedError
 from sympozium.chat.metrics import Counted
 from sympozium.chat.office import Office
@@ -111,6 +112,10 @@ class Outbound:
             await self._follow_again(one.target, one.followed)
         settings = self._office.settings
         consumer = outbox_consumer(settings.namespace, settings.channel)
+        try:
+            await reclaim(self._office.bus.client, consumer)
+        except TransientError as error:  # then it comes again when its time is over
+            log.debug("nothing taken over", extra={"action": "skip", "cause": str(error)})
         async with self._office.bus.consume(consumer) as deliveries:
             async for delivery in deliveries:
                 await self._take(delivery)
