@@ -5,6 +5,7 @@ import json
 import os
 import tempfile
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import aiohttp
 
+from sympozium.contract.resources import AGENT_RUNS
 from sympozium.kube.client import Kube, connect
 from sympozium.kube.endpoint import Endpoint
 from sympozium.runtime.sync_points import Point
@@ -62,6 +64,8 @@ class Outcome:
         recovered_s: From the first death until every end was seen; the rest of the work is
             in it.
         problems: Promises that were not kept; empty where all were.
+        leftovers: Posts of a bot that are part of no answer, such as a placeholder that its
+            dead author could not note.
     """
 
     point: Point | None
@@ -70,6 +74,7 @@ class Outcome:
     took_s: float
     recovered_s: float | None
     problems: list[str] = field(default_factory=list)
+    leftovers: int = 0
 
     @property
     def verdict(self) -> str:
@@ -78,7 +83,9 @@ class Outcome:
             return "; ".join(self.problems)
         if self.point is None:
             return "nobody was killed"
-        return "recovered" if self.deaths else "not reached"
+        if not self.deaths:
+            return "not reached"
+        return f"recovered, {self.leftovers} left over" if self.leftovers else "recovered"
 
 
 class Laboratory:
@@ -113,6 +120,7 @@ class Laboratory:
             (ended - since).total_seconds(),
             (ended - deaths[0]).total_seconds() if deaths else None,
             problems,
+            _leftovers(crowd),
         )
 
     async def close(self) -> None:
@@ -143,7 +151,7 @@ class Laboratory:
         except TimeoutError:
             pass
         found = [str(entry) for entry in check(crowd.said, crowd.observer)]
-        return [*found, *await _wrongly_seen(crowd)]
+        return [*found, *await _wrongly_seen(crowd), *await _run_twice(crowd)]
 
 
 async def _all_seen(crowd: Crowd) -> None:
@@ -161,6 +169,26 @@ async def _wrongly_seen(crowd: Crowd) -> list[str]:
         else:
             entries += _wrong_on_page(crowd.observer, said, await crowd.person.transcript(name))
     return [f"seen: {entry}" for entry in entries]
+
+
+async def _run_twice(crowd: Crowd) -> list[str]:
+    """Return what has more than one run."""
+    runs = (await crowd.kube.list(AGENT_RUNS, "default")).items
+    answered = Counter((run["spec"].get("source") or {}).get("messageId") for run in runs)
+    return [
+        str(Entry(Breach.DOUBLED, one, "has two runs"))
+        for one in crowd.said
+        for stored in crowd.observer.stored(one.token)
+        if answered[stored.message.message_id] > 1
+    ]
+
+
+def _leftovers(crowd: Crowd) -> int:
+    """Count what a bot shows in the places of *crowd* that is no part of an answer."""
+    if crowd.driver is None:
+        return 0
+    posts = [post for where in crowd.places.values() for post in crowd.driver.seen(where)]
+    return sum(not any(word in post.text for word in loads.WORDS_OF_ANSWERS) for post in posts)
 
 
 def _wrong_on_page(

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 from sympozium.contract.resources import CHANNELS
@@ -10,7 +10,7 @@ from sympozium.kube.client import Kube
 from sympozium.testing.channels.driver import Driver, Spot, Where
 from tests.fault.ledger import Said
 from tests.fault.observer import Observer
-from tests.fixtures.chat import Person
+from tests.fixtures.chat import Person, ServerSentEvent
 from tests.fixtures.system import ScriptedModel
 
 POLL_S = 0.05
@@ -20,6 +20,9 @@ SLOW_S = 0.25
 NEVER_S = 60.0
 LONG_WORDS = 1500
 """Of an answer that no platform shows in one piece."""
+
+WORDS_OF_ANSWERS = ("reply to", "word", "end of")
+"""Each piece of each answer has one of them."""
 
 
 @dataclass
@@ -125,15 +128,26 @@ async def collect(crowd: Crowd) -> None:
 
 
 async def steer(crowd: Crowd) -> None:
-    """What comes while an answer is written goes to the agent that writes it."""
+    """What comes while an answer is written goes to the agent that writes it.
+
+    Where it comes so early that the agent is asked both at once, its model answers both.
+    """
     await _set_mode(crowd, "steer")
     first, second = (crowd.token() for _ in range(2))
-    await crowd.model.script({**_answers(second)}, {**_answers(first), "delay_s": SLOW_S})
+    both = {"match": second, "answer": f"reply to {second} and {first}"}
+    await crowd.model.script(both, {**_answers(first), "delay_s": SLOW_S})
     name = crowd.conversation("steer")
-    await crowd.say(name, first)
-    await crowd.until_running(name, first)
+    async with crowd.person.events(name) as events:
+        await crowd.say(name, first)
+        await _until_written(events)
     await crowd.say(name, second)
     await crowd.ended()
+
+
+async def _until_written(events: AsyncIterator[ServerSentEvent]) -> None:
+    async for event in events:
+        if event.type in {"delta", "final", "error"}:
+            return
 
 
 async def chat(crowd: Crowd) -> None:
