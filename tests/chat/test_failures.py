@@ -141,14 +141,13 @@ async def test_a_chat_that_loses_its_thread_and_itself_ends_in_the_dead_letters(
 async def test_a_revoked_token_is_tried_again_after_a_pause(
     channel: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "sympozium.chat.outbox.breaker.FIRST_PAUSE_S", 2.0
-    )  # long enough to be told
+    monkeypatch.setattr("sympozium.chat.outbox.breaker.FIRST_PAUSE_S", 0.3)
     platform = channel.platform
     platform.fail("post", REVOKED, times=2)
-    for number in range(4):
-        await channel.finish(asked(f"m{number}", f"c{number}"), f"answer {number}")
+    await channel.finish(asked("m0", "c0"), "answer 0")
     await channel.desk.until(lambda: "TokenRevoked" in channel.desk.said())
+    for number in range(1, 4):
+        await channel.finish(asked(f"m{number}", f"c{number}"), f"answer {number}")
     await channel.settled(4)
     assert len(platform.texts()) == len(await channel.dead_letters()) == 2
     assert platform.calls.count("post") == 4

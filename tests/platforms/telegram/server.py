@@ -168,8 +168,9 @@ class BotApiServer:
             if not is_again:
                 self.world.taken(number)
         else:
-            self.world.webhook["last_error_message"] = f"Wrong response: {status}"
-            self.world.webhook["last_error_date"] = 1
+            if self.world.webhook:  # it may have been deleted meanwhile
+                self.world.webhook["last_error_message"] = f"Wrong response: {status}"
+                self.world.webhook["last_error_date"] = 1
             await asyncio.sleep(min(wait_s, 0.5))
         return True
 
