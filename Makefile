@@ -10,7 +10,7 @@ CHANNELS ?= web slack telegram discord
 FIRST_QUESTION ?= which pods run here?
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean installed check test channels crds bench lock
+.PHONY: help up down clean installed check test channels fault crds bench lock
 
 help: ## print this list
 	@echo 'Sympozium: AI agents on Kubernetes, reached from chat.'
@@ -52,6 +52,9 @@ channels: installed ## the contract of a channel, for every one of CHANNELS
 	@$(RUN)/pytest -q $(SIDE_BY_SIDE) -p sympozium.testing.channels.plugin \
 		--pyargs sympozium.testing.channels \
 		$(foreach name,$(CHANNELS),--channel=tests.platforms.$(name).driver:make_driver)
+
+fault: installed ## kill every program at every one of its sync points and read the ledger (4 minutes)
+	@$(RUN)/python -m tests.fault.points
 
 crds: installed ## write helm/sympozium-crds from the types in src/sympozium/contract
 	@$(RUN)/python -m sympozium_local.crd_files

@@ -1,5 +1,7 @@
 """Commands, buttons and menus of Discord."""
 
+import asyncio
+
 import pytest
 
 from sympozium.contract.messages import Choice, Command, InboundKind
@@ -135,8 +137,10 @@ async def test_a_press_is_confirmed_and_shows_nothing_by_itself(here: Running) -
     await here.discord.presses("ada", seen[0].id, "Stop")
     pressed = await here.stage.heard(where)
     assert (pressed.kind, pressed.conversation) == (InboundKind.COMMAND, heard.conversation)
-    await here.barrier()
     (asked,) = here.discord.api.whispers.asked.values()
+    async with asyncio.timeout(10):
+        while not asked.answer:  # noqa: ASYNC110 - it is confirmed beside everything else
+            await asyncio.sleep(0.01)
     assert asked.answer == 6
     await here.stage.backstage.fail(heard, run, "Cancelled.")
     await here.stage.sees_once(where, "Cancelled.")
