@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from sympozium_local.cli.cluster import Cluster
     from sympozium_local.cli.instance import Instance
 
+STARTING_S = 10.0
+"""How long a channel may take to become ready before that is a finding."""
+
 
 def doctor() -> None:
     """Look at the system and at every bot account; say for each fault what to do.
@@ -28,13 +31,33 @@ def doctor() -> None:
     is_good = show_findings(_system_findings(instance))
     sys.stdout.write("agents\n")
     is_good &= show_findings(_agent_findings(cluster))
-    for channel in cluster.get("/apis/sympozium.ai/v1alpha1/channels")["items"]:
+    for channel in _channels_once_started(cluster):
         metadata = channel["metadata"]
         sys.stdout.write(
             f"channel {metadata['namespace']}/{metadata['name']} ({channel['spec']['type']})\n"
         )
         is_good &= show_findings(channel_findings(cluster, channel))
     raise typer.Exit(0 if is_good else 1)
+
+
+def _channels_once_started(cluster: "Cluster") -> "list[Object]":
+    """Return all channels; those that have only begun are given a moment to become ready."""
+    import time
+
+    from sympozium_local.cli.screen import waiting
+
+    deadline = time.monotonic() + STARTING_S
+    with waiting("Waiting for channels that start"):
+        while True:
+            channels: list[Object] = cluster.get("/apis/sympozium.ai/v1alpha1/channels")["items"]
+            if all(_is_available(one) for one in channels) or time.monotonic() > deadline:
+                return channels
+            time.sleep(0.25)
+
+
+def _is_available(channel: "Object") -> bool:
+    conditions = (channel.get("status") or {}).get("conditions") or []
+    return any(one["type"] == "Available" and one["status"] == "True" for one in conditions)
 
 
 def _system_findings(instance: "Instance") -> "list[Finding]":
