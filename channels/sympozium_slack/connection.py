@@ -10,6 +10,7 @@ from functools import partial
 from sympozium.chat.errors import AccountRefusedError
 from sympozium.chat.program import Office, Parts
 from sympozium.contract.errors import PermanentError, TransientError
+from sympozium.runtime.listening import bind
 from sympozium.runtime.loops import Loop, run_until_stopped
 from sympozium_slack.addresses import Addresses
 from sympozium_slack.api import Answer, Api, open_session
@@ -41,7 +42,7 @@ async def connected(settings: Settings, office: Office) -> AsyncIterator[Parts]:
     Raises:
         PermanentError: The port for Slack's requests is taken.
     """
-    bound = None if settings.is_socket else bind(settings.port)
+    bound = None if settings.is_socket else bind(settings.port, setting="SYMPOZIUM_SLACK_PORT")
     async with open_session() as session:
         addresses = Addresses(settings.channel.api_url)
         api = Api(session, addresses, settings.bot_token)
@@ -183,23 +184,3 @@ async def _paused(pause_s: float, stop: asyncio.Event) -> None:
             await stop.wait()
     except TimeoutError:
         return
-
-
-def bind(port: int) -> socket.socket:
-    """Take *port* for Slack's requests.
-
-    Raises:
-        PermanentError: Somebody else has it.
-    """
-    taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        taken.bind(("0.0.0.0", port))
-    except OSError as error:
-        taken.close()
-        raise PermanentError(
-            f"cannot listen on port {port}: {error.strerror}; stop what listens there, or set "
-            "SYMPOZIUM_SLACK_PORT"
-        ) from error
-    taken.setblocking(False)
-    return taken

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 from aiohttp import web
 
 from sympozium.contract.errors import PermanentError, TransientError
+from sympozium.runtime.listening import serve
 from sympozium_slack.events import Callback, UnreadableError, read
 from sympozium_slack.inbound import Inbound
 from sympozium_slack.signature import Signatures
@@ -47,9 +48,10 @@ class HttpMode:
         """Answer requests until *stop* is set; then finish what has begun."""
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         app.router.add_post(PATH, self._answer)
-        runner = web.AppRunner(
+        await serve(
             app,
-            access_log=None,
+            bound,
+            stop,
             auto_decompress=False,
             keepalive_timeout=IDLE_TIMEOUT_S,
             logger=_protocol_log,
@@ -58,12 +60,6 @@ class HttpMode:
             max_line_size=MAX_HEADER_BYTES,
             shutdown_timeout=SHUTDOWN_TIMEOUT_S,
         )
-        await runner.setup()
-        try:
-            await web.SockSite(runner, bound).start()
-            await stop.wait()
-        finally:
-            await runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.Response:
         if self._at_once >= MAX_REQUESTS_AT_ONCE:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import socket
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -11,7 +10,7 @@ from functools import partial
 from aiohttp import web
 
 from sympozium.chat.program import Office, Parts
-from sympozium.contract.errors import PermanentError
+from sympozium.runtime import listening
 from sympozium.runtime.loops import Loop
 from sympozium_telegram.account import Account
 from sympozium_telegram.bot_api import BotApi, http_session
@@ -74,27 +73,17 @@ def bind(port: int) -> socket.socket:
     Raises:
         PermanentError: Somebody else has it.
     """
-    taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if sys.platform == "linux":  # accepted connections inherit it
-        taken.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_TIMEOUT_MS)
-    try:
-        taken.bind(("0.0.0.0", port))
-    except OSError as error:
-        taken.close()
-        raise PermanentError(
-            f"cannot listen on port {port}: {error.strerror}; stop what listens there, or set "
-            "SYMPOZIUM_TELEGRAM_PORT"
-        ) from error
-    taken.setblocking(False)
-    return taken
+    return listening.bind(
+        port, setting="SYMPOZIUM_TELEGRAM_PORT", unread_timeout_ms=UNREAD_TIMEOUT_MS
+    )
 
 
 async def _serve_loop(app: web.Application, bound: socket.socket, stop: asyncio.Event) -> None:
     """Answer calls until *stop* is set; then finish what has begun."""
-    runner = web.AppRunner(
+    await listening.serve(
         app,
-        access_log=None,
+        bound,
+        stop,
         keepalive_timeout=IDLE_TIMEOUT_S,
         logger=_protocol_log,
         max_headers=MAX_HEADERS,
@@ -102,9 +91,3 @@ async def _serve_loop(app: web.Application, bound: socket.socket, stop: asyncio.
         max_line_size=MAX_HEADER_BYTES,
         shutdown_timeout=SHUTDOWN_TIMEOUT_S,
     )
-    await runner.setup()
-    try:
-        await web.SockSite(runner, bound).start()
-        await stop.wait()
-    finally:
-        await runner.cleanup()

@@ -3,13 +3,12 @@
 import asyncio
 import logging
 import socket
-import sys
 from typing import Any
 
 from aiohttp import web
 from typing_extensions import override
 
-from sympozium.contract.errors import PermanentError
+from sympozium.runtime import listening
 from sympozium_web.audience import Audience
 from sympozium_web.page import SECURITY_HEADERS
 from sympozium_web.refusals import RequestRefusedError, as_response
@@ -47,21 +46,9 @@ def bind(host: str, port: int) -> socket.socket:
     Raises:
         PermanentError: Somebody else has it, or it is not an address of this machine.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    taken = socket.socket(family, socket.SOCK_STREAM)
-    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if sys.platform == "linux":  # accepted connections inherit it
-        taken.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_TIMEOUT_MS)
-    try:
-        taken.bind((host.strip("[]"), port))
-    except OSError as error:
-        taken.close()
-        raise PermanentError(
-            f"cannot listen on {host}:{port}: {error.strerror}; stop what listens there, or set "
-            "SYMPOZIUM_WEB_PORT"
-        ) from error
-    taken.setblocking(False)
-    return taken
+    return listening.bind(
+        port, setting="SYMPOZIUM_WEB_PORT", host=host, unread_timeout_ms=UNREAD_TIMEOUT_MS
+    )
 
 
 class HttpServer:
@@ -89,8 +76,7 @@ class HttpServer:
         finally:
             server.close()
             self._audience.close()
-            for connection in handlers.connections:
-                connection.close()  # or each idle one is waited for, to the end of the timeout
+            listening.close_idle(handlers)
             await handlers.shutdown(SHUTDOWN_TIMEOUT_S)
             await runner.cleanup()
 

@@ -8,7 +8,8 @@ from time import monotonic
 from aiohttp import web
 
 from sympozium.chat.metrics import Metrics
-from sympozium.contract.errors import PermanentError
+from sympozium.runtime import listening
+from sympozium.runtime.listening import serve
 
 DEAF_AFTER_S = 60.0
 """A platform that has given no sign of life for so long is taken to be unreachable."""
@@ -76,13 +77,7 @@ class Health:
         app.router.add_get("/livez", self._livez)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
-        await runner.setup()
-        try:
-            await web.SockSite(runner, bound).start()
-            await stop.wait()
-        finally:
-            await runner.cleanup()
+        await serve(app, bound, stop, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
 
     def _silent_s(self) -> float:
         return 0.0 if self._heard_at is None else self._clock() - self._heard_at
@@ -109,15 +104,4 @@ def bind(port: int) -> socket.socket:
     Raises:
         PermanentError: Somebody else has it.
     """
-    taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        taken.bind(("0.0.0.0", port))
-    except OSError as error:
-        taken.close()
-        raise PermanentError(
-            f"cannot listen on port {port}: {error.strerror}; stop what listens there, or set "
-            "SYMPOZIUM_HEALTH_PORT"
-        ) from error
-    taken.setblocking(False)
-    return taken
+    return listening.bind(port, setting="SYMPOZIUM_HEALTH_PORT")

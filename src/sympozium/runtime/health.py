@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from sympozium.contract.errors import PermanentError, TransientError
+from sympozium.runtime.listening import close_idle
 
 CHECK_TIMEOUT_S = 2.0
 NO_ANSWER = "something that it needs does not answer"
@@ -58,6 +59,8 @@ class Health:
             await _start(site, port)
             yield int(runner.addresses[0][1])
         finally:
+            if runner.server is not None:
+                close_idle(runner.server)
             await runner.cleanup()
 
     async def _livez(self, _request: web.Request) -> web.Response:
