@@ -34,7 +34,7 @@ from sympozium_agent.run_bus import RunBus, RunIdentity
 from sympozium_agent.steering import Told, hand_over
 
 with unused_hidden():
-    from sympozium.bus.nats import Address, connect
+    from sympozium.bus.nats import Address, connect, token_in
 
 log = logging.getLogger(__name__)
 
@@ -59,12 +59,11 @@ class Settings:
     def address(self) -> Address:
         """Return where the bus is, and who this run is there."""
         run = self.identity
-        token_file = self.token_file
         return Address(
             self.nats_url,
             f"run-{run.run_name}",
             reply_prefix("run", run.namespace, run.run_uid),
-            None if token_file is None else lambda: token_file.read_text().strip(),
+            token_in(self.token_file),
         )
 
 

@@ -1,13 +1,12 @@
 """What the web channel is told from outside."""
 
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from sympozium.bus.nats import Address
+from sympozium.chat.settings import channel_address
 from sympozium.contract.names import is_subject_token
-from sympozium.contract.subjects import reply_prefix
 from sympozium.runtime.settings import LOG_LEVELS, Reader, SettingsError
 
 DEFAULT_PORT = 8400
@@ -60,12 +59,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         channel=channel,
         host=host,
         port=port,
-        bus=Address(
-            url,
-            f"channel-{namespace}-{channel}",
-            reply_prefix("channel", namespace, channel),
-            token=_token_reader(token_file),
-        ),
+        bus=channel_address(namespace, channel, url, token_file),
         token=token,
         allowed_hosts=tuple(name.strip().lower() for name in allowed.split(",") if name.strip()),
         health_port=health_port,
@@ -108,8 +102,3 @@ def is_loopback(host: str) -> bool:
 
 def _is_visible_ascii(text: str) -> bool:
     return all("!" <= character <= "~" for character in text)
-
-
-def _token_reader(path: str) -> Callable[[], str] | None:
-    """Return what reads the bus token anew: a projected token rotates under its name."""
-    return (lambda: Path(path).read_text(encoding="ascii").strip()) if path else None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from sympozium.bus.nats import token_in
 from sympozium.kube.endpoint import Endpoint, in_cluster
 from sympozium.runtime.settings import LOG_LEVELS, Reader
 
@@ -34,8 +35,7 @@ class Settings:
     @property
     def nats_token(self) -> Callable[[], str] | None:
         """What reads the credential for the bus, anew at every connection."""
-        file = self.nats_token_file
-        return None if file is None else lambda: file.read_text().strip()
+        return token_in(self.nats_token_file)
 
     def endpoint(self) -> Endpoint:
         """Return the API server to use.

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import nats.errors
 import nats.js.errors
@@ -79,6 +80,14 @@ class Address:
     user: str = ""
     password: str = field(default="", repr=False)
     reconnect_wait_s: float = RECONNECT_WAIT_S
+
+
+def token_in(file: Path | None) -> Callable[[], str] | None:
+    """Return what reads the credential in *file* anew each time; None: none is presented.
+
+    A projected token rotates under its name.
+    """
+    return None if file is None else lambda: file.read_text(encoding="ascii").strip()
 
 
 class RenewingClient(Client):

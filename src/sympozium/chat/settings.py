@@ -1,10 +1,9 @@
 """What every channel of a chat platform is told from outside."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sympozium.bus.nats import Address
+from sympozium.bus.nats import Address, token_in
 from sympozium.chat.gate import Triggers
 from sympozium.contract.names import is_subject_token
 from sympozium.contract.subjects import reply_prefix
@@ -51,12 +50,7 @@ def read_channel_settings(reader: Reader) -> ChannelSettings:
     return ChannelSettings(
         namespace=namespace,
         channel=channel,
-        bus=Address(
-            url,
-            f"channel-{namespace}-{channel}",
-            reply_prefix("channel", namespace, channel) if namespace and channel else "_INBOX",
-            token=_token_reader(token_file),
-        ),
+        bus=channel_address(namespace, channel, url, token_file),
         api_url=reader.text("SYMPOZIUM_API_URL", "").rstrip("/"),
         health_port=reader.number("SYMPOZIUM_HEALTH_PORT", 0, low=0, high=65535),
         log_level=reader.choice("SYMPOZIUM_LOG_LEVEL", "INFO", LOG_LEVELS),
@@ -66,6 +60,16 @@ def read_channel_settings(reader: Reader) -> ChannelSettings:
             follow_threads=reader.choice("SYMPOZIUM_FOLLOW_THREADS", "yes", ("yes", "no")) == "yes",
             bots=frozenset(name.strip() for name in bots.split(",") if name.strip()),
         ),
+    )
+
+
+def channel_address(namespace: str, channel: str, url: str, token_file: str) -> Address:
+    """Return where the bus is, and who one channel is there; an empty *token_file*: nobody."""
+    return Address(
+        url,
+        f"channel-{namespace}-{channel}",
+        reply_prefix("channel", namespace, channel) if namespace and channel else "_INBOX",
+        token=token_in(Path(token_file) if token_file else None),
     )
 
 
@@ -80,8 +84,3 @@ def _subject_token(text: str) -> str:
     if not is_subject_token(text):
         raise ValueError(text)
     return text
-
-
-def _token_reader(path: str) -> Callable[[], str] | None:
-    """Return what reads the bus token anew: a projected token rotates under its name."""
-    return (lambda: Path(path).read_text(encoding="ascii").strip()) if path else None
