@@ -1,6 +1,9 @@
-"""Escapes with backslashes, as CommonMark and Discord read them."""
+"""What CommonMark and Discord write alike: escapes with backslashes, marks, addresses."""
 
 import re
+
+from sympozium.chat.markup.flow import Ink, Mark
+from sympozium.chat.markup.neutral import WORD_JOINER
 
 _ANYWHERE = r"[\\`*\[\]~<]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])"
 _SPECIAL = re.compile(_ANYWHERE + r"|&(?=#?[A-Za-z0-9]+;)")
@@ -27,3 +30,13 @@ def escaped_at_line_start(word: str, *, on_discord: bool = False) -> str:
 def longest_run_of_backticks(text: str) -> int:
     """Return how many backticks stand in a row in *text*."""
     return max((len(run) for run in _RUN.findall(text)), default=0)
+
+
+def seamed(opening: str, closing: str) -> Mark:
+    """Return a mark that a word joiner parts from one which was closed right before it."""
+    return Mark(Ink(opening, ""), Ink(closing, ""), seam=WORD_JOINER)
+
+
+def in_parentheses(url: str) -> str:
+    """Return *url* as it may stand in the parentheses of a link."""
+    return url.replace("(", "%28").replace(")", "%29")

@@ -11,7 +11,9 @@ import re
 from sympozium.chat.markup.backslash import (
     escaped,
     escaped_at_line_start,
+    in_parentheses,
     longest_run_of_backticks,
+    seamed,
 )
 from sympozium.chat.markup.dialect import Dialect
 from sympozium.chat.markup.flow import Ink, Mark
@@ -57,15 +59,15 @@ class DiscordWriter:
 
     def span(self, kind: SpanKind) -> Mark:
         """Return one or two characters."""
-        return _mark(_SYMBOLS[kind], _SYMBOLS[kind])
+        return seamed(_SYMBOLS[kind], _SYMBOLS[kind])
 
     def code_span(self, code: str) -> Mark | None:
         """Return one backtick, or two if *code* holds one; three would be a block."""
         match longest_run_of_backticks(code):
             case 0:
-                return _mark("`", "`")
+                return seamed("`", "`")
             case 1:
-                return _mark("`` ", " ``")
+                return seamed("`` ", " ``")
         return None
 
     def fence(self, language: str, code: str) -> Mark:
@@ -76,14 +78,14 @@ class DiscordWriter:
         """Return a link with a text and without a preview."""
         return Mark(
             Ink("[", ""),
-            Ink(f"](<{_safe(url)}>)", f" ({url})"),
+            Ink(f"](<{in_parentheses(url)}>)", f" ({url})"),
             guard=WORD_JOINER,
             seam=WORD_JOINER,
         )
 
     def address(self, url: str) -> str:
         """Return a link without a preview."""
-        return f"<{_safe(url)}>"
+        return f"<{in_parentheses(url)}>"
 
     def heading(self, level: int) -> tuple[str, Mark | None]:
         """Return Discord's three headings; deeper ones are bold."""
@@ -94,11 +96,3 @@ class DiscordWriter:
     def quote(self) -> tuple[str, Mark | None]:
         """Return the sign of a quote."""
         return "> ", None
-
-
-def _mark(opening: str, closing: str) -> Mark:
-    return Mark(Ink(opening, ""), Ink(closing, ""), seam=WORD_JOINER)
-
-
-def _safe(url: str) -> str:
-    return url.replace("(", "%28").replace(")", "%29")

@@ -9,7 +9,9 @@ import re
 from sympozium.chat.markup.backslash import (
     escaped,
     escaped_at_line_start,
+    in_parentheses,
     longest_run_of_backticks,
+    seamed,
 )
 from sympozium.chat.markup.dialect import Dialect
 from sympozium.chat.markup.flow import Ink, Mark
@@ -60,7 +62,7 @@ class StandardWriter:
 
     def span(self, kind: SpanKind) -> Mark:
         """Return one or two characters."""
-        return _mark(_SYMBOLS[kind], _SYMBOLS[kind])
+        return seamed(_SYMBOLS[kind], _SYMBOLS[kind])
 
     def code_span(self, code: str) -> Mark | None:
         """Return more backticks than stand in a row in *code*."""
@@ -68,7 +70,7 @@ class StandardWriter:
         if run >= _MOST_BACKTICKS:
             return None
         ticks = "`" * (run + 1)
-        return _mark(f"{ticks} ", f" {ticks}") if run else _mark(ticks, ticks)
+        return seamed(f"{ticks} ", f" {ticks}") if run else seamed(ticks, ticks)
 
     def fence(self, language: str, code: str) -> Mark:
         """Return more backticks than stand in a row in *code*, and the language."""
@@ -77,12 +79,12 @@ class StandardWriter:
 
     def link(self, url: str) -> Mark:
         """Return a link; parted from a word before it, for `!` would make it an image."""
-        closing = Ink(f"]({_safe(url)})", f" ({url})")
+        closing = Ink(f"]({in_parentheses(url)})", f" ({url})")
         return Mark(Ink("[", ""), closing, guard=WORD_JOINER, seam=WORD_JOINER)
 
     def address(self, url: str) -> str:
         """Return the address in angle brackets."""
-        return f"<{_safe(url)}>"
+        return f"<{in_parentheses(url)}>"
 
     def heading(self, level: int) -> tuple[str, Mark | None]:
         """Return the signs of a heading."""
@@ -91,11 +93,3 @@ class StandardWriter:
     def quote(self) -> tuple[str, Mark | None]:
         """Return the sign of a quote."""
         return "> ", None
-
-
-def _mark(opening: str, closing: str) -> Mark:
-    return Mark(Ink(opening, ""), Ink(closing, ""), seam=WORD_JOINER)
-
-
-def _safe(url: str) -> str:
-    return url.replace("(", "%28").replace(")", "%29")
