@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import aiohttp
 import msgspec
 
+from sympozium.bus.cancelled import ended
 from sympozium.chat.health import Health
-from sympozium.chat.outbox.tasks import ended
 from sympozium.contract.errors import TransientError
 from sympozium_discord.addresses import Addresses
 from sympozium_discord.gap import Gap

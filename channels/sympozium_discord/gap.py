@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
+from sympozium.bus.cancelled import ended
 from sympozium.chat.errors import ChatClosedError, PlatformBusyError
-from sympozium.chat.outbox.tasks import ended
 from sympozium.contract.errors import PermanentError
 from sympozium_discord.inbound import PASSING, Inbound
 from sympozium_discord.library import Route

@@ -8,7 +8,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
-from sympozium.chat.outbox.tasks import ended
+from sympozium.bus.cancelled import ended
 from sympozium_discord.gateway import Dispatch
 
 MAX_OPEN = 64

@@ -1,33 +1,20 @@
-"""The router's desk from memory, which outlives the channel's program and may be away."""
+"""The router's desk from memory, which may be away, and at which a test may stop a channel."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
+
+from typing_extensions import override
 
 from sympozium.bus.nats import NatsBus
-from sympozium.contract.desk import (
-    FetchAnswer,
-    FetchRequest,
-    NotesAnswer,
-    NotesRequest,
-    ReportAnswer,
-    ReportRequest,
-)
+from sympozium.contract.desk import NotesAnswer, NotesRequest, ReportAnswer
 from sympozium.contract.envelope import decode, encode
 from sympozium.contract.limits import MAX_NOTE_BYTES
 from sympozium.contract.names import MessageId
-from sympozium.contract.subjects import (
-    FILES,
-    ROUTER_GROUP,
-    channel_of,
-    fetch,
-    file_part,
-    notes,
-    report,
-)
+from sympozium.testing.channels.desk import MemoryDesk, answering
 
 
-class RouterDesk:
+class RouterDesk(MemoryDesk):
     """What one channel asked to be kept.
 
     Attributes:
@@ -36,10 +23,8 @@ class RouterDesk:
     """
 
     def __init__(self, bus: NatsBus) -> None:
-        self._bus = bus
+        super().__init__(bus)
         self._changed = asyncio.Event()
-        self.notes: dict[str, str] = {}
-        self.reports: list[ReportRequest] = []
         self.is_away = False
         self.step: Callable[[MessageId], Awaitable[None]] | None = None
 
@@ -53,54 +38,36 @@ class RouterDesk:
         """Return the reasons that were reported, in order."""
         return [one.reason for one in self.reports]
 
-    async def answer_notes(self, _subject: str, data: bytes) -> bytes:
+    @override
+    async def answer_notes(self, subject: str, data: bytes) -> bytes:
         """Return an encoded `NotesAnswer`."""
         request = decode(data, NotesRequest)
         if self.is_away:
             return encode(NotesAnswer(error="the store is away", retry=True))
+        assert all(len(value.encode()) <= MAX_NOTE_BYTES for value in request.put.values())
         await self._step(request)
-        for key, value in request.put.items():
-            assert len(value.encode()) <= MAX_NOTE_BYTES
-            self.notes[key] = value
-        self.notes = {key: value for key, value in self.notes.items() if value}
-        found = {key: self.notes[key] for key in request.get if key in self.notes}
-        if request.prefix:
-            found |= {k: v for k, v in self.notes.items() if k.startswith(request.prefix)}
+        answer = await super().answer_notes(subject, data)
         self._changed.set()
         await self._step(request)
-        return encode(NotesAnswer(notes=found))
+        return answer
+
+    @override
+    async def answer_report(self, subject: str, data: bytes) -> bytes:
+        """Return an encoded `ReportAnswer`."""
+        if self.is_away:
+            return encode(ReportAnswer(error="the store is away", retry=True))
+        answer = await super().answer_report(subject, data)
+        self._changed.set()
+        return answer
 
     async def _step(self, request: NotesRequest) -> None:
         for key in request.put:
             if self.step is not None and key.startswith("post:"):
                 await self.step(MessageId(key.removeprefix("post:")))
 
-    async def answer_report(self, _subject: str, data: bytes) -> bytes:
-        """Return an encoded `ReportAnswer`."""
-        if self.is_away:
-            return encode(ReportAnswer(error="the store is away", retry=True))
-        self.reports.append(decode(data, ReportRequest))
-        self._changed.set()
-        return encode(ReportAnswer())
-
-    async def answer_fetch(self, subject: str, data: bytes) -> bytes:
-        """Return an encoded `FetchAnswer`."""
-        request = decode(data, FetchRequest)
-        namespace, _ = channel_of(subject)
-        part = file_part(namespace, request.owner, request.id, request.part)
-        stored = await self._bus.last(FILES, part)
-        if stored is None:
-            return encode(FetchAnswer(error="there is no such part"))
-        return encode(FetchAnswer(data=stored.data))
-
 
 @asynccontextmanager
 async def router_desk(bus: NatsBus, namespace: str, channel: str) -> AsyncIterator[RouterDesk]:
     """Answer one channel's requests while the block lasts."""
-    desk = RouterDesk(bus)
-    answers = {notes: desk.answer_notes, report: desk.answer_report, fetch: desk.answer_fetch}
-    async with AsyncExitStack() as stack:
-        for subject, answer in answers.items():
-            responding = bus.respond(subject(namespace, channel), answer, group=ROUTER_GROUP)
-            await stack.enter_async_context(responding)
+    async with answering(bus, RouterDesk(bus), namespace, channel) as desk:
         yield desk

@@ -1,6 +1,9 @@
-"""Heeding a cancellation that the client library has swallowed."""
+"""Cancellations that the client library swallows: heeding one, and ending tasks for certain."""
 
 import asyncio
+from typing import Any
+
+AGAIN_AFTER_S = 0.1
 
 
 def heed_cancellation() -> None:
@@ -17,3 +20,15 @@ def heed_cancellation() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+async def ended(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel *tasks*, again and again, until every one of them has ended.
+
+    A task that is cancelled while the library flushes would go on for ever.
+    """
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=AGAIN_AFTER_S)

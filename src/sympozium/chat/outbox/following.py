@@ -10,13 +10,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from sympozium.bus.cancelled import ended
 from sympozium.bus.ports import LiveBus
 from sympozium.chat.outbox import wording
 from sympozium.chat.outbox.opening import post_placeholder
 from sympozium.chat.outbox.progress import CLOCK_AFTER_S, Sight
 from sympozium.chat.outbox.reactions import Marks, Outcome
 from sympozium.chat.outbox.records import Followed, Record, Records
-from sympozium.chat.outbox.tasks import ended
 from sympozium.chat.outbox.voice import Cosmetic, Voice
 from sympozium.chat.platform import Mark, Target
 from sympozium.contract.envelope import decode

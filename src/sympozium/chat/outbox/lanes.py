@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from sympozium.bus.cancelled import ended
 from sympozium.bus.ports import Delivery
-from sympozium.chat.outbox.tasks import ended
 from sympozium.contract.errors import TransientError
 from sympozium.contract.messages import OutboundMessage
 from sympozium.contract.names import ConversationId

@@ -10,6 +10,7 @@ import contextlib
 import logging
 from datetime import timedelta
 
+from sympozium.bus.cancelled import ended
 from sympozium.bus.ports import Delivery
 from sympozium.bus.reclaim import reclaim
 from sympozium.chat.errors import AccountRefusedError, ChatClosedError
@@ -24,7 +25,6 @@ from sympozium.chat.outbox.reactions import Outcome
 from sympozium.chat.outbox.records import Followed, Records
 from sympozium.chat.outbox.restart import Restart
 from sympozium.chat.outbox.standing import Standing
-from sympozium.chat.outbox.tasks import ended
 from sympozium.chat.outbox.voice import Cosmetic, Voice
 from sympozium.chat.platform import Mark, Platform, Target
 from sympozium.contract.envelope import decode_payload, open_envelope

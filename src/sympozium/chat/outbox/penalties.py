@@ -8,10 +8,10 @@ import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
 
+from sympozium.bus.cancelled import ended
 from sympozium.chat.desk import Desk
 from sympozium.chat.errors import PlatformBusyError
 from sympozium.chat.outbox.budget import Budget
-from sympozium.chat.outbox.tasks import ended
 from sympozium.contract.errors import PermanentError, TransientError
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from sympozium.chat.outbox.tasks import ended
+from sympozium.bus.cancelled import ended
 from sympozium.chat.platform import Mark, Target
 from sympozium.contract.names import MessageId
 

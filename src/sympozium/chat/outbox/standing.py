@@ -8,9 +8,9 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
+from sympozium.bus.cancelled import ended
 from sympozium.chat.desk import Desk
 from sympozium.chat.health import Health
-from sympozium.chat.outbox.tasks import ended
 from sympozium.contract.errors import PermanentError, TransientError
 
 log = logging.getLogger(__name__)

@@ -6,6 +6,7 @@ It outlives the channel's program, as the session store does.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TypeVar
 
 from sympozium.bus.nats import NatsBus
 from sympozium.contract.desk import (
@@ -104,10 +105,14 @@ class MemoryDesk:
         return request.for_s > 0
 
 
+Answering = TypeVar("Answering", bound=MemoryDesk)
+
+
 @asynccontextmanager
-async def memory_desk(bus: NatsBus, namespace: str, channel: str) -> AsyncIterator[MemoryDesk]:
-    """Answer one channel's requests while the block lasts."""
-    desk = MemoryDesk(bus)
+async def answering(
+    bus: NatsBus, desk: Answering, namespace: str, channel: str
+) -> AsyncIterator[Answering]:
+    """Have *desk* answer one channel's requests while the block lasts."""
     answers = {
         notes: desk.answer_notes,
         report: desk.answer_report,
@@ -118,4 +123,11 @@ async def memory_desk(bus: NatsBus, namespace: str, channel: str) -> AsyncIterat
         for subject, answer in answers.items():
             responding = bus.respond(subject(namespace, channel), answer, group=ROUTER_GROUP)
             await stack.enter_async_context(responding)
+        yield desk
+
+
+@asynccontextmanager
+async def memory_desk(bus: NatsBus, namespace: str, channel: str) -> AsyncIterator[MemoryDesk]:
+    """Answer one channel's requests while the block lasts."""
+    async with answering(bus, MemoryDesk(bus), namespace, channel) as desk:
         yield desk
