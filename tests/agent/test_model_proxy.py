@@ -13,6 +13,7 @@ from aiohttp import web
 from sympozium_agent.model_proxy.http import MAX_BODY_BYTES
 from sympozium_agent.model_proxy.server import MAX_CONCURRENT_CALLS, ModelProxy, serve_model
 from sympozium_agent.model_proxy.upstream import Endpoint, open_upstream
+from tests.fixtures.sockets import bare_connection
 
 KEY = "sk-planted-key"
 ASK = {"model": "demo", "messages": []}
@@ -212,10 +213,9 @@ async def test_what_is_no_http_ends_the_connection() -> None:
     async with (
         open_upstream(Endpoint("http://127.0.0.1:9/v1", 1.0)) as upstream,
         serve_model(ModelProxy(upstream, "demo"), 0) as port,
+        bare_connection(port) as (reader, writer),
+        asyncio.timeout(5),
     ):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"\x16\x03\x01 no http at all\r\n\r\n")
-        async with asyncio.timeout(5):
-            with suppress(ConnectionError):
-                assert await reader.read() == b""
-        writer.close()
+        with suppress(ConnectionError):
+            assert await reader.read() == b""

@@ -16,6 +16,7 @@ from sympozium.testing.channels.stage import Stage
 from sympozium_slack.http_mode import MAX_BODY_BYTES, PATH
 from sympozium_slack.settings import read_settings
 from sympozium_slack.signature import WINDOW_S, Signatures
+from tests.fixtures.sockets import bare_connection
 from tests.platforms.slack.delivery import callback, signed
 from tests.platforms.slack.workspace import BOT_USER, Wire
 from tests.slack.given import mention
@@ -145,12 +146,9 @@ async def test_requests_beyond_every_limit_are_refused_and_stop_nothing(own_http
     for headers in (many, long):
         assert (await posted(own_http, b"{}", headers))[0] == 400
     port = int(own_http.driver.env["SYMPOZIUM_SLACK_PORT"])
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
-    async with asyncio.timeout(10):
+    async with bare_connection(port) as (reader, writer), asyncio.timeout(10):
+        writer.write(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
         assert (await reader.read()).startswith(b"HTTP/1.0 400")
-    writer.close()
-    await writer.wait_closed()
     _, barrier = await own_http.asks("ada", Where(Spot.DIRECT, "next"), "still there?")
     assert barrier.text == "still there?"
     assert "Traceback" not in own_http.program.log

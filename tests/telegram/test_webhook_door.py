@@ -1,11 +1,12 @@
 """Who may call the webhook, and with what: one program for all tests."""
 
-import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 
 from sympozium.testing.channels.stage import Stage
 from sympozium_telegram.settings import hidden_path
+from tests.fixtures.sockets import bare_connection
 from tests.telegram.hooked import SECRET, called, driver_of
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(60)]
@@ -71,15 +72,12 @@ async def test_a_body_that_nobody_can_read_is_set_aside_and_not_brought_again(
 async def test_a_connection_that_says_nothing_holds_nobody_up(shared_hooked: Stage) -> None:
     where = shared_hooked.somewhere(direct=True)
     port = driver_of(shared_hooked).port
-    writers = []
-    for _ in range(50):
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"POST /bots/x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nX-A: ")
-        writers.append(writer)
-    _, heard = await shared_hooked.asks("ada", where, "still there?")
+    async with AsyncExitStack() as idlers:
+        for _ in range(50):
+            _, writer = await idlers.enter_async_context(bare_connection(port))
+            writer.write(b"POST /bots/x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nX-A: ")
+        _, heard = await shared_hooked.asks("ada", where, "still there?")
     assert heard.text == "still there?"
-    for writer in writers:
-        writer.close()
 
 
 @pytest.mark.parametrize(
@@ -94,9 +92,8 @@ async def test_a_connection_that_says_nothing_holds_nobody_up(shared_hooked: Sta
 )
 async def test_what_is_no_bearable_request_is_refused(shared_hooked: Stage, sent: bytes) -> None:
     port = driver_of(shared_hooked).port
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(sent)
-    answer = await reader.readline()
-    writer.close()
+    async with bare_connection(port) as (reader, writer):
+        writer.write(sent)
+        answer = await reader.readline()
     assert answer.split()[1].startswith(b"4")
     assert "Traceback" not in shared_hooked.program.log

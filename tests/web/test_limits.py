@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from sympozium_web.inbound import read_posted
 from sympozium_web.refusals import RequestRefusedError
+from tests.fixtures.sockets import bare_connection
 from tests.web.parts import WebProgram, error_of
 
 JSON = {"Content-Type": "application/json"}
@@ -142,17 +144,15 @@ async def test_wrong_paths_and_methods_are_refused_in_json(
 
 async def exchange(web: WebProgram, *chunks: bytes) -> bytes:
     """Send raw bytes and return all that comes back until the server closes."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", web.port)
-    try:
-        for chunk in chunks:
-            writer.write(chunk)
-        await writer.drain()
-        async with asyncio.timeout(10):
-            return await reader.read()
-    except ConnectionError:
-        return b""
-    finally:
-        writer.close()
+    async with bare_connection(web.port) as (reader, writer):
+        try:
+            for chunk in chunks:
+                writer.write(chunk)
+            await writer.drain()
+            async with asyncio.timeout(10):
+                return await reader.read()
+        except ConnectionError:
+            return b""
 
 
 @pytest.mark.parametrize(
@@ -179,21 +179,16 @@ async def test_a_body_of_a_hundred_megabytes_costs_no_memory(web: WebProgram) ->
         f"POST /api/conversations/c/messages HTTP/1.1\r\nHost: 127.0.0.1:{web.port}\r\n"
         "Content-Type: application/json\r\nContent-Length: 104857600\r\n\r\n"
     ).encode()
-    reader, writer = await asyncio.open_connection("127.0.0.1", web.port)
-    writer.write(head)
     answer = b""
-    try:
-        for _ in range(100):
-            writer.write(b"a" * 1_048_576)
-            await writer.drain()
-    except ConnectionError:
-        pass
-    async with asyncio.timeout(10):
-        try:
-            answer = await reader.read(65536)
-        except ConnectionError:
-            answer = b""
-    writer.close()
+    async with bare_connection(web.port) as (reader, writer):
+        writer.write(head)
+        with suppress(ConnectionError):
+            for _ in range(100):
+                writer.write(b"a" * 1_048_576)
+                await writer.drain()
+        async with asyncio.timeout(10):
+            with suppress(ConnectionError):
+                answer = await reader.read(65536)
     assert answer == b"" or b" 413 " in answer.split(b"\r\n", 1)[0]
     assert memory_mb(web.pid) - before < 15
 

@@ -17,6 +17,7 @@ from sympozium.contract.resources import (
     SECRETS,
     Object,
 )
+from tests.fixtures.sockets import bare_connection
 
 Build = Callable[..., Object]
 
@@ -231,10 +232,9 @@ async def test_a_host_port_of_an_isolated_pod_is_reached_from_the_machine(
     await node.wait_for(
         "p", lambda p: any(c.get("ready") for c in p["status"].get("containerStatuses", ()))
     )
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"GET / HTTP/1.0\r\n\r\n")
-    assert b"200 OK" in await reader.readline()
-    writer.close()
+    async with bare_connection(port) as (reader, writer):
+        writer.write(b"GET / HTTP/1.0\r\n\r\n")
+        assert b"200 OK" in await reader.readline()
 
 
 async def test_large_answers_and_half_closed_connections_pass_through_whole(
