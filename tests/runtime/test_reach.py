@@ -73,6 +73,18 @@ def test_of_all_processes_with_one_marker_only_the_first_dies(tmp_path: Path) ->
     assert ends == [-signal.SIGKILL, 0, 0]
 
 
+def test_a_program_dies_once_at_each_of_several_points(tmp_path: Path) -> None:
+    variables = {
+        "SYMPOZIUM_CRASH_AT": "router.after-ack, router.before-ack",
+        "SYMPOZIUM_CRASH_MARKER": str(tmp_path / "died"),
+    }
+    ends = [run(PROGRAM, **variables).returncode for _ in range(3)]
+    assert ends == [-signal.SIGKILL, -signal.SIGKILL, 0]
+    assert {file.name for file in tmp_path.iterdir()} == {
+        "died.router.before-ack", "died.router.after-ack",
+    }  # fmt: skip
+
+
 def test_nobody_dies_again_and_again_beside_a_marker_that_cannot_be_made(tmp_path: Path) -> None:
     marker = str(tmp_path / "no-such-folder" / "died")
     done = run(PROGRAM, SYMPOZIUM_CRASH_AT="router.before-ack", SYMPOZIUM_CRASH_MARKER=marker)

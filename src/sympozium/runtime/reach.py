@@ -31,10 +31,11 @@ class Armed:
     """What is to happen in this process.
 
     Attributes:
-        marker: Of all processes that are to die, the one that creates this file does.
+        marker: Of all processes that are to die at a point, the one that creates the file
+            of this name, with "." and the point added, does.
     """
 
-    crash_at: Point | None = None
+    crash_at: frozenset[Point] = frozenset()
     marker: Path | None = None
     pause_at: Point | None = None
 
@@ -55,8 +56,8 @@ def arm(environ: Mapping[str, str] | None = None) -> None:
 
     | variable | meaning |
     |---|---|
-    | `SYMPOZIUM_CRASH_AT` | the point at which the process dies, as by SIGKILL |
-    | `SYMPOZIUM_CRASH_MARKER` | a file; only the process that creates it dies |
+    | `SYMPOZIUM_CRASH_AT` | the points, with commas between, at which it dies, as by SIGKILL |
+    | `SYMPOZIUM_CRASH_MARKER` | only who creates the file `<marker>.<point>` dies at a point |
     | `SYMPOZIUM_PAUSE_AT` | the point at which the process stops, once, until SIGCONT |
 
     A program that is started again with the same variables needs a marker that
@@ -70,7 +71,7 @@ def arm(environ: Mapping[str, str] | None = None) -> None:
     accepted = "what `sympozium debug sync-points` lists"
     marker = reader.text(CRASH_MARKER, "")
     armed = Armed(
-        reader.parsed(CRASH_AT, None, _point, accepted),
+        reader.parsed(CRASH_AT, frozenset(), _points, accepted),
         Path(marker) if marker else None,
         reader.parsed(PAUSE_AT, None, _point, accepted),
     )
@@ -78,22 +79,27 @@ def arm(environ: Mapping[str, str] | None = None) -> None:
     _armed = armed if armed.crash_at or armed.pause_at else None
 
 
+def _points(names: str) -> frozenset[Point]:
+    return frozenset(Point(name.strip()) for name in names.split(","))
+
+
 def _point(name: str) -> Point | None:
     return Point(name)
 
 
 def _act(point: Point, armed: Armed) -> None:
-    if point is armed.crash_at and (armed.marker is None or _is_first(armed.marker)):
+    if point in armed.crash_at and (armed.marker is None or _is_first(armed.marker, point)):
         log.warning("sync point reached", extra={"action": "crash", "point": point.value})
         _die()
     if point is armed.pause_at:
         _pause(point, armed)
 
 
-def _is_first(marker: Path) -> bool:
-    """Create *marker*; False: somebody has died here before, or it cannot be known."""
+def _is_first(marker: Path, point: Point) -> bool:
+    """Create the file of *point*; False: somebody has died here before, or nobody can know."""
+    file = f"{marker}.{point.value}"
     try:
-        os.close(os.open(marker, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644))
     except FileExistsError:
         return False
     except OSError as error:
