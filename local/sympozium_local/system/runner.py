@@ -20,8 +20,8 @@ PROBE_S = 0.02
 """How often a program that starts is asked whether it is ready."""
 
 MAX_BACKOFF_S = 10.0
-SETTLED_S = 30.0
-"""A program that lived so long starts again at once when it dies."""
+SETTLED_S = 5.0
+"""A program that lived so long starts again at once when it dies: everything waits for it."""
 
 DEATHS_AT_START = 3
 """A program that died so often before it was ready once cannot start."""
