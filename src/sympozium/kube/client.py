@@ -6,7 +6,7 @@ Its conformance is kept by tests that run both against the same servers.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -58,10 +58,23 @@ class WatchEvent:
 class Kube:
     """One program's connections to one API server. Made by `connect`."""
 
-    def __init__(self, endpoint: Endpoint, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        session: aiohttp.ClientSession,
+        may_write: Callable[[], None] = lambda: None,
+    ) -> None:
         self._endpoint = endpoint
         self._session = session
+        self._may_write = may_write
         self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
+
+    def fenced(self, may_write: Callable[[], None]) -> "Kube":
+        """Return a client of the same server that asks *may_write*, which raises, before a write.
+
+        It has its own slots: what it does in a burst does not hold up this one.
+        """
+        return Kube(self._endpoint, self._session, may_write)
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
         """Return one object.
@@ -173,16 +186,15 @@ class Kube:
             data = _encode(body)
         url = self._endpoint.url + path
         try:
-            async with (
-                self._slots,
-                asyncio.timeout(REQUEST_TIMEOUT_S),
-                self._session.request(
+            async with self._slots, asyncio.timeout(REQUEST_TIMEOUT_S):
+                if method != "GET":
+                    self._may_write()
+                async with self._session.request(
                     method, url, data=data, headers=headers, params=query
-                ) as response,
-            ):
-                raw = await response.read()
-                retry_after = response.headers.get("Retry-After", "")
-                status = response.status
+                ) as response:
+                    raw = await response.read()
+                    retry_after = response.headers.get("Retry-After", "")
+                    status = response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise UnavailableError(f"cannot {method} {path}: {type(error).__name__}") from error
         if status >= 400:

@@ -8,7 +8,8 @@ version or by deterministic names.
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.resources import Object, Resource
@@ -76,8 +77,19 @@ class Informer:
         """Set after the first complete list."""
 
     def listen(self, listener: Listener) -> None:
-        """Have *listener* called for every later change, the first list included."""
+        """Have *listener* called for every object that is there, and for every later change."""
         self._listeners.append(listener)
+        for key, obj in list(self._objects.items()):
+            listener(key, None, obj)
+
+    @contextmanager
+    def listened_to(self) -> Iterator[None]:
+        """Let go, when the block is left, of whoever began to listen inside it."""
+        before = list(self._listeners)
+        try:
+            yield
+        finally:
+            self._listeners = before
 
     def get(self, namespace: str, name: str) -> Object | None:
         """Return the copy of an object. Do not change it."""
