@@ -22,6 +22,8 @@ from sympozium_controller.identity.reviews import Reviews
 from sympozium_controller.runs.observe import RunCache
 from sympozium_controller.runs.reconcile import RunReconciler, World
 from sympozium_controller.runs.results import Results
+from sympozium_controller.runs.retention import Retention
+from sympozium_controller.runs.waiters import Waiters
 from sympozium_controller.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -90,6 +92,7 @@ def _assemble(kube: Kube, bus: NatsBus, settings: Settings) -> tuple[list[Loop],
     workers = (
         run_reconciler.run,
         Results(bus, runs, run_reconciler).run,
+        Retention(kube, Waiters(bus.client), runs, settings.history).run,
         channel_reconciler.run,
         agent_reconciler.run,
     )

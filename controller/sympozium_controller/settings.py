@@ -14,6 +14,10 @@
 | `SYMPOZIUM_WEB_HOST` | address that web channels listen on in their pod; default `127.0.0.1` |
 | `SYMPOZIUM_RUN_EGRESS` | JSON list of NetworkPolicy egress rules of run pods; default: none |
 | `SYMPOZIUM_MODEL_IDLE_TIMEOUT_S` | silence after which a model has timed out; default 30 |
+| `SYMPOZIUM_RUNS_KEEP_SUCCESSFUL` | finished AgentRuns kept for each Agent that does not say it |
+| `SYMPOZIUM_RUNS_KEEP_FAILED` | itself, by how they ended; default 100 and 100, up to 100000 |
+| `SYMPOZIUM_RUNS_KEEP_DAYS` | how long a finished AgentRun is kept at the longest, unless its |
+| | `ttlSecondsAfterFinished` says it; default 7 |
 | `SYMPOZIUM_HEALTH_PORT` | port of `/livez` and `/readyz`; default 8080 |
 | `SYMPOZIUM_CRASH_AT` and its like | a sync point; heeded here, and passed on to run pods |
 | `SYMPOZIUM_LOG_LEVEL` | `DEBUG`, `INFO`, `WARNING` or `ERROR`; default `INFO` |
@@ -23,11 +27,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from sympozium.contract.channel import PLATFORMS
+from sympozium.contract.limits import MAX_HISTORY_LIMIT
 from sympozium.contract.resources import Object
 from sympozium.runtime.reach import VARIABLES
 from sympozium.runtime.settings import LOG_LEVELS, Reader
+from sympozium_controller.runs.history import HistoryLimits
 
 
 def default_channel_images() -> dict[str, str]:
@@ -75,6 +82,7 @@ class Settings:
 
     bus: BusSettings
     pods: PodSettings
+    history: HistoryLimits = field(default_factory=HistoryLimits)
     system_namespace: str = "sympozium-system"
     health_port: int = 8080
     log_level: str = "INFO"
@@ -113,6 +121,13 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     settings = Settings(
         bus=bus,
         pods=pods,
+        history=HistoryLimits(
+            successful=reader.number(
+                "SYMPOZIUM_RUNS_KEEP_SUCCESSFUL", 100, low=0, high=MAX_HISTORY_LIMIT
+            ),
+            failed=reader.number("SYMPOZIUM_RUNS_KEEP_FAILED", 100, low=0, high=MAX_HISTORY_LIMIT),
+            age=timedelta(days=reader.number("SYMPOZIUM_RUNS_KEEP_DAYS", 7, low=1, high=3650)),
+        ),
         system_namespace=reader.text("SYMPOZIUM_SYSTEM_NAMESPACE", "sympozium-system"),
         health_port=reader.number("SYMPOZIUM_HEALTH_PORT", 8080, low=1, high=65535),
         log_level=reader.choice("SYMPOZIUM_LOG_LEVEL", "INFO", LOG_LEVELS),

@@ -26,6 +26,7 @@ from sympozium_router.replies import Replies
 from sympozium_router.reports import Reports
 from sympozium_router.runs import Runs
 from sympozium_router.upkeep import ExpiredCodes, Pruning
+from sympozium_router.waiting import Waiting
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class Router:
         self._history = History(bus, store)
         self._notebook = Notebook(bus, store, clock)
         self._reports = Reports(bus, self._cluster, clock)
+        self._waiting = Waiting(bus, store)
         self._fetches = Fetches(bus, store, self._cluster)
 
     async def run(self, stop: asyncio.Event, health: Health, *, keep: timedelta) -> None:
@@ -71,6 +73,7 @@ class Router:
             self._history.responding(),
             self._notebook.responding(),
             self._reports.responding(),
+            self._waiting.responding(),
         ):
             await run_until_stopped(
                 self._bus.stay_connected,

@@ -18,6 +18,7 @@ KEY = {"key_namespace": "n", "key_channel": "c", "key_message_id": "m"}
     [
         (statements.KNOWN, KEY, "sqlite_autoindex_messages_1"),
         (statements.STARTED, {**KEY, "new_run_uid": "u"}, "sqlite_autoindex_messages_1"),
+        (statements.IS_UNPUBLISHED, KEY, "sqlite_autoindex_messages_1"),
         (statements.OPEN_TALKS, {}, "messages_unfinished"),
         (statements.OPEN, {**CONVERSATION, "limit": 1}, "messages_unfinished"),
         (statements.ENDLESS, {**CONVERSATION, "limit": 1}, "messages_unfinished"),

@@ -70,12 +70,14 @@ def _router() -> Grants:
             *(f"$JS.API.DIRECT.GET.{stream}" for stream in _READ_BY_ROUTER),
             *(f"$JS.API.DIRECT.GET.{stream}.>" for stream in _READ_BY_ROUTER),
             # Answers go to whoever may ask, and to no other subject.
+            f"{reply_prefix('waiting')}.>",
             "_INBOX.channel.*.*.>",
             "_INBOX.run.*.*.>",
         ),
         subscribe=(
             f"{reply_prefix('router')}.>",
             *(f"{asked}.*.*" for asked in ("context", "history", "notes", "report", "fetch")),
+            "waiting.*",
         ),
     )
 

@@ -7,6 +7,7 @@ a token for the API server.
 
 from typing import Any
 
+from sympozium.contract.limits import RUN_LINGERS
 from sympozium.contract.resources import (
     AGENT_LABEL,
     AGENT_RUNS,
@@ -36,7 +37,7 @@ TOKEN_LIFE_S = 3600
 """The kubelet renews a projected token at four fifths of this."""
 
 NONROOT_UID = 65532
-TTL_AFTER_FINISHED_S = 600
+TTL_AFTER_FINISHED_S = int(RUN_LINGERS.total_seconds())
 TERMINATION_GRACE_S = 10
 
 MODEL_ANNOTATION = f"{GROUP}/model"

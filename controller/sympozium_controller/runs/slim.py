@@ -22,16 +22,27 @@ _METADATA = (
     "ownerReferences",
 )
 
+_SPEC = ("agentRef", "cleanup", "ttlSecondsAfterFinished")
+_ASKED = ("channel", "messageId")
+
 
 def slim_run(run: Object) -> Object:
-    """Return a finished run without its task and its result; an active one whole."""
+    """Return a finished run without its task and its result; an active one whole.
+
+    Of the message that it answers, `asked` has what tells whether somebody waits for it.
+    """
     if not is_finished_run(run):
         return without_managed_fields(run)
     spec, status = run["spec"], run["status"]
     error = {"reason": (status.get("error") or {}).get("reason", "")}
+    source = spec.get("source")
     return {
         "metadata": _metadata(run),
-        "spec": {"agentRef": spec["agentRef"], "task": spec["task"][:1]},
+        **({"asked": {name: source[name] for name in _ASKED}} if source else {}),
+        "spec": {
+            "task": spec["task"][:1],
+            **{name: spec[name] for name in _SPEC if name in spec},
+        },
         "status": {
             "phase": status["phase"],
             "finishedAt": status.get("finishedAt", ""),

@@ -105,7 +105,7 @@ authorization {{
 
 
 def _controller_permissions() -> dict[str, object]:
-    """What the controller may: administer our streams, read RUNS, answer the callout."""
+    """What the controller may: administer our streams, read RUNS, ask a router, answer the callout."""
     administration = [f"$JS.API.STREAM.{verb}.{s.name}" for s in STREAMS for verb in _STREAM_VERBS]
     administration += [f"$JS.API.CONSUMER.{v}.{s.name}.>" for s in STREAMS for v in _CONSUMER_VERBS]
     administration.append(f"$JS.API.CONSUMER.NAMES.{OUTBOX}")
@@ -117,8 +117,12 @@ def _controller_permissions() -> dict[str, object]:
         f"dead.{RUNS}.*.*",
     ]
     return {
-        "publish": [*administration, *runs],
-        "subscribe": [f"{reply_prefix('controller')}.>", CALLOUT_SUBJECT],
+        "publish": [*administration, *runs, "waiting.*"],
+        "subscribe": [
+            f"{reply_prefix('controller')}.>",
+            f"{reply_prefix('waiting')}.>",
+            CALLOUT_SUBJECT,
+        ],
         "allow_responses": {"max": 1, "expires": f"{AUTH_TIMEOUT_S}s"},
     }
 

@@ -6,6 +6,7 @@ import msgspec
 
 from sympozium.contract.channel import ConfigRef
 from sympozium.contract.conditions import Condition
+from sympozium.contract.limits import MAX_HISTORY_LIMIT
 from sympozium.contract.schema import (
     UP_TO_A_DAY,
     Duration,
@@ -107,10 +108,25 @@ class Agents(KubeModel, frozen=True, kw_only=True):
     default: AgentConfig
 
 
+HistoryLimit = Annotated[int, msgspec.Meta(ge=0, le=MAX_HISTORY_LIMIT)]
+"""How many finished runs are kept; as on a CronJob, 0 keeps none."""
+
+
 class AgentSpec(KubeModel, frozen=True, kw_only=True):
     """What is wanted of an agent."""
 
     agents: Agents
+    successful_runs_history_limit: Annotated[
+        HistoryLimit | None,
+        described(
+            "How many AgentRuns that succeeded are kept; absent: as the controller is set (100). "
+            "None goes in its first ten minutes, or before its answer is on its way."
+        ),
+    ] = None
+    failed_runs_history_limit: Annotated[
+        HistoryLimit | None,
+        described("How many AgentRuns that ended otherwise are kept; as successful ones."),
+    ] = None
     skills: list[SkillRef] = []
     channels: list[ChannelShorthand] = []
     auth_refs: list[AuthRef] = []

@@ -84,6 +84,10 @@ class Source(KubeModel, frozen=True, kw_only=True):
     sender: Sender
 
 
+TtlSeconds = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+"""A time to live, as on a Job."""
+
+
 class AgentRunSpec(KubeModel, frozen=True, kw_only=True):
     """What is to be done, by whom, within what limits."""
 
@@ -111,9 +115,16 @@ class AgentRunSpec(KubeModel, frozen=True, kw_only=True):
         Literal["delete", "keep"],
         described(
             "`delete`: Job and pod go ten minutes after the end; `keep`: they stay until "
-            "the run is deleted."
+            "the run is deleted, which then goes by its age only, and counts towards no limit."
         ),
     ] = "delete"
+    ttl_seconds_after_finished: Annotated[
+        TtlSeconds | None,
+        described(
+            "How long the finished run is kept, at the longest; absent: as the controller is set "
+            "(7 days). It stays until its answer is on its way, whatever this says."
+        ),
+    ] = None
     cancel: Annotated[bool, described("Set to true to end the run as Cancelled.")] = False
     source: Source | None = None
     sandbox: UnsupportedObject = None

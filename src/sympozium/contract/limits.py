@@ -65,6 +65,12 @@ DEFAULT_RUN_TIMEOUT = timedelta(minutes=10)
 MAX_RUN_TIMEOUT = timedelta(hours=24)
 """Longest deadline a run may have."""
 
+MAX_HISTORY_LIMIT = 100_000
+"""Most finished runs that an Agent may keep of a kind."""
+
+RUN_LINGERS = timedelta(minutes=10)
+"""How long the Job and the pod of a finished run stay, for whoever reads their logs."""
+
 MAX_ATTEMPTS = 5
 """Deliveries of one bus message before it is set aside as a dead letter."""
 

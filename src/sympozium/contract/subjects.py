@@ -115,6 +115,16 @@ def report(namespace: str, channel: str) -> str:
     return _subject("report", namespace, channel)
 
 
+def waiting(namespace: str) -> str:
+    """Subject on which the controller asks whose end is not published; see `contract.waiting`."""
+    return _subject("waiting", namespace)
+
+
+def waiting_answer(token: str) -> str:
+    """Subject on which one such question is answered; nothing else is ever heard there."""
+    return f"{reply_prefix('waiting')}.{_subject(token)}"
+
+
 def file_part(namespace: str, owner: str, file_id: str, part: int) -> str:
     """Subject of one part of a file, from 0. *owner* is a channel's name or a run's uid."""
     return _subject("files", namespace, owner, file_id, str(part))

@@ -120,6 +120,10 @@ class Unfinished(Protocol):
         """Return the INBOX sequences from *low* to *high* of which a run or an end is noted."""
 
 
+    async def unpublished(self, keys: Sequence[MessageKey]) -> set[MessageKey]:
+        """Return those of *keys* that are stored and whose end is not published."""
+
+
 class Transcripts(Protocol):
     """What was said."""
 

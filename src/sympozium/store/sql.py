@@ -126,6 +126,15 @@ class SqlStore:
             lambda connection: set(connection.execute(statements.HANDLED, values).scalars())
         )
 
+    async def unpublished(self, keys: Sequence[MessageKey]) -> set[MessageKey]:
+        """Return those whose end is not published; see `Unfinished.unpublished`."""
+
+        def step(connection: sa.Connection) -> set[MessageKey]:
+            is_one = statements.IS_UNPUBLISHED
+            return {key for key in keys if connection.execute(is_one, key_values(key)).first()}
+
+        return await self._reads.run(step)
+
     async def transcript(
         self,
         conversation: Conversation,
