@@ -105,7 +105,7 @@ authorization {{
 
 
 def _controller_permissions() -> dict[str, object]:
-    """What the controller may: administer our streams, read RUNS, ask a router, answer the callout."""
+    """What the controller may: administer streams, read RUNS, ask a router, admit others."""
     administration = [f"$JS.API.STREAM.{verb}.{s.name}" for s in STREAMS for verb in _STREAM_VERBS]
     administration += [f"$JS.API.CONSUMER.{v}.{s.name}.>" for s in STREAMS for v in _CONSUMER_VERBS]
     administration.append(f"$JS.API.CONSUMER.NAMES.{OUTBOX}")
