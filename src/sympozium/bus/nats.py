@@ -68,6 +68,7 @@ class Address:
     """Where the bus is, and how to say who one is.
 
     Attributes:
+        url: Of one server, or of several of one cluster, separated by commas.
         token: Read anew at every connection, because a projected token rotates.
         inbox_prefix: Where answers to this identity go; its grants name no other.
         reconnect_wait_s: Pause between attempts. Who admits the others is there first.
@@ -371,7 +372,7 @@ async def _close(client: Client) -> None:
 
 async def _open(client: Client, bus: NatsBus, address: Address) -> None:
     await client.connect(
-        address.url,
+        address.url.split(","),
         name=address.name,
         error_cb=bus._on_error,
         reconnected_cb=bus._on_reconnect,
