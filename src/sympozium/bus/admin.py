@@ -1,7 +1,10 @@
 """Creating the streams and durable consumers. Only the controller may; it runs this at start."""
 
+import asyncio
 import json
+import logging
 
+import nats.errors
 from nats.aio.client import Client
 from nats.js.api import (
     AckPolicy,
@@ -13,6 +16,7 @@ from nats.js.api import (
 )
 from nats.js.errors import NotFoundError
 
+from sympozium.bus.ports import BusUnavailableError
 from sympozium.contract.limits import DUPLICATE_WINDOW, STREAM_MAX_AGE
 from sympozium.contract.subjects import (
     CHANNEL_CONSUMER_PREFIX,
@@ -24,14 +28,41 @@ from sympozium.contract.subjects import (
     Stream,
 )
 
+log = logging.getLogger(__name__)
+
 REQUEST_TIMEOUT_S = 5.0
+PATIENCE_S = 60.0
+"""Servers that form a cluster take seconds to agree on who administers it."""
+
+RETRY_S = 0.5
 
 
-async def ensure_bus(client: Client, *, replicas: int = 1) -> None:
+async def ensure_bus(client: Client, *, replicas: int = 1, patience_s: float = PATIENCE_S) -> None:
     """Make every stream and every consumer that does not belong to one channel be as declared.
 
     Doing it again changes nothing; a changed declaration is carried out.
+
+    Raises:
+        BusUnavailableError: The servers did not carry it out within *patience_s*.
     """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + patience_s
+    while True:
+        try:
+            await _ensure_all(client, replicas)
+        except nats.errors.Error as error:
+            if loop.time() > deadline:
+                raise BusUnavailableError(
+                    f"cannot make the streams be as declared, {replicas} times each: {error}; "
+                    "are there that many servers, with room on their disks?"
+                ) from error
+            log.warning("streams not made yet", extra={"action": "retry", "cause": str(error)})
+            await asyncio.sleep(RETRY_S)
+        else:
+            return
+
+
+async def _ensure_all(client: Client, replicas: int) -> None:
     for stream in STREAMS:
         await _ensure_stream(client, stream, replicas)
     for consumer in (INBOX_CONSUMER, RUNS_CONSUMER):

@@ -27,11 +27,16 @@ def nats_server_binary() -> str:
 
 @dataclass
 class NatsServer:
-    """One server process over one data directory. It may be killed and started again."""
+    """One server process over one data directory. It may be killed and started again.
+
+    Attributes:
+        runner: Command that the server's own follows, to run it in a namespace, say.
+    """
 
     directory: Path
     port: int = field(default_factory=free_port)
     config: str = ""
+    runner: tuple[str, ...] = ()
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -47,11 +52,16 @@ class NatsServer:
         log = (self.directory / "nats.log").open("ab")
         with log:
             self._process = subprocess.Popen(  # noqa: ASYNC220 - starting takes a millisecond
-                [nats_server_binary(), "-c", str(config)], stdout=log, stderr=log
+                [*self.runner, nats_server_binary(), "-c", str(config)], stdout=log, stderr=log
             )
         async with asyncio.timeout(START_TIMEOUT_S):
             while not _accepts(self.port):  # noqa: ASYNC110 - the other side has no event
                 await asyncio.sleep(0.01)
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        assert self._process is not None, "it does not run"
+        self._process.send_signal(number)
 
     def kill(self) -> None:
         """End it by SIGKILL and wait until it is gone."""
