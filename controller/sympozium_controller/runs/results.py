@@ -14,9 +14,6 @@ from sympozium_controller.runs.endings import Ending
 from sympozium_controller.runs.observe import RunCache
 from sympozium_controller.runs.reconcile import RunReconciler
 
-MAX_ATTEMPTS = 10_000
-"""An ending is not given up while the API server is away; only a line that is none is."""
-
 log = logging.getLogger(__name__)
 
 MAX_AT_ONCE = 64
@@ -71,6 +68,6 @@ class Results:
 
     async def _one(self, delivery: Delivery, slots: asyncio.Semaphore) -> None:
         try:
-            await settle(delivery, self.handle, max_attempts=MAX_ATTEMPTS)
+            await settle(delivery, self.handle)
         finally:
             slots.release()

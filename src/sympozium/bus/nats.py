@@ -14,6 +14,7 @@ from nats.aio.msg import Msg
 from nats.js.client import JetStreamContext
 from typing_extensions import override
 
+from sympozium.bus import graves
 from sympozium.bus.cancelled import heed_cancellation
 from sympozium.bus.ports import (
     BusDeniedError,
@@ -26,9 +27,10 @@ from sympozium.bus.ports import (
     Responder,
     Stored,
 )
-from sympozium.bus.pull import dead_letter_headers, pull
+from sympozium.bus.pull import pull
+from sympozium.contract.dead_letters import DeadLetter
 from sympozium.contract.errors import PermanentError
-from sympozium.contract.subjects import Consumer, dead
+from sympozium.contract.subjects import Consumer
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +161,7 @@ class NatsBus:
         self, consumer: Consumer, *, batch: int = 256
     ) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
         """Deliver a durable consumer's messages; see `Bus.consume`."""
-        return pull(self._client, consumer, batch, self._dead_letter, self._reconnects)
+        return pull(self._client, consumer, batch, self.bury, self._reconnects)
 
     async def state(self, consumer: Consumer) -> ConsumerState:
         """Return how far a durable consumer has come; see `Bus.state`."""
@@ -189,6 +191,14 @@ class NatsBus:
     async def next(self, stream: str, subject: str, *, since: int) -> Stored | None:
         """Return the first message of *subject* at or after a sequence; see `Bus.next`."""
         return await self._stored(stream, subject=subject, seq=since, next=True)
+
+    async def bury(self, letter: DeadLetter, data: bytes) -> None:
+        """Keep a dead letter; see `Bus.bury`."""
+        await graves.bury(self._client, self._stream, letter, data)
+
+    async def unbury(self, sequence: int) -> None:
+        """Remove a dead letter; see `Bus.unbury`."""
+        await graves.unbury(self._stream, sequence)
 
     async def send(self, subject: str, data: bytes) -> None:
         """Send to whoever listens now; see `LiveBus.send`."""
@@ -273,20 +283,8 @@ class NatsBus:
                 f"cannot read stream {stream}: {type(error).__name__}"
             ) from error
         heed_cancellation()
-        return Stored(found.subject or "", found.seq or 0, found.data or b"")
-
-    async def _dead_letter(self, stream: str, message: Msg, reason: str) -> None:
-        tokens = message.subject.split(".")
-        namespace, name = (*tokens[1:3], "unknown", "unknown")[:2]
-        try:
-            await self._stream.publish(
-                dead(stream, namespace, name),
-                message.data,
-                timeout=PUBLISH_TIMEOUT_S,
-                headers=dead_letter_headers(message, reason),
-            )
-        except (nats.errors.Error, TimeoutError, OSError) as error:
-            raise BusUnavailableError(f"cannot keep a dead letter of {stream}: {error}") from error
+        headers = found.headers or {}
+        return Stored(found.subject or "", found.seq or 0, found.data or b"", headers)
 
     async def _on_closed(self) -> None:
         self._closed.set()

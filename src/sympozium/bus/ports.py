@@ -1,10 +1,11 @@
 """What programs need of a bus. The adapter for NATS keeps these promises."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from sympozium.contract.dead_letters import DeadLetter
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.subjects import Consumer
 
@@ -45,6 +46,7 @@ class Stored:
     subject: str
     sequence: int
     data: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,12 @@ class Delivery(Protocol):
     async def retry(self, *, after_s: float) -> None:
         """Not done. Deliver again no sooner than *after_s* seconds from now."""
 
-    async def discard(self, *, reason: str) -> None:
+    async def discard(self, *, reason: str, attempts: int = 0) -> None:
         """Never deliverable. Keep it in the dead letters with *reason*, for a person.
+
+        Args:
+            reason: For an operator; nothing of the message.
+            attempts: How often it was tried, where that is more than `attempt`.
 
         Raises:
             BusUnavailableError: The dead letters cannot be reached; the message stays
@@ -148,6 +154,23 @@ class Bus(Protocol):
 
     async def next(self, stream: str, subject: str, *, since: int) -> Stored | None:
         """Return the first stored message of *subject* at sequence *since* or later, or None.
+
+        Raises:
+            BusUnavailableError: No answer in time.
+        """
+
+    async def bury(self, letter: DeadLetter, data: bytes) -> None:
+        """Keep a message among the dead letters. It is on disk when this returns.
+
+        The same again within 15 minutes keeps nothing. Of what is too long for the bus
+        together with what is said of it, the beginning is kept.
+
+        Raises:
+            BusUnavailableError: It is not known to be kept; bury it again.
+        """
+
+    async def unbury(self, sequence: int) -> None:
+        """Remove a dead letter for good. That there is none at *sequence* is success.
 
         Raises:
             BusUnavailableError: No answer in time.

@@ -20,6 +20,7 @@ from nats.aio.subscription import Subscription
 
 from sympozium.bus.cancelled import heed_cancellation
 from sympozium.bus.ports import BusUnavailableError, Delivery
+from sympozium.contract.dead_letters import DeadLetter
 from sympozium.contract.subjects import Consumer
 
 EXPIRES_S = 30.0
@@ -31,17 +32,17 @@ RETRY_S = 0.25
 
 _NANOSECONDS = 1_000_000_000
 
-DeadLetter = Callable[[str, Msg, str], Awaitable[None]]
-"""Stores (stream, message, reason) among the dead letters."""
+Bury = Callable[[DeadLetter, bytes], Awaitable[None]]
+"""Keeps a message among the dead letters."""
 
 
 class PulledDelivery:
     """A `Delivery` over one JetStream message."""
 
-    def __init__(self, stream: str, message: Msg, dead_letter: DeadLetter) -> None:
+    def __init__(self, stream: str, message: Msg, bury: Bury) -> None:
         self._stream = stream
         self._message = message
-        self._dead_letter = dead_letter
+        self._bury = bury
 
     @property
     def subject(self) -> str:
@@ -71,9 +72,18 @@ class PulledDelivery:
         """Not done. Deliver again no sooner than *after_s* seconds from now."""
         await _told(self._message.nak(delay=after_s))
 
-    async def discard(self, *, reason: str) -> None:
+    async def discard(self, *, reason: str, attempts: int = 0) -> None:
         """Keep it in the dead letters, then never deliver it again."""
-        await self._dead_letter(self._stream, self._message, reason)
+        letter = DeadLetter(
+            stream=self._stream,
+            subject=self.subject,
+            sequence=self.sequence,
+            reason=reason,
+            attempts=max(attempts, self.attempt),
+            time=datetime.now(UTC),
+            size_bytes=len(self.data),
+        )
+        await self._bury(letter, self.data)
         await _told(self._message.term())
 
     async def working(self) -> None:
@@ -147,7 +157,7 @@ async def pull(
     client: Client,
     consumer: Consumer,
     batch: int,
-    dead_letter: DeadLetter,
+    bury: Bury,
     reconnects: set[Callable[[], Awaitable[None]]],
 ) -> AsyncIterator[AsyncIterator[Delivery]]:
     """Yield the deliveries of *consumer*; see `Bus.consume`.
@@ -158,7 +168,7 @@ async def pull(
     subscription = await client.subscribe(puller.inbox)
     reconnects.add(puller.ask)
     try:
-        yield _deliveries(puller, subscription, dead_letter)
+        yield _deliveries(puller, subscription, bury)
     finally:
         reconnects.discard(puller.ask)
         if not client.is_closed:
@@ -166,19 +176,7 @@ async def pull(
 
 
 async def _deliveries(
-    puller: Puller, subscription: Subscription, dead_letter: DeadLetter
+    puller: Puller, subscription: Subscription, bury: Bury
 ) -> AsyncIterator[Delivery]:
     async for message in puller.messages(subscription):
-        yield PulledDelivery(puller.stream, message, dead_letter)
-
-
-def dead_letter_headers(message: Msg, reason: str) -> dict[str, str]:
-    """Return what a dead letter says beside the bytes of the message itself."""
-    metadata = message.metadata
-    return {
-        "Nats-Msg-Id": f"{metadata.stream}/{metadata.sequence.stream}",
-        "Sympozium-Subject": message.subject,
-        "Sympozium-Sequence": str(metadata.sequence.stream),
-        "Sympozium-Reason": " ".join(reason.split())[:1000],
-        "Sympozium-Time": datetime.now(UTC).isoformat(),
-    }
+        yield PulledDelivery(puller.stream, message, bury)

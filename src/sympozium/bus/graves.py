@@ -1,0 +1,53 @@
+"""Keeping dead letters on the bus, and removing one when a person is done with it."""
+
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.js.client import JetStreamContext
+
+from sympozium.bus.cancelled import heed_cancellation
+from sympozium.bus.ports import BusUnavailableError
+from sympozium.contract.dead_letters import DeadLetter, headers_of
+from sympozium.contract.subjects import DEAD
+
+TIMEOUT_S = 2.0
+
+_ROOM_FOR_THE_REST = 64
+"""Bytes of a message beside its data, its subject and what is written of each header."""
+
+_IS_GONE = "no message found"
+"""Deleting has one error code for every cause. Source: server/store.go of nats-server."""
+
+
+async def bury(client: Client, stream: JetStreamContext, letter: DeadLetter, data: bytes) -> None:
+    """Keep *data* among the dead letters, or its beginning; see `Bus.bury`."""
+    headers = {"Nats-Msg-Id": letter.id, **headers_of(letter)}
+    room = client.max_payload - _ROOM_FOR_THE_REST
+    room -= sum(len(name) + len(text) + 4 for name, text in headers.items())
+    try:
+        await stream.publish(letter.kept_under, data[:room], timeout=TIMEOUT_S, headers=headers)
+    except (nats.errors.Error, TimeoutError, OSError) as error:
+        raise BusUnavailableError(
+            f"cannot keep a dead letter of {letter.stream}: {type(error).__name__}"
+        ) from error
+    heed_cancellation()
+
+
+async def unbury(stream: JetStreamContext, sequence: int) -> None:
+    """Remove the dead letter at *sequence* for good. That there is none is success.
+
+    Raises:
+        BusUnavailableError: No answer in time, or this identity may not.
+    """
+    try:
+        await stream.delete_msg(DEAD, sequence)
+    except nats.js.errors.NotFoundError:
+        pass
+    except nats.js.errors.APIError as error:
+        if _IS_GONE not in (error.description or ""):
+            raise BusUnavailableError(f"cannot remove dead letter {sequence}: {error}") from error
+    except (nats.errors.Error, TimeoutError, OSError) as error:
+        raise BusUnavailableError(
+            f"cannot remove dead letter {sequence}: {type(error).__name__}"
+        ) from error
+    heed_cancellation()

@@ -1,0 +1,111 @@
+"""Finding the message on which a program dies, so that it does not die of it for ever.
+
+A message that kills whoever handles it comes again, and kills again; nobody is left
+to count. So what comes again is marked before it is handled, where the mark outlives
+the program, and the mark is taken away when the handling has come back, however it
+ended, or goes on while the program lives. What is left of a mark is a death.
+
+How often the bus delivered a message says none of this: it delivers again what a
+program merely held when it died, and what nobody could handle because something that
+the program needs was away.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from typing import Protocol
+
+from sympozium.contract.errors import PermanentError, TransientError
+from sympozium.contract.limits import MAX_ATTEMPTS
+
+log = logging.getLogger(__name__)
+
+ALIVE_AFTER_S = 5.0
+"""A program that lives so long after it began with a message does not die of it at once."""
+
+
+class FatalMessageError(PermanentError):
+    """Programs died of this message, one after another.
+
+    Attributes:
+        attempts: How often somebody began to handle it.
+    """
+
+    def __init__(self, attempts: int) -> None:
+        super().__init__(
+            f"cannot handle a message: the program ended {attempts} times while it did; "
+            "see the logs of its earlier containers"
+        )
+        self.attempts = attempts
+
+
+class Marks(Protocol):
+    """Notes that outlive the program. Every method raises `TransientError` when it cannot."""
+
+    async def read(self, keys: Iterable[str]) -> dict[str, str]:
+        """Return the notes of *keys* that are kept."""
+
+    async def keep(self, kept: Mapping[str, str]) -> None:
+        """Keep notes by key; they are on disk when this returns. An empty one is forgotten."""
+
+
+Work = Callable[[], Awaitable[None]]
+
+
+class Suspects:
+    """Has messages handled of which a predecessor may have died."""
+
+    def __init__(self, marks: Marks) -> None:
+        self._marks = marks
+        self._alone = asyncio.Lock()
+
+    async def handle(self, sequence: int, work: Work) -> None:
+        """Do *work* for the message at *sequence*; raises what that raises.
+
+        Messages of which somebody seems to have died already are begun one at a time, so
+        that the next death is laid to the right one.
+
+        Raises:
+            FatalMessageError: Nothing was done: too many died of it.
+            TransientError: The mark cannot be read or kept; nothing was done.
+        """
+        key = f"tried:{sequence}"
+        text = (await self._marks.read([key])).get(key, "")
+        deaths = int(text) if text.isdigit() else 0
+        if deaths + 1 >= MAX_ATTEMPTS:  # nobody marked the first one
+            raise FatalMessageError(deaths + 1)
+        async with AsyncExitStack() as alone:
+            if deaths:
+                await alone.enter_async_context(self._alone)
+            await self._marks.keep({key: str(deaths + 1)})
+            await self._try(key, deaths, work, alone)
+
+    async def forget(self, sequence: int) -> None:
+        """Forget what is known of a message that is settled for good."""
+        await self._keep(f"tried:{sequence}", 0)
+
+    async def _try(self, key: str, deaths: int, work: Work, alone: AsyncExitStack) -> None:
+        failure: Exception | None = None
+        async with asyncio.TaskGroup() as group:
+            living = group.create_task(self._outlive(key, deaths, alone))
+            try:
+                await work()
+            except Exception as error:  # noqa: BLE001 - raised below, not as a group of one
+                failure = error
+            living.cancel()
+        await self._keep(key, deaths if isinstance(failure, TransientError) else 0)
+        if failure is not None:
+            raise failure
+
+    async def _outlive(self, key: str, deaths: int, alone: AsyncExitStack) -> None:
+        """Take the mark away from what only takes long, and let the next one begin."""
+        await asyncio.sleep(ALIVE_AFTER_S)
+        await self._keep(key, deaths)
+        await alone.aclose()
+
+    async def _keep(self, key: str, deaths: int) -> None:
+        try:
+            await self._marks.keep({key: str(deaths or "")})
+        except TransientError as error:  # one death too many is counted, at the worst
+            log.debug("mark stays", extra={"action": "skip", "cause": str(error)})
