@@ -6,8 +6,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from sympozium.bus.admin import ensure_bus
+from sympozium.bus.clock import ClockWatch
 from sympozium.bus.nats import Address, NatsBus, connect
-from sympozium.contract.subjects import reply_prefix
+from sympozium.contract.subjects import RUNS_CONSUMER, reply_prefix
 from sympozium.kube.client import Kube
 from sympozium.kube.informer import Informer
 from sympozium.runtime.loops import Loop, run_until_stopped
@@ -76,7 +77,8 @@ async def run_controller(kube: Kube, settings: Settings, stop: asyncio.Event) ->
             await serve_health(stop, port=settings.health_port, is_ready=ready)
 
         log.info("controller started", extra={"action": "start"})
-        await run_until_stopped(*loops, health, bus.stay_connected, stop=stop, drain_s=DRAIN_S)
+        loops += [health, bus.stay_connected, ClockWatch(bus, RUNS_CONSUMER).run]
+        await run_until_stopped(*loops, stop=stop, drain_s=DRAIN_S)
 
 
 def _assemble(kube: Kube, bus: NatsBus, settings: Settings) -> tuple[list[Loop], Readiness]:
