@@ -3,6 +3,7 @@
 import asyncio
 import logging
 
+from sympozium.bus.clock import ClockWatch
 from sympozium.bus.nats import connect
 from sympozium.contract.subjects import outbox_consumer
 from sympozium.runtime.logs import redact
@@ -48,6 +49,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             HttpServer(app, bound, audience).serve_loop,
             Outbound(bus, consumer, audience, runs).outbox_loop,
             bus.stay_connected,
+            ClockWatch(bus, consumer).run,
         ]
         if settings.health_port:
             health_bound = bind(settings.host, settings.health_port)

@@ -4,7 +4,9 @@ import asyncio
 import logging
 from datetime import timedelta
 
+from sympozium.bus.clock import ClockWatch
 from sympozium.bus.nats import NatsBus
+from sympozium.contract.subjects import INBOX_CONSUMER
 from sympozium.kube.client import Kube
 from sympozium.runtime.health import Health
 from sympozium.runtime.loops import run_until_stopped
@@ -77,6 +79,7 @@ class Router:
         ):
             await run_until_stopped(
                 self._bus.stay_connected,
+                ClockWatch(self._bus, INBOX_CONSUMER).run,
                 self._cluster.follow,
                 self._route,
                 Pruning(self._store, keep, self._clock).run,

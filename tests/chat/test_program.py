@@ -96,6 +96,7 @@ async def test_a_channel_hears_shows_and_stops(
         assert status == 200
         assert "sympozium_channel_ends_shown_total 1" in metrics
         assert "sympozium_channel_ready 1" in metrics
+        assert "sympozium_channel_clock_ahead_seconds 0" in metrics
         await desk.until(lambda: desk.said() == ["Connected"])
         program.stop.set()
     assert program.is_closed

@@ -39,6 +39,7 @@ class Health:
         self._heard_at: float | None = None
         self._down = STARTING
         self._reason = "Connecting"
+        self._clock_ahead_s = 0.0
 
     def inbound_is_up(self) -> None:
         """Note a sign of life of the inbound path: a hello, a pong, a poll that was answered."""
@@ -53,6 +54,10 @@ class Health:
             reason: One CamelCase word for the Channel's condition.
         """
         self._down, self._reason = cause, reason
+
+    def clock_is_ahead(self, by_s: float) -> None:
+        """Note how far the clock of this machine is ahead of the bus'; negative: behind."""
+        self._clock_ahead_s = by_s
 
     @property
     def inbound_problem(self) -> tuple[str, str]:
@@ -94,6 +99,7 @@ class Health:
         gauges = {
             "sympozium_channel_ready": float(not self.missing),
             "sympozium_channel_silent_seconds": self._silent_s(),
+            "sympozium_channel_clock_ahead_seconds": self._clock_ahead_s,
         }
         return web.Response(text=self.metrics.as_text(gauges=gauges))
 

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 
+from sympozium.bus.clock import ClockWatch
 from sympozium.bus.nats import NatsBus, connect
 from sympozium.chat.desk import Desk
 from sympozium.chat.files import Files
@@ -17,6 +18,7 @@ from sympozium.chat.outbox.outbound import Outbound
 from sympozium.chat.outbox.reactions import Marks
 from sympozium.chat.platform import Platform
 from sympozium.chat.settings import ChannelSettings
+from sympozium.contract.subjects import outbox_consumer
 from sympozium.runtime.loops import Loop, run_until_stopped
 
 __all__ = ["Make", "Office", "Parts", "serve_channel"]
@@ -55,7 +57,9 @@ async def serve_channel(settings: ChannelSettings, stop: asyncio.Event, make: Ma
         office = _office(settings, bus)
         async with make(office) as parts:
             outbound = Outbound(office, parts.platform)
-            loops: list[Loop] = [*parts.loops, *outbound.loops, bus.stay_connected]
+            consumer = outbox_consumer(settings.namespace, settings.channel)
+            clock = ClockWatch(bus, consumer, tell=office.health.clock_is_ahead)
+            loops: list[Loop] = [*parts.loops, *outbound.loops, bus.stay_connected, clock.run]
             if bound is not None:
                 loops.append(partial(office.health.serve_loop, bound))
             log.info("channel is up", extra={"action": "start", "channel": settings.channel})
