@@ -1,14 +1,16 @@
-"""Arming a sync point in one program of a running system, and seeing it die there.
+"""Arming sync points in the programs of a running system, and seeing them die there.
 
-A program gets the variables from its Deployment, with a volume for the marker that
-outlives its process and not its pod. What runs in a run's pod gets them from the
-controller, and the pod's own volume holds the marker.
+A program gets the variables from its Deployment, with a volume for the markers that
+outlive its process and not its pod. What runs in a run's pod gets the same variables
+from the controller, and a volume of the pod's own holds its markers, in the one folder
+that all of its containers have.
 """
 
 import asyncio
 import json
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sympozium.contract.resources import DEPLOYMENTS, Object
@@ -21,8 +23,8 @@ ROLLOUT_TIMEOUT_S = 60.0
 POLL_S = 0.1
 
 VOLUME = "sync-points"
-FOLDER = "/sync-points"
-MARKERS = {"bridge": "/ipc/died", "agent": "/ipc/died", "tool": "/ipc/tools/cluster-reader/died"}
+FOLDER = "/ipc/tools/cluster-reader"
+MARKER = f"{FOLDER}/died"
 
 Place = tuple[str, str]
 """Namespace and name of a Deployment."""
@@ -34,7 +36,7 @@ WEB: Place = ("default", "channel-web")
 
 
 class Arming:
-    """Arms one point at a time; what was armed before is disarmed."""
+    """Arms points; what was armed before is disarmed."""
 
     def __init__(self, kube: Kube, *, bot: Place | None = None) -> None:
         self._kube = kube
@@ -43,11 +45,21 @@ class Arming:
             self._places["channel"] = bot
         self._armed: dict[Place, dict[str, str]] = {}
 
-    async def arm(self, point: Point) -> None:
-        """Have the program of *point* die there once; return when all programs are ready."""
-        place = self._places.get(point.program, CONTROLLER)
-        marker = MARKERS.get(point.program, f"{FOLDER}/died")
-        await self._be_armed({place: {CRASH_AT: point.value, CRASH_MARKER: marker}})
+    async def arm(self, *points: Point) -> None:
+        """Have each program die once at each of its *points*; return when all are ready.
+
+        A pod of a run dies so by itself: what is in each has its own markers.
+        """
+        by_place: dict[Place, list[str]] = {}
+        for point in points:
+            place = self._places.get(point.program, CONTROLLER)
+            by_place.setdefault(place, []).append(point.value)
+        await self._be_armed(
+            {
+                place: {CRASH_AT: ",".join(names), CRASH_MARKER: MARKER}
+                for place, names in by_place.items()
+            }
+        )
 
     async def disarm(self) -> None:
         """Have nobody die any more."""
@@ -93,24 +105,48 @@ def _is_rolled_out(deployment: Object) -> bool:
 
 @dataclass(frozen=True)
 class Deaths:
-    """The logs of a system's pods, in which whoever dies says so before."""
+    """What a system's pods keep of the dead: a marker while they live, and their last words.
+
+    A log of a container that was started often is gone, and so are the markers of a pod
+    that has ended: each death is in one of the two at least.
+    """
 
     pods: Path
     since: datetime
 
-    def of(self, point: Point) -> list[datetime]:
-        """Return when processes have died at *point* since, the first one first."""
-        found = []
+    def by_point(self, points: Collection[Point]) -> dict[Point, list[datetime]]:
+        """Return when processes have died at each of *points* since, the first one first."""
+        found: dict[tuple[str, Point], datetime] = {}
         for path in self.pods.glob("*/*/*.log"):
-            try:
-                if path.stat().st_mtime >= self.since.timestamp():
-                    found += _deaths(path.read_text(errors="replace"), point)
-            except FileNotFoundError:  # its pod is gone
-                continue
-        return sorted(moment for moment in found if moment >= self.since)
+            for point, moment in _words(path):
+                found[path.parts[-3], point] = moment
+        for path in self.pods.glob(f"*/volumes/**/{Path(MARKER).name}.*"):
+            pod = path.relative_to(self.pods).parts[0]
+            point = Point(path.name.partition(".")[2])
+            found.setdefault((pod, point), _made_at(path))
+        return {
+            point: sorted(
+                moment
+                for (_, died_at), moment in found.items()
+                if died_at is point and moment >= self.since
+            )
+            for point in points
+        }
 
 
-def _deaths(log: str, point: Point) -> list[datetime]:
-    lines = [line for line in log.splitlines() if f'"point": "{point.value}"' in line]
-    records = [json.loads(line.split(" ", 2)[2]) for line in lines]
-    return [datetime.fromisoformat(one["time"]) for one in records if one["action"] == "crash"]
+def _words(log: Path) -> Iterator[tuple[Point, datetime]]:
+    try:
+        text = log.read_text(errors="replace")
+    except FileNotFoundError:  # its pod is gone
+        return
+    for line in text.splitlines():
+        if '"sync point reached"' in line and '"crash"' in line:
+            record = json.loads(line.split(" ", 2)[2])
+            yield Point(record["point"]), datetime.fromisoformat(record["time"])
+
+
+def _made_at(marker: Path) -> datetime:
+    try:
+        return datetime.fromtimestamp(marker.stat().st_mtime, UTC)
+    except FileNotFoundError:  # its pod is gone
+        return datetime.min.replace(tzinfo=UTC)

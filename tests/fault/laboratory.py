@@ -5,16 +5,15 @@ import json
 import os
 import tempfile
 import uuid
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
-from sympozium.contract.resources import AGENT_RUNS
 from sympozium.kube.client import Kube, connect
 from sympozium.kube.endpoint import Endpoint
 from sympozium.runtime.sync_points import Point
@@ -22,17 +21,16 @@ from sympozium.testing.channels.driver import Driver
 from sympozium_local.system.home import Home
 from tests.fault import loads
 from tests.fault.arming import Arming, Deaths, Place
-from tests.fault.ledger import Breach, Entry, Said, check
+from tests.fault.ledger import check
 from tests.fault.loads import Crowd, Load
-from tests.fault.observer import Observer, observing
+from tests.fault.observer import observing
+from tests.fault.sight import all_seen, leftovers, run_twice, wrongly_seen
 from tests.fixtures.chat import Person
 from tests.fixtures.nats_server import free_port
 from tests.fixtures.system import ScriptedModel, System, scriptable_model
 from tests.platforms.telegram.driver import make_driver
 
 LOAD_TIMEOUT_S = 60.0
-VIEW_TIMEOUT_S = 20.0
-POLL_S = 0.1
 
 STAMPED_WITHIN = timedelta(milliseconds=1)
 """Logs tell the time no more exactly."""
@@ -91,14 +89,47 @@ class Outcome:
         return f"recovered, {self.leftovers} left over" if self.leftovers else "recovered"
 
 
+@dataclass(frozen=True)
+class Trial:
+    """What came of one load with whatever went wrong in it.
+
+    Attributes:
+        deaths: When somebody died at each point that was armed.
+        ended: When everybody had seen the end of everything.
+        problems: Promises that were not kept.
+        leftovers: As in `Outcome`.
+    """
+
+    since: datetime
+    ended: datetime
+    deaths: dict[Point, list[datetime]]
+    problems: list[str]
+    leftovers: int
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What is to go wrong during a load, and in which mode the web channel is.
+
+    Attributes:
+        points: Where programs die.
+        meanwhile: What else is done to the system from the load's begin on.
+    """
+
+    points: tuple[Point, ...] = ()
+    mode: str = "queue"
+    meanwhile: Callable[[], Coroutine[Any, Any, None]] | None = None
+
+
 class Laboratory:
-    """Runs a load, with a program that dies in the middle of it, and reads the ledger."""
+    """Runs a load, with programs that die in the middle of it, and reads the ledger."""
 
     def __init__(self, crowd: Crowd, arming: Arming, home: Home, seed: int) -> None:
         self._template = crowd
         self._arming = arming
-        self._home = home
+        self.home = home
         self._seed = seed
+        self._mode = "queue"
 
     async def run(self, point: Point | None) -> Outcome:
         """Have the program of *point* die there during a load; None: nobody dies.
@@ -113,47 +144,60 @@ class Laboratory:
         return await self._run(point)
 
     async def _run(self, point: Point | None) -> Outcome:
-        if point is None:
-            await self._arming.disarm()
-        else:
-            await self._arming.arm(point)
         load = loads.talk if point is None else load_of(point)
-        crowd = self._crowd(point)
-        since = datetime.now(UTC) - STAMPED_WITHIN
-        problems = await self._load(load, crowd)
-        ended = datetime.now(UTC)
-        deaths = Deaths(self._home.node / "pods", since).of(point) if point else []
-        if not problems:
-            problems = await self._once_more(crowd)
-        if load in {loads.collect, loads.steer}:
-            await loads.back_to_queue(crowd)
+        mode = load.__name__ if load in {loads.collect, loads.steer} else "queue"
+        points = () if point is None else (point,)
+        trial = await self.trial(load, Trouble(points, mode), name=uuid.uuid4().hex[:4])
+        deaths = [moment for moments in trial.deaths.values() for moment in moments]
         return Outcome(
             point,
             load.__name__,
             len(deaths),
-            (ended - since).total_seconds(),
-            (ended - deaths[0]).total_seconds() if deaths else None,
-            problems,
-            _leftovers(crowd),
+            (trial.ended - trial.since).total_seconds(),
+            (trial.ended - deaths[0]).total_seconds() if deaths else None,
+            trial.problems,
+            trial.leftovers,
         )
 
+    async def trial(self, load: Load, trouble: Trouble, *, name: str) -> Trial:
+        """Run *load* in *trouble*, ask everybody one thing more, and read the ledger.
+
+        The same *name* (and seed) says the same things.
+        """
+        await self._arming.arm(*trouble.points)
+        crowd = self._crowd(name)
+        if trouble.mode != self._mode:
+            await loads.set_mode(crowd.kube, trouble.mode)
+            self._mode = trouble.mode
+        since = datetime.now(UTC) - STAMPED_WITHIN
+        problems = await self._load(load, crowd, trouble)
+        ended = datetime.now(UTC)
+        if not problems:
+            problems = await self._once_more(crowd)
+        deaths = Deaths(self.home.node / "pods", since).by_point(trouble.points)
+        return Trial(since, ended, deaths, problems, leftovers(crowd))
+
     async def close(self) -> None:
-        """Leave nobody armed."""
+        """Leave nobody armed, and the web channel as it was."""
         await self._arming.disarm()
+        await loads.set_mode(self._template.kube, "queue")
 
-    def _crowd(self, point: Point | None) -> Crowd:
+    def _crowd(self, name: str) -> Crowd:
         one = self._template
-        seed = f"{self._seed}/{point}/{uuid.uuid4().hex[:4]}"
-        return Crowd(one.person, one.model, one.kube, one.observer, seed, one.driver)
+        return Crowd(
+            one.person, one.model, one.kube, one.observer, f"{self._seed}/{name}", one.driver
+        )
 
-    async def _load(self, load: Load, crowd: Crowd) -> list[str]:
+    async def _load(self, load: Load, crowd: Crowd, trouble: Trouble) -> list[str]:
         try:
-            async with asyncio.timeout(LOAD_TIMEOUT_S):
+            async with asyncio.timeout(LOAD_TIMEOUT_S), asyncio.TaskGroup() as group:
+                if trouble.meanwhile is not None:
+                    group.create_task(trouble.meanwhile())
                 await load(crowd)
-                await _all_seen(crowd)
+                await all_seen(crowd)
         except TimeoutError:
             found = [str(entry) for entry in check(crowd.said, crowd.observer)]
-            return [*found, *await _wrongly_seen(crowd)] or ["the load did not get through"]
+            return [*found, *await wrongly_seen(crowd)] or ["the load did not get through"]
         return []
 
     async def _once_more(self, crowd: Crowd) -> list[str]:
@@ -161,74 +205,11 @@ class Laboratory:
         try:
             async with asyncio.timeout(LOAD_TIMEOUT_S):
                 await loads.once_more(crowd)
-                await _all_seen(crowd)
+                await all_seen(crowd)
         except TimeoutError:
             pass
         found = [str(entry) for entry in check(crowd.said, crowd.observer)]
-        return [*found, *await _wrongly_seen(crowd), *await _run_twice(crowd)]
-
-
-async def _all_seen(crowd: Crowd) -> None:
-    while await _wrongly_seen(crowd):  # noqa: ASYNC110 - another program shows it
-        await asyncio.sleep(POLL_S)
-
-
-async def _wrongly_seen(crowd: Crowd) -> list[str]:
-    """Return what a person does not see as it should be, conversation by conversation."""
-    entries: list[Entry] = []
-    for name in sorted({one.conversation for one in crowd.said}):
-        said = [one for one in crowd.said if one.conversation == name]
-        if name in crowd.places:
-            entries += _wrong_at_platform(crowd, name, said)
-        else:
-            entries += _wrong_on_page(crowd.observer, said, await crowd.person.transcript(name))
-    return [f"seen: {entry}" for entry in entries]
-
-
-async def _run_twice(crowd: Crowd) -> list[str]:
-    """Return what has more than one run."""
-    runs = (await crowd.kube.list(AGENT_RUNS, "default")).items
-    answered = Counter((run["spec"].get("source") or {}).get("messageId") for run in runs)
-    return [
-        str(Entry(Breach.DOUBLED, one, "has two runs"))
-        for one in crowd.said
-        for stored in crowd.observer.stored(one.token)
-        if answered[stored.message.message_id] > 1
-    ]
-
-
-def _leftovers(crowd: Crowd) -> int:
-    """Count what a bot shows in the places of *crowd* that is no part of an answer."""
-    if crowd.driver is None:
-        return 0
-    posts = [post for where in crowd.places.values() for post in crowd.driver.seen(where)]
-    return sum(not any(word in post.text for word in loads.WORDS_OF_ANSWERS) for post in posts)
-
-
-def _wrong_on_page(
-    observer: Observer, said: list[Said], page: list[dict[str, object]]
-) -> Iterator[Entry]:
-    for one in said:
-        ids = {stored.message.message_id for stored in observer.stored(one.token)}
-        ends = [end.kind.value for id_ in ids for end in observer.ends(id_)]
-        replies = [e for e in page if e["role"] == "assistant" and e["in_reply_to"] in ids]
-        wanted = sum(kind in {"final", "error"} for kind in ends)
-        if len(replies) != wanted or not ends:
-            breach = Breach.DOUBLED if len(replies) > wanted else Breach.SILENT
-            yield Entry(breach, one, f"{len(replies)} replies to {ends}")
-
-
-def _wrong_at_platform(crowd: Crowd, name: str, said: list[Said]) -> Iterator[Entry]:
-    assert crowd.driver is not None
-    for one in said:
-        for other, where in crowd.places.items():
-            texts = " ".join(post.text for post in crowd.driver.seen(where) if post.id != "draft")
-            count, wanted = texts.count(f"reply to {one.token}"), int(other == name)
-            if count > wanted:
-                breach = Breach.DOUBLED if other == name else Breach.MISPLACED
-                yield Entry(breach, one, f"{count} times in {other}")
-            elif count < wanted:
-                yield Entry(Breach.SILENT, one)
+        return [*found, *await wrongly_seen(crowd), *await run_twice(crowd)]
 
 
 @contextmanager

@@ -87,17 +87,13 @@ def _is_in_place(said: Said, stored: Stored, end: OutboundMessage, observer: Obs
 
 def _check_order(said: Sequence[Said], observer: Observer) -> list[Entry]:
     """Compare the order of the ends with that of INBOX, conversation by conversation."""
-    places = {
-        one.message_id: number
-        for number, one in enumerate(observer.outbox)
-        if one.kind is not OutboundKind.ACCEPTED
-    }
     shown: dict[str, list[tuple[int, int, Said]]] = {}
     for one in said:
         if not one.is_command:
             (stored, *_) = observer.stored(one.token)
             id_ = stored.message.message_id
-            shown.setdefault(one.conversation, []).append((stored.sequence, places[id_], one))
+            place = observer.place_of_end(id_)
+            shown.setdefault(one.conversation, []).append((stored.sequence, place, one))
     return [
         Entry(Breach.DISORDERED, after[2])
         for in_line in shown.values()

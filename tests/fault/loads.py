@@ -2,9 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
+from sympozium.contract.errors import TransientError
 from sympozium.contract.resources import CHANNELS
 from sympozium.kube.client import Kube
 from sympozium.testing.channels.driver import Driver, Spot, Where
@@ -42,6 +45,7 @@ class Crowd:
     driver: Driver | None = None
     said: list[Said] = field(default_factory=list)
     places: dict[str, Where] = field(default_factory=dict)
+    behaviours: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Begin with the seed."""
@@ -54,6 +58,11 @@ class Crowd:
     def conversation(self, name: str) -> str:
         """Return the name of a conversation that nobody had before."""
         return f"{name}-{self._random.getrandbits(32):08x}"
+
+    async def script(self, *behaviours: dict[str, Any]) -> None:
+        """Have the model do this, too."""
+        self.behaviours += behaviours
+        await self.model.script(*self.behaviours)
 
     async def say(self, conversation: str, token: str, *, text: str = "") -> None:
         """Say something at the web channel, again under one id until it is accepted."""
@@ -82,13 +91,13 @@ class Crowd:
             await self.observer.changed()
 
 
-Load = Callable[[Crowd], Awaitable[None]]
+Load = Callable[[Crowd], Coroutine[Any, Any, None]]
 
 
 async def talk(crowd: Crowd) -> None:
     """Two conversations, one with a follow-up that waits for its turn, one with a tool."""
     first, second, looked = (crowd.token() for _ in range(3))
-    await crowd.model.script(
+    await crowd.script(
         _answers(first),
         _answers(second),
         {**_answers(looked), "tool": "list_pods", "arguments": "{}"},
@@ -101,10 +110,18 @@ async def talk(crowd: Crowd) -> None:
     await crowd.ended()
 
 
+async def look(crowd: Crowd) -> None:
+    """One question that takes a tool."""
+    token = crowd.token()
+    await crowd.script({**_answers(token), "tool": "list_pods", "arguments": "{}"})
+    await crowd.say(crowd.conversation("look"), token)
+    await crowd.ended()
+
+
 async def stop(crowd: Crowd) -> None:
     """A long answer is stopped; what was said after it is answered."""
     long, command, after = (crowd.token() for _ in range(3))
-    await crowd.model.script({**_answers(long), "delay_s": NEVER_S}, _answers(after))
+    await crowd.script({**_answers(long), "delay_s": NEVER_S}, _answers(after))
     name = crowd.conversation("stop")
     await crowd.say(name, long)
     await crowd.until_running(name, long)
@@ -115,10 +132,9 @@ async def stop(crowd: Crowd) -> None:
 
 async def collect(crowd: Crowd) -> None:
     """What comes while an answer is written waits, and is answered together."""
-    await _set_mode(crowd, "collect")
     first, second, third = (crowd.token() for _ in range(3))
     both = {"match": third, "answer": f"reply to {second} and {third}"}
-    await crowd.model.script({**_answers(first), "delay_s": SLOW_S}, both, _answers(second))
+    await crowd.script({**_answers(first), "delay_s": SLOW_S}, both, _answers(second))
     name = crowd.conversation("collect")
     await crowd.say(name, first)
     await crowd.until_running(name, first)
@@ -132,10 +148,9 @@ async def steer(crowd: Crowd) -> None:
 
     Where it comes so early that the agent is asked both at once, its model answers both.
     """
-    await _set_mode(crowd, "steer")
     first, second = (crowd.token() for _ in range(2))
     both = {"match": second, "answer": f"reply to {second} and {first}"}
-    await crowd.model.script(both, {**_answers(first), "delay_s": SLOW_S})
+    await crowd.script(both, {**_answers(first), "delay_s": SLOW_S})
     name = crowd.conversation("steer")
     async with crowd.person.events(name) as events:
         await crowd.say(name, first)
@@ -154,7 +169,7 @@ async def chat(crowd: Crowd) -> None:
     """Two groups at a chat platform, one of which gets an answer of several pieces."""
     short, long = crowd.token(), crowd.token()
     words = " ".join("word" for _ in range(LONG_WORDS))
-    await crowd.model.script(
+    await crowd.script(
         _answers(short), {"match": long, "answer": f"reply to {long} {words} end of {long[3:]}"}
     )
     await crowd.say_at_platform(crowd.conversation("chat"), short)
@@ -166,7 +181,7 @@ async def once_more(crowd: Crowd) -> None:
     """Everybody says one thing more, which is answered after everything before it."""
     names = {one.conversation for one in crowd.said}
     tokens = {name: crowd.token() for name in sorted(names)}
-    await crowd.model.script(*(_answers(token) for token in tokens.values()))
+    await crowd.script(*(_answers(token) for token in tokens.values()))
     async with asyncio.TaskGroup() as group:
         for name, token in tokens.items():
             say = crowd.say_at_platform if name in crowd.places else crowd.say
@@ -174,24 +189,23 @@ async def once_more(crowd: Crowd) -> None:
     await crowd.ended()
 
 
-async def back_to_queue(crowd: Crowd) -> None:
-    """Have the web channel be as it was."""
-    await _set_mode(crowd, "queue")
-
-
-def _answers(token: str) -> dict[str, object]:
+def _answers(token: str) -> dict[str, Any]:
     return {"match": token, "answer": f"reply to {token} and good day"}
 
 
-async def _set_mode(crowd: Crowd, mode: str) -> None:
-    await crowd.kube.patch(CHANNELS, "default", "web", {"spec": {"mode": mode}})
+async def set_mode(kube: Kube, mode: str) -> None:
+    """Have the web channel take what comes while an answer is written in this way."""
+    while True:
+        with suppress(TransientError):
+            await kube.patch(CHANNELS, "default", "web", {"spec": {"mode": mode}})
+            return
+        await asyncio.sleep(POLL_S)
 
 
 async def _run_of(crowd: Crowd, token: str) -> str:
     """Return the name of the run that answers *token*, as its page shows it."""
     (stored,) = crowd.observer.stored(token)
     while True:
-        for one in crowd.observer.outbox:
-            if one.message_id == stored.message.message_id:
-                return str(one.run_name)
+        for one in crowd.observer.told(stored.message.message_id):
+            return str(one.run_name)
         await asyncio.sleep(POLL_S)

@@ -1,0 +1,100 @@
+"""What people see on pages and at a platform, held against what they ought to see."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+
+from sympozium.contract.resources import AGENT_RUNS
+from tests.fault import loads
+from tests.fault.ledger import Breach, Entry, Said
+from tests.fault.loads import Crowd
+from tests.fault.observer import Observer
+
+POLL_S = 0.1
+
+
+async def all_seen(crowd: Crowd) -> None:
+    """Return when everybody sees what they ought to see."""
+    while await wrongly_seen(crowd):  # noqa: ASYNC110 - another program shows it
+        await asyncio.sleep(POLL_S)
+
+
+async def wrongly_seen(crowd: Crowd) -> list[str]:
+    """Return what a person does not see as it should be, conversation by conversation."""
+    entries: list[Entry] = []
+    for name in sorted({one.conversation for one in crowd.said}):
+        said = [one for one in crowd.said if one.conversation == name]
+        if name in crowd.places:
+            entries += _wrong_at_platform(crowd, name, said)
+        else:
+            entries += _wrong_on_page(crowd.observer, said, await crowd.person.transcript(name))
+    return [f"seen: {entry}" for entry in entries]
+
+
+async def run_twice(crowd: Crowd) -> list[str]:
+    """Return what has more than one run."""
+    runs = (await crowd.kube.list(AGENT_RUNS, "default")).items
+    answered = Counter((run["spec"].get("source") or {}).get("messageId") for run in runs)
+    return [
+        str(Entry(Breach.DOUBLED, one, "has two runs"))
+        for one in crowd.said
+        for stored in crowd.observer.stored(one.token)
+        if answered[stored.message.message_id] > 1
+    ]
+
+
+def leftovers(crowd: Crowd) -> int:
+    """Count what a bot shows in the places of *crowd* that is no part of an answer."""
+    if crowd.driver is None:
+        return 0
+    errors = [text for one in crowd.said for text in _errors(one, crowd.observer)]
+    words = (*loads.WORDS_OF_ANSWERS, *errors)
+    posts = [post for where in crowd.places.values() for post in crowd.driver.seen(where)]
+    return sum(not any(word in _plain(post.text) for word in words) for post in posts)
+
+
+def _wrong_on_page(
+    observer: Observer, said: list[Said], page: list[dict[str, object]]
+) -> Iterator[Entry]:
+    for one in said:
+        ids = {stored.message.message_id for stored in observer.stored(one.token)}
+        ends = [end.kind.value for id_ in ids for end in observer.ends(id_)]
+        replies = [e for e in page if e["role"] == "assistant" and e["in_reply_to"] in ids]
+        wanted = sum(kind in {"final", "error"} for kind in ends)
+        if len(replies) != wanted or not ends:
+            breach = Breach.DOUBLED if len(replies) > wanted else Breach.SILENT
+            yield Entry(breach, one, f"{len(replies)} replies to {ends}")
+
+
+def _wrong_at_platform(crowd: Crowd, name: str, said: list[Said]) -> Iterator[Entry]:
+    assert crowd.driver is not None
+    for one in said:
+        shown = _to_be_shown(one, crowd.observer)
+        for other, where in crowd.places.items():
+            posts = [post for post in crowd.driver.seen(where) if post.id != "draft"]
+            texts = " ".join(_plain(post.text) for post in posts)
+            count, wanted = texts.count(shown), int(other == name)
+            if count > wanted:
+                breach = Breach.DOUBLED if other == name else Breach.MISPLACED
+                yield Entry(breach, one, f"{count} times in {other}")
+            elif count < wanted:
+                yield Entry(Breach.SILENT, one)
+
+
+def _to_be_shown(said: Said, observer: Observer) -> str:
+    """Return what a platform has to show of the end of *said*."""
+    return next(iter(_errors(said, observer)), f"reply to {said.token}")
+
+
+def _errors(said: Said, observer: Observer) -> list[str]:
+    ends = [
+        end
+        for stored in observer.stored(said.token)
+        for end in observer.ends(stored.message.message_id)
+    ]
+    return [_plain(end.error.message) for end in ends if end.error is not None]
+
+
+def _plain(text: str) -> str:
+    """Return a text without what a platform makes markup of."""
+    return text.replace("`", "").replace("*", "").replace("_", "")
