@@ -7,6 +7,8 @@
 | `SYMPOZIUM_NATS_ISSUER_SEED` | nkey seed that signs grants; unset: no one else is admitted |
 | `SYMPOZIUM_NATS_REPLICAS` | copies of each stream: 1 on one server, 3 in a cluster |
 | `SYMPOZIUM_POD_NATS_URL` | the bus as pods reach it; default: `SYMPOZIUM_NATS_URL` |
+| `SYMPOZIUM_POD_NAME` | the pod that this is; a program that is started again in the same pod |
+| | takes over at once what its predecessor there led; unset: it waits two seconds |
 | `SYMPOZIUM_SYSTEM_NAMESPACE` | where router and controller run; default `sympozium-system` |
 | `SYMPOZIUM_IMAGE_AGENT` | image of run pods; default `sympozium/agent:local` |
 | `SYMPOZIUM_IMAGE_CHANNEL_<PLATFORM>` | image of the channels of `WEB`, `SLACK`, `TELEGRAM` or |
@@ -18,6 +20,9 @@
 | `SYMPOZIUM_RUNS_KEEP_FAILED` | itself, by how they ended; default 100 and 100, up to 100000 |
 | `SYMPOZIUM_RUNS_KEEP_DAYS` | how long a finished AgentRun is kept at the longest, unless its |
 | | `ttlSecondsAfterFinished` says it; default 7 |
+| `SYMPOZIUM_MAX_CONCURRENT_RUNS` | runs at work at once, of all namespaces together; |
+| | further ones wait in a fair order; 0, the default: as many as there is room for |
+| `SYMPOZIUM_MAX_CONCURRENT_RUNS_PER_NAMESPACE` | the same for each namespace |
 | `SYMPOZIUM_HEALTH_PORT` | port of `/livez` and `/readyz`; default 8080 |
 | `SYMPOZIUM_CRASH_AT` and its like | a sync point; heeded here, and passed on to run pods |
 | `SYMPOZIUM_LOG_LEVEL` | `DEBUG`, `INFO`, `WARNING` or `ERROR`; default `INFO` |
@@ -77,13 +82,26 @@ class BusSettings:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """How many runs may be at work at once; None: as many as there is room for."""
+
+    total: int | None = None
+    per_namespace: int | None = None
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything the controller is told."""
 
     bus: BusSettings
     pods: PodSettings
     history: HistoryLimits = field(default_factory=HistoryLimits)
+    limits: Limits = NO_LIMITS
     system_namespace: str = "sympozium-system"
+    pod_name: str = ""
     health_port: int = 8080
     log_level: str = "INFO"
 
@@ -128,7 +146,15 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
             failed=reader.number("SYMPOZIUM_RUNS_KEEP_FAILED", 100, low=0, high=MAX_HISTORY_LIMIT),
             age=timedelta(days=reader.number("SYMPOZIUM_RUNS_KEEP_DAYS", 7, low=1, high=3650)),
         ),
+        limits=Limits(
+            total=reader.number("SYMPOZIUM_MAX_CONCURRENT_RUNS", 0, low=0, high=1_000_000) or None,
+            per_namespace=reader.number(
+                "SYMPOZIUM_MAX_CONCURRENT_RUNS_PER_NAMESPACE", 0, low=0, high=1_000_000
+            )
+            or None,
+        ),
         system_namespace=reader.text("SYMPOZIUM_SYSTEM_NAMESPACE", "sympozium-system"),
+        pod_name=reader.text("SYMPOZIUM_POD_NAME", ""),
         health_port=reader.number("SYMPOZIUM_HEALTH_PORT", 8080, low=1, high=65535),
         log_level=reader.choice("SYMPOZIUM_LOG_LEVEL", "INFO", LOG_LEVELS),
     )

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sympozium.contract.agentrun import AgentRunStatus, Phase
-from sympozium.contract.limits import MAX_STATUS_RESULT_BYTES
+from sympozium.contract.limits import MAX_QUEUED, MAX_STATUS_RESULT_BYTES
 from sympozium.contract.reasons import Reason
 from sympozium.contract.run_events import Failure, Result, Usage
 from sympozium_controller.runs.decide import (
@@ -68,7 +68,7 @@ def test_decisions_come_to_rest_and_end_a_run_at_most_once(
 
 @given(seen=situations, on_bus=endings)
 def test_every_run_without_predecessor_ends_by_its_deadline(seen: Seen, on_bus: Ending) -> None:
-    seen = replace(seen, has_predecessor=False)
+    seen = replace(seen, has_predecessor=False, has_turn=True)
     was_finished = seen.run.is_finished
     world = World(seen, on_bus)
     looks = 0
@@ -91,16 +91,18 @@ def test_a_run_succeeds_only_with_its_result(seen: Seen) -> None:
 
 def test_a_run_waits_for_the_earlier_one_without_a_write() -> None:
     seen = Seen(a_run(), a_plan(), has_predecessor=True)
-    assert next_actions(seen, now=START) == [LookAgain(5.0)]
+    assert next_actions(seen, now=START + timedelta(hours=9)) == []
     assert next_actions(replace(seen, has_predecessor=False), now=START) == [CreateJob(a_plan())]
 
 
-def test_a_run_that_waits_long_is_said_to_be_queued_once() -> None:
-    seen = Seen(a_run(), a_plan(), has_predecessor=True)
-    status = written(seen, timedelta(seconds=6))
-    assert status.phase is Phase.QUEUED
-    waiting = replace(seen, run=replace(seen.run, status=status))
-    assert next_actions(waiting, now=START + timedelta(hours=1)) == []
+def test_a_run_waits_an_hour_for_its_turn_and_then_ends_for_want_of_room() -> None:
+    seen = Seen(a_run(), a_plan(), has_turn=False, waits_since=START + 30 * SECOND)
+    assert next_actions(seen, now=START + MAX_QUEUED) == []
+    error = written(seen, MAX_QUEUED + 30 * SECOND).error
+    assert error is not None
+    assert error.reason == Reason.NO_CAPACITY
+    turn = replace(seen, has_turn=True)
+    assert next_actions(turn, now=START + 2 * MAX_QUEUED) == [CreateJob(a_plan())]
 
 
 def test_a_queued_run_can_be_cancelled() -> None:

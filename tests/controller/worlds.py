@@ -101,6 +101,8 @@ situations = st.builds(
     job=st.none() | jobs,
     pod=st.none() | pods,
     has_predecessor=st.booleans(),
+    has_turn=st.booleans(),
+    waits_since=st.just(START),
     started=st.sampled_from([None, START]),
 )
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sympozium.contract.agentrun import AgentRunStatus, Phase
+from sympozium.contract.limits import MAX_QUEUED
 from sympozium.contract.reasons import Reason
 from sympozium.contract.times import parse_kube_time
 from sympozium_controller.runs import status as statuses
@@ -87,6 +88,8 @@ class Seen:
     Attributes:
         plan: None: the Agent is not there.
         has_predecessor: An earlier run of the same conversation has not ended.
+        has_turn: It may start now, as far as others and the limits are concerned.
+        waits_since: From when it has waited for its turn.
         ending: What the bus holds; asked for only where it matters.
         refusal: Why the Job can have no pod; asked for only where it matters.
         started: When the run said that it started, if it did.
@@ -97,6 +100,8 @@ class Seen:
     job: JobView | None = None
     pod: PodView | None = None
     has_predecessor: bool = False
+    has_turn: bool = True
+    waits_since: datetime | None = None
     ending: Ending | Silence = Silence.NOT_ASKED
     refusal: Trouble | Silence = Silence.NOT_ASKED
     started: datetime | None = None
@@ -125,16 +130,17 @@ def next_actions(seen: Seen, *, now: datetime) -> list[Action]:
 
 
 def _start(seen: Seen, now: datetime) -> list[Action]:
+    """Start the run if it may; if not, whoever sees that it waits wakes it (`WaitingRoom`)."""
     if seen.has_predecessor:
-        waited = now - seen.run.created
-        if seen.run.status.phase is Phase.QUEUED:
-            return []
-        if waited < SHORT_RUN:
-            return [LookAgain(seconds(SHORT_RUN - waited))]
-        return [WriteStatus(statuses.queued(_facts(seen, now)))]
+        return []
     if seen.plan is None:
         text = f"Agent {seen.run.spec.agent_ref!r} is not in namespace {seen.run.namespace!r}"
         return _fail(seen, Trouble(Reason.AGENT_NOT_FOUND, text, now), now)
+    if not seen.has_turn:
+        if now - (seen.waits_since or now) < MAX_QUEUED:
+            return []
+        text = f"it waited for its turn for {int(MAX_QUEUED.total_seconds())} s"
+        return _fail(seen, Trouble(Reason.NO_CAPACITY, text, now), now)
     return [CreateJob(seen.plan)]
 
 

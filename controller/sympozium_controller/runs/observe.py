@@ -11,7 +11,6 @@ from sympozium.contract.resources import (
     AGENT_RUNS,
     AGENTS,
     COMPONENT_LABEL,
-    CONVERSATION_LABEL,
     JOBS,
     PODS,
     RUN_LABEL,
@@ -21,6 +20,7 @@ from sympozium.kube.client import Kube
 from sympozium.kube.informer import Informer, Key
 from sympozium_controller.runs.pod import MODEL_ANNOTATION
 from sympozium_controller.runs.slim import slim_job, slim_pod, slim_run
+from sympozium_controller.runs.turns.conversations import Conversations
 from sympozium_controller.runs.view import (
     JobView,
     PodView,
@@ -41,7 +41,7 @@ class RunCache:
         self.runs = Informer(
             kube,
             AGENT_RUNS,
-            indexes={"unfinished-conversation": _conversation, "unfinished-uid": _uid},
+            indexes={"unfinished-uid": _uid},
             keep=slim_run,
         )
         self.agents = Informer(kube, AGENTS)
@@ -51,6 +51,9 @@ class RunCache:
         )
         self._started: dict[RunUid, datetime] = {}
         self._absorbing: set[RunUid] = set()
+        self._start_listener: Callable[[Key], None] = lambda _: None
+        self.conversations = Conversations()
+        self.runs.listen(self.conversations.changed)
         self.runs.listen(self._forget_finished)
 
     @property
@@ -64,8 +67,9 @@ class RunCache:
         def run_changed(key: Key, old: Object | None, new: Object | None) -> None:
             add(key)
             if new is None or is_finished_run(new):
-                for sibling in self.unfinished_siblings(new or old or {}):
-                    add(_key(sibling))
+                next_ = self.conversations.first(new or old or {})
+                if next_ is not None:
+                    add(next_)
 
         def agent_appeared(key: Key, old: Object | None, _: Object | None) -> None:
             if old is None:
@@ -81,22 +85,6 @@ class RunCache:
         self.agents.listen(agent_appeared)
         self.jobs.listen(lambda key, _old, _new: add(key))
         self.pods.listen(pod_changed)
-
-    def unfinished_siblings(self, run: Object) -> list[Object]:
-        """Return the runs of *run*'s conversation that have not ended."""
-        return [
-            sibling
-            for value in _conversation_value(run)
-            for sibling in self.runs.by_index("unfinished-conversation", value)
-        ]
-
-    def has_predecessor(self, run: Object) -> bool:
-        """Return whether an earlier run of the same conversation has not ended."""
-        own = _sequence(run)
-        return own is not None and any(
-            (sequence := _sequence(other)) is not None and sequence < own
-            for other in self.unfinished_siblings(run)
-        )
 
     def unfinished(self, uid: RunUid) -> Object | None:
         """Return the run with *uid* if it has not ended."""
@@ -119,8 +107,14 @@ class RunCache:
 
     def said_started(self, uid: RunUid, moment: datetime) -> None:
         """Take note that an unfinished run said it has started."""
-        if self.unfinished(uid) is not None:
+        run = self.unfinished(uid)
+        if run is not None:
             self._started.setdefault(uid, moment)
+            self._start_listener(_key(run))
+
+    def listen_to_starts(self, listener: Callable[[Key], None]) -> None:
+        """Have *listener*, and no earlier one, called with the key of a run that has started."""
+        self._start_listener = listener
 
     def started(self, uid: RunUid) -> datetime | None:
         """Return when the run said that it has started, if it did."""
@@ -143,26 +137,12 @@ class RunCache:
             self._absorbing.discard(uid)
 
 
-def _conversation(run: Object) -> Iterable[str]:
-    return [] if is_finished_run(run) else _conversation_value(run)
-
-
-def _conversation_value(run: Object) -> list[str]:
-    label = (run["metadata"].get("labels") or {}).get(CONVERSATION_LABEL)
-    return [f"{run['metadata']['namespace']}/{label}"] if label else []
-
-
 def _uid(run: Object) -> Iterable[str]:
     return [] if is_finished_run(run) else [run["metadata"]["uid"]]
 
 
 def _owner(pod: Object) -> Iterable[str]:
     return [controller_uid(pod)]
-
-
-def _sequence(run: Object) -> int | None:
-    source = run["spec"].get("source")
-    return None if source is None else source["sequence"]
 
 
 def _key(obj: Object) -> Key:

@@ -9,10 +9,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Protocol
 
 import msgspec
 
-from sympozium.bus.ports import Bus
+from sympozium.bus.ports import Bus, LiveBus
 from sympozium.contract.agentrun import TERMINAL_PHASES, AgentRunStatus
 from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import AGENT_RUNS, AGENTS, EVENTS, JOBS, Object
@@ -42,8 +43,10 @@ from sympozium_controller.runs.observe import RunCache
 from sympozium_controller.runs.plan import Plan, plan_run
 from sympozium_controller.runs.pod import MODEL_ANNOTATION, build_job
 from sympozium_controller.runs.trouble import Trouble
+from sympozium_controller.runs.turns.turns import Turns
+from sympozium_controller.runs.turns.waiting_room import WaitingRoom
 from sympozium_controller.runs.view import JobView, Run, is_finished_run, read_job, read_run
-from sympozium_controller.settings import PodSettings
+from sympozium_controller.settings import NO_LIMITS, Limits, PodSettings
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +55,11 @@ MAX_ROUNDS = 12
 
 MAX_BACKOFF_S = 3.0
 """How much later than the end of a fault a run may go on."""
+
+
+class AnyBus(Bus, LiveBus, Protocol):
+    """What lasts and what does not."""
+
 
 EnsureNamespace = Callable[[str], Awaitable[None]]
 
@@ -65,10 +73,11 @@ class World:
     """
 
     kube: Kube
-    bus: Bus
+    bus: AnyBus
     cache: RunCache
     pods: PodSettings
     ensure_namespace: EnsureNamespace
+    limits: Limits = NO_LIMITS
 
 
 class RunReconciler:
@@ -82,6 +91,9 @@ class RunReconciler:
         self._due: dict[Key, float] = {}
         self._unasked: set[str] = set()
         world.cache.wake(self._queue.add)
+        wake = self._queue.add
+        self._turns = Turns(world.cache, world.limits, wake)
+        self._room = WaitingRoom(world.kube, world.bus, world.cache, self._turns, wake)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Reconcile what changes until *stop* is set. The copies must be complete.
@@ -92,7 +104,10 @@ class RunReconciler:
         """
         runs = self._world.cache.runs.all()
         self._unasked = {run["metadata"]["uid"] for run in runs if not is_finished_run(run)}
-        await self._queue.work(self.reconcile, stop, workers=self._workers)
+        self._turns.open()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._room.run(stop))
+            await self._queue.work(self.reconcile, stop, workers=self._workers)
 
     async def reconcile(self, key: Key) -> None:
         """Do everything there is to do now about one run."""
@@ -113,6 +128,7 @@ class RunReconciler:
             obj = self._world.cache.runs.get(*key)
             if obj is None or (uid is not None and obj["metadata"]["uid"] != uid):
                 self._due.pop(key, None)
+                self._room.leave(key)
                 return
             uid = obj["metadata"]["uid"]
             seen = replace(await self._see(obj), ending=ending, refusal=refusal)
@@ -134,14 +150,35 @@ class RunReconciler:
         run, cache = read_run(obj), self._world.cache
         stranger = self._strangers.pop((run.namespace, run.name), None)
         job = cache.job(run) or stranger
-        return Seen(
-            run=run,
-            plan=None if job is not None or run.is_finished else await self._plan(run),
-            job=job,
-            pod=None if job is None else cache.pod(job),
-            has_predecessor=cache.has_predecessor(obj),
-            started=cache.started(run.uid),
+        return self._queued_as_it_is(
+            Seen(
+                run=run,
+                plan=None if job is not None or run.is_finished else await self._plan(run),
+                job=job,
+                pod=None if job is None else cache.pod(job),
+                has_predecessor=cache.conversations.before(obj) > 0,
+                started=cache.started(run.uid),
+            ),
+            obj,
         )
+
+    def _queued_as_it_is(self, seen: Seen, obj: Object) -> Seen:
+        """Return *seen* with whether it is the run's turn; if it waits, have that shown."""
+        run = seen.run
+        key = (run.namespace, str(run.name))
+        is_to_start = not (run.is_finished or run.is_deleting or run.spec.cancel)
+        has_turn = True
+        if seen.job is None and is_to_start and not seen.has_predecessor and seen.plan is not None:
+            has_turn = self._turns.may_start(obj)
+        elif seen.job is None:
+            self._turns.leave(key)
+        is_behind = seen.job is None and seen.has_predecessor
+        has_no_room = seen.pod is not None and seen.pod.is_unschedulable
+        if is_to_start and (is_behind or has_no_room or not has_turn):
+            since = self._room.enter(run, is_behind=is_behind, now=_now())
+            return replace(seen, has_turn=has_turn, waits_since=since)
+        self._room.leave(key)
+        return seen
 
     async def _plan(self, run: Run) -> Plan | None:
         name = run.spec.agent_ref

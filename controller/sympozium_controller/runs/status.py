@@ -55,9 +55,21 @@ def running(facts: Facts) -> AgentRunStatus:
     )
 
 
-def queued(facts: Facts) -> AgentRunStatus:
-    """Return the status of a run that waits for an earlier one of its conversation."""
-    return AgentRunStatus(phase=Phase.QUEUED, observed_generation=facts.run.generation)
+def queued(facts: Facts, reason: str, message: str, *, since: datetime) -> AgentRunStatus:
+    """Return the status of a run that waits: for what, and since when."""
+    condition = Condition(
+        type="Queued",
+        status="True",
+        reason=reason,
+        message=message,
+        last_transition_time=kube_time(since),
+        observed_generation=facts.run.generation,
+    )
+    return AgentRunStatus(
+        phase=Phase.QUEUED,
+        observed_generation=facts.run.generation,
+        conditions=[condition],
+    )
 
 
 def to_object(status: AgentRunStatus) -> dict[str, Any]:

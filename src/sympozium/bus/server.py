@@ -117,7 +117,7 @@ def _controller_permissions() -> dict[str, object]:
         f"dead.{RUNS}.*.*",
     ]
     return {
-        "publish": [*administration, *runs, "waiting.*"],
+        "publish": [*administration, *runs, "waiting.*", "live.*.*"],
         "subscribe": [
             f"{reply_prefix('controller')}.>",
             f"{reply_prefix('waiting')}.>",

@@ -112,6 +112,10 @@ HistoryLimit = Annotated[int, msgspec.Meta(ge=0, le=MAX_HISTORY_LIMIT)]
 """How many finished runs are kept; as on a CronJob, 0 keeps none."""
 
 
+MaxConcurrent = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+"""How many runs may be at work at once."""
+
+
 class AgentSpec(KubeModel, frozen=True, kw_only=True):
     """What is wanted of an agent."""
 
@@ -126,6 +130,13 @@ class AgentSpec(KubeModel, frozen=True, kw_only=True):
     failed_runs_history_limit: Annotated[
         HistoryLimit | None,
         described("How many AgentRuns that ended otherwise are kept; as successful ones."),
+    ] = None
+    max_concurrent: Annotated[
+        MaxConcurrent | None,
+        described(
+            "How many runs of this Agent may be at work at once; further ones wait, up to an hour, "
+            "which does not count for their deadline. Absent: as many as there is room for."
+        ),
     ] = None
     skills: list[SkillRef] = []
     channels: list[ChannelShorthand] = []

@@ -28,7 +28,7 @@ class Phase(StrEnum):
     PENDING = "Pending"
     """Created; its pod is not known to run yet. Every run starts here."""
     QUEUED = "Queued"
-    """It waits for an earlier run of its conversation."""
+    """It waits: for earlier runs of its conversation, for room, for a limit; a condition says."""
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"

@@ -71,6 +71,9 @@ MAX_HISTORY_LIMIT = 100_000
 RUN_LINGERS = timedelta(minutes=10)
 """How long the Job and the pod of a finished run stay, for whoever reads their logs."""
 
+MAX_QUEUED = timedelta(hours=1)
+"""How long a run waits for its turn, for room or for a quota; no part of its deadline."""
+
 MAX_ATTEMPTS = 5
 """Deliveries of one bus message before it is set aside as a dead letter."""
 

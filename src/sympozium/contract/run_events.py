@@ -92,6 +92,22 @@ RunEvent = Started | Delta | Progress | Absorbed | Result | Failure
 """Any line an agent may write."""
 
 
+class Waiting(_Line, frozen=True, kw_only=True, tag="waiting"):
+    """The run has not started. The controller says so, on the live subject and nowhere else.
+
+    Attributes:
+        before: How many come first, as far as can be said now; None: it cannot.
+        for_capacity: It waits for room or for a limit, and not for its own conversation.
+    """
+
+    before: int | None = None
+    for_capacity: bool = False
+
+
+LiveLine = RunEvent | Waiting
+"""Anything that is heard on a run's live subject."""
+
+
 def recorded_event(data: bytes) -> RunEvent:
     """Read a message of the RUNS stream: an envelope around what the run said.
 

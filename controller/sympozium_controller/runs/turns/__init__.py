@@ -1,0 +1,1 @@
+"""Whose run starts next, when not all can start at once."""

@@ -1,0 +1,261 @@
+"""Who may have a Job now: as many as the limits and the cluster take, in a fair order.
+
+How large a cluster is, nobody tells us. So we do not hand over everything at once: only
+so many pods may be on their way at a time, and whoever else waits does so here, where
+a newcomer of another namespace can still go before. Nothing of it is stored: a
+controller that starts finds who is at work and who waits in the objects.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
+
+from sympozium.contract.resources import RUN_LABEL, Object
+from sympozium.contract.times import parse_kube_time
+from sympozium.kube.informer import Key
+from sympozium_controller.runs.observe import RunCache
+from sympozium_controller.runs.turns.conversations import conversation_of, sequence_of
+from sympozium_controller.runs.turns.line import Line, Ticket
+from sympozium_controller.runs.view import PodView, controller_uid, is_finished_run, read_pod
+from sympozium_controller.settings import Limits
+
+STARTING_AT_ONCE = 16
+"""Pods that may be on their way, whatever the size of the cluster. Two cores start four at once."""
+
+STARTING_WHEN_FULL = 4
+"""As many while the cluster says of one of them that it has no room for it."""
+
+STARTING_PATIENCE_S = 10.0
+"""A pod that has a node and does not start in this time keeps nobody else from starting."""
+
+QUOTA_REST_S = 5.0
+"""A namespace whose quota is used up is tried again after so long, or when a run of it ends."""
+
+_NOT_STUCK = {"", "ContainerCreating", "PodInitializing"}
+
+
+class WaitsFor(StrEnum):
+    """What a run waits for, as its condition says."""
+
+    EARLIER_MESSAGES = "EarlierMessages"
+    CAPACITY = "Capacity"
+    AGENT_LIMIT = "AgentLimit"
+    NAMESPACE_LIMIT = "NamespaceLimit"
+    SYSTEM_LIMIT = "SystemLimit"
+    QUOTA = "Quota"
+
+
+class Turns:
+    """Gives turns to runs. Everything is done in the loop's task and never waits."""
+
+    def __init__(self, cache: RunCache, limits: Limits, wake: Callable[[Key], None]) -> None:
+        self._cache = cache
+        self._limits = limits
+        self._wake = wake
+        self._line = Line(self._limit_of)
+        self._starting: dict[Key, float] = {}
+        self._unschedulable: set[Key] = set()
+        self._resting: dict[str, float] = {}
+        self._is_open = False
+        cache.runs.listen(self._run_changed)
+        cache.jobs.listen(self._job_changed)
+        cache.pods.listen(self._pod_changed)
+        cache.agents.listen(self._agent_changed)
+        cache.listen_to_starts(self._started)
+
+    def open(self) -> None:
+        """Begin with what the copies hold, which must be complete: the oldest stand first."""
+        self._is_open = True
+        unfinished = [run for run in self._cache.runs.all() if not is_finished_run(run)]
+        for run in sorted(unfinished, key=_age):
+            ticket = ticket_of(run)
+            if self._has_job(run):
+                self._line.take(ticket)
+                self._starting[ticket.key] = _monotonic()
+                for pod in self._pods_of(ticket.key):
+                    self._look_at(ticket.key, read_pod(pod))
+            elif not self._cache.conversations.before(run) and not run["spec"].get("cancel"):
+                self._line.wait(ticket)
+        self._give()
+
+    def may_start(self, run: Object) -> bool:
+        """Return whether a run that nothing else holds back may have its Job now.
+
+        If not, it stands in line, and is woken when its turn has come. It keeps a turn
+        until it ends, its Job goes, or it gives it back.
+        """
+        ticket = ticket_of(run)
+        if not self._line.is_active(ticket.key):
+            self._line.wait(ticket)
+            self._give(asking=ticket.key)
+        return self._line.is_active(ticket.key)
+
+    def leave(self, key: Key) -> None:
+        """Know nothing of a run any more, which has ended or waits for something else."""
+        self._starting.pop(key, None)
+        self._unschedulable.discard(key)
+        self._line.drop(key)
+        self._give()
+
+    def rest(self, run: Object) -> None:
+        """Take back a turn that the quota of its namespace does not allow now."""
+        namespace = run["metadata"]["namespace"]
+        self._resting[namespace] = _monotonic() + QUOTA_REST_S
+        self._line.limit_changed(namespace)
+        ticket = ticket_of(run)
+        self.leave(ticket.key)
+        self._line.wait(ticket)
+
+    def tend(self) -> None:
+        """Go on with what only time brings; to be called every second while somebody waits."""
+        now = _monotonic()
+        for namespace in [name for name, until in self._resting.items() if until <= now]:
+            self._end_rest(namespace)
+        for key, since in list(self._starting.items()):
+            if since + STARTING_PATIENCE_S > now:
+                break
+            del self._starting[key]
+            pods = [read_pod(pod) for pod in self._pods_of(key)]
+            if not pods or key in self._unschedulable:
+                self._starting[key] = now
+        self._give()
+
+    def upcoming(self, limit: int) -> list[Key]:
+        """Return the first *limit* of those who stand in line, in their order."""
+        order = self._line.upcoming()
+        return [ticket.key for ticket, _ in zip(order, range(limit), strict=False)]
+
+    def waits_for(self, key: Key) -> WaitsFor:
+        """Return what keeps a run that stands in line from its turn."""
+        held = self._line.held_back(key)
+        if held is None:
+            return WaitsFor.CAPACITY
+        if held[0] in self._resting and not held[1]:
+            return WaitsFor.QUOTA
+        return _HELD_BY[bool(held[0]), bool(held[1])]
+
+    def _give(self, *, asking: Key | None = None) -> None:
+        while self._is_open and self._has_room():
+            ticket = self._line.next()
+            if ticket is None:
+                return
+            self._starting[ticket.key] = _monotonic()
+            if ticket.key != asking:
+                self._wake(ticket.key)
+
+    def _has_room(self) -> bool:
+        starting = len(self._starting)
+        if self._unschedulable:
+            return starting < STARTING_WHEN_FULL
+        return starting < max(STARTING_AT_ONCE, (self._line.active - starting) // 2)
+
+    def _limit_of(self, namespace: str, agent: str) -> int | None:
+        if not namespace:
+            return self._limits.total
+        if not agent:
+            return 0 if namespace in self._resting else self._limits.per_namespace
+        found = self._cache.agents.get(namespace, agent)
+        limit: int | None = found["spec"].get("maxConcurrent") if found else None
+        return limit
+
+    def _end_rest(self, namespace: str) -> None:
+        if self._resting.pop(namespace, None) is not None:
+            self._line.limit_changed(namespace)
+
+    def _run_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
+        is_over = new is None or is_finished_run(new)
+        is_another = old is not None and new is not None and _uid(old) != _uid(new)
+        if self._is_open and (is_over or is_another):
+            self._end_rest(key[0])
+            self.leave(key)
+
+    def _job_changed(self, key: Key, _old: Object | None, new: Object | None) -> None:
+        run = self._cache.runs.get(*key)
+        if not self._is_open or run is None or is_finished_run(run):
+            return
+        if new is None:
+            self.leave(key)
+        elif self._has_job(run) and not self._line.is_active(key):
+            self._line.take(ticket_of(run))
+            self._starting[key] = _monotonic()
+
+    def _pod_changed(self, _: Key, _old: Object | None, new: Object | None) -> None:
+        if new is None:
+            return
+        metadata = new["metadata"]
+        key = (metadata["namespace"], metadata["labels"].get(RUN_LABEL, ""))
+        if key in self._starting:
+            self._look_at(key, read_pod(new))
+            self._give()
+
+    def _look_at(self, key: Key, pod: PodView) -> None:
+        if has_begun(pod):
+            self._starting.pop(key, None)
+            self._unschedulable.discard(key)
+        elif pod.is_unschedulable:
+            self._unschedulable.add(key)
+        else:
+            self._unschedulable.discard(key)
+
+    def _started(self, key: Key) -> None:
+        if self._starting.pop(key, None) is not None:
+            self._unschedulable.discard(key)
+            self._give()
+
+    def _agent_changed(self, key: Key, _old: Object | None, _new: Object | None) -> None:
+        self._line.limit_changed(*key)
+        self._give()
+
+    def _has_job(self, run: Object) -> bool:
+        metadata = run["metadata"]
+        job = self._cache.jobs.get(metadata["namespace"], metadata["name"])
+        return job is not None and controller_uid(job) == metadata["uid"]
+
+    def _pods_of(self, key: Key) -> list[Object]:
+        job = self._cache.jobs.get(*key)
+        return [] if job is None else self._cache.pods.by_index("job-uid", job["metadata"]["uid"])
+
+
+_HELD_BY: dict[tuple[bool, bool], WaitsFor] = {
+    (False, False): WaitsFor.SYSTEM_LIMIT,
+    (True, False): WaitsFor.NAMESPACE_LIMIT,
+    (True, True): WaitsFor.AGENT_LIMIT,
+}
+
+
+def ticket_of(run: Object) -> Ticket:
+    """Return where a run stands among others."""
+    metadata = run["metadata"]
+    sequence = sequence_of(run)
+    order = int(_created(run).timestamp()) if sequence is None else sequence
+    return Ticket(
+        key=(metadata["namespace"], metadata["name"]),
+        agent=run["spec"].get("agentRef", ""),
+        conversation=conversation_of(run) if sequence is not None else "",
+        order=(order, metadata["name"]),
+    )
+
+
+def has_begun(pod: PodView) -> bool:
+    """Return whether a pod is past waiting for room: it runs, has run, or meets its own trouble."""
+    return pod.has_ended or any(
+        one.started is not None or one.waiting not in _NOT_STUCK for one in pod.containers
+    )
+
+
+def _age(run: Object) -> tuple[datetime, int, str]:
+    return _created(run), sequence_of(run) or 0, run["metadata"]["name"]
+
+
+def _created(run: Object) -> datetime:
+    return parse_kube_time(run["metadata"]["creationTimestamp"])
+
+
+def _uid(obj: Object) -> str:
+    uid: str = obj["metadata"]["uid"]
+    return uid
+
+
+def _monotonic() -> float:
+    return asyncio.get_running_loop().time()
