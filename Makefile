@@ -6,16 +6,18 @@ RUN := $(VENV)/bin
 # Most tests wait more than they work. Those that fork, or run the whole system, run alone.
 SIDE_BY_SIDE ?= -n 3 --dist loadfile
 ALONE := tests/embedded/kubelet tests/scenario tests/local tests/fault
+KILLS ?= 1000
+RESTARTS ?= 100
 CHANNELS ?= web slack telegram discord
 FIRST_QUESTION ?= which pods run here?
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean installed check test channels fault crds bench lock
+.PHONY: help up down clean installed check test channels fault fault-long crds bench lock
 
 help: ## print this list
 	@echo 'Sympozium: AI agents on Kubernetes, reached from chat.'
 	@echo
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
 	@echo
 	@echo 'Variables: PYTHON=python3.11, SYMPOZIUM_PORT=8400, SYMPOZIUM_HOME=~/.local/state/sympozium,'
 	@echo 'OPENAI_API_KEY, OPENAI_BASE_URL, SYMPOZIUM_MODEL (without a key a demonstration model answers).'
@@ -55,6 +57,9 @@ channels: installed ## the contract of a channel, for every one of CHANNELS
 
 fault: installed ## kill every program at every one of its sync points and read the ledger (4 minutes)
 	@$(RUN)/python -m tests.fault.points
+
+fault-long: installed ## 1,000 kills over all sync points and 100 restarts of the bus (30 minutes)
+	@$(RUN)/python -m tests.fault.long --kills $(KILLS) --restarts $(RESTARTS) --seed $(or $(SEED),1) $(if $(WRITE),--write $(WRITE))
 
 crds: installed ## write helm/sympozium-crds from the types in src/sympozium/contract
 	@$(RUN)/python -m sympozium_local.crd_files
