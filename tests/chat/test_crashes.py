@@ -85,7 +85,7 @@ async def test_an_answer_is_not_shown_before_an_earlier_one_that_a_killed_channe
     other = asked("other", "c2")
     await channel.finish(other, "elsewhere")
     await platform.until(lambda: platform.texts("c2") == ["elsewhere"])
-    assert "second" not in platform.texts()
+    assert "second" not in platform.texts() or "first" in platform.texts()
     await channel.settled(5)
     assert platform.texts("c1") == ["first", "second"]
 
