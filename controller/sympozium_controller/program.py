@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from sympozium.bus.admin import ensure_bus
@@ -11,20 +13,16 @@ from sympozium.bus.nats import Address, NatsBus, connect
 from sympozium.contract.subjects import RUNS_CONSUMER, reply_prefix
 from sympozium.kube.client import Kube
 from sympozium.kube.informer import Informer
+from sympozium.kube.lease import Election
 from sympozium.runtime.loops import Loop, run_until_stopped
-from sympozium_controller.agents import AgentReconciler
-from sympozium_controller.channels.reconcile import ChannelCache, ChannelReconciler
-from sympozium_controller.furniture import Furniture
+from sympozium_controller.channels.reconcile import ChannelCache
 from sympozium_controller.health import serve_health
 from sympozium_controller.identity.callout import Callout
 from sympozium_controller.identity.directory import Copies, Directory
 from sympozium_controller.identity.jwt import Signer
 from sympozium_controller.identity.reviews import Reviews
+from sympozium_controller.leading import LEASE, Caches, Leader
 from sympozium_controller.runs.observe import RunCache
-from sympozium_controller.runs.reconcile import RunReconciler, World
-from sympozium_controller.runs.results import Results
-from sympozium_controller.runs.retention import Retention
-from sympozium_controller.runs.waiters import Waiters
 from sympozium_controller.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -82,29 +80,24 @@ async def run_controller(kube: Kube, settings: Settings, stop: asyncio.Event) ->
 
 
 def _assemble(kube: Kube, bus: NatsBus, settings: Settings) -> tuple[list[Loop], Readiness]:
-    """Return the controller's loops, in no order, and what says whether they can work."""
-    runs, channels = RunCache(kube), ChannelCache(kube)
-    furniture = Furniture(kube, settings.pods)
-    world = World(kube, bus, runs, settings.pods, furniture.ensure)
-    run_reconciler = RunReconciler(world)
-    channel_reconciler = ChannelReconciler(kube, bus, channels, furniture, settings.pods)
-    agent_reconciler = AgentReconciler(kube, runs.agents, channels.channels, furniture)
-    informers = (*runs.informers, *channels.informers)
-    ready = Readiness(bus, informers)
-    workers = (
-        run_reconciler.run,
-        Results(bus, runs, run_reconciler).run,
-        Retention(kube, Waiters(bus.client), runs, settings.history).run,
-        channel_reconciler.run,
-        agent_reconciler.run,
-    )
-    loops: list[Loop] = [informer.run for informer in informers]
+    """Return the controller's loops, in no order, and what says whether they can work.
+
+    Whoever comes to the bus is admitted by every controller, so that a hand-over keeps
+    nobody waiting; the rest is done by the one that holds the lease.
+    """
+    caches = Caches(RunCache(kube), ChannelCache(kube))
+    ready = Readiness(bus, caches.informers)
+    place = settings.pod_name or f"controller-{secrets.token_hex(4)}"
+    election = Election(kube, (settings.system_namespace, LEASE), place)
+    leader = Leader(kube.fenced(election.check), bus, caches, settings)
+    loops: list[Loop] = [informer.run for informer in caches.informers]
     if settings.bus.issuer_seed:
+        runs, channels = caches.runs, caches.channels
         copies = Copies(runs.runs, runs.jobs, runs.pods, channels.channels)
         directory = Directory(kube, copies, settings.system_namespace)
         signer = Signer(settings.bus.issuer_seed)
         loops.append(Callout(bus.client, signer, Reviews(kube), directory).run)
-    loops += [_after(ready.synced, worker) for worker in workers]
+    loops.append(_after(ready.synced, partial(election.run, leader.lead)))
     return loops, ready
 
 

@@ -22,6 +22,8 @@ from sympozium.contract.resources import (
     CUSTOM_RESOURCE_DEFINITIONS,
     JOBS,
     PODS,
+    ROLE_BINDINGS,
+    ROLES,
     SERVICE_ACCOUNTS,
     Object,
     Resource,
@@ -40,7 +42,8 @@ SYSTEM_NAMESPACE = "sympozium-system"
 WAIT_S = 10.0
 RBAC = Path(__file__).parents[2] / "helm" / "sympozium" / "rbac"
 
-_KINDS = {one.kind: one for one in (SERVICE_ACCOUNTS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS)}
+_RIGHTS = (SERVICE_ACCOUNTS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, ROLES, ROLE_BINDINGS)
+_KINDS = {one.kind: one for one in _RIGHTS}
 
 Says = Callable[[Object], Any]
 

@@ -89,7 +89,8 @@ def rights(rules: list[Object]) -> set[Right]:
 def declared(name: str) -> set[Right]:
     """Return the rights that a program's manifest gives it."""
     documents = yaml.safe_load_all((RBAC / f"{name}.yaml").read_text())
-    return rights(next(one for one in documents if one["kind"] == "ClusterRole")["rules"])
+    roles = [one for one in documents if one["kind"] in {"ClusterRole", "Role"}]
+    return set().union(*(rights(one["rules"]) for one in roles))
 
 
 async def live_a_full_life(cluster: Cluster, bus: NatsBus) -> None:
@@ -155,8 +156,14 @@ def test_the_router_starts_and_stops_runs_and_cannot_say_how_one_ended() -> None
 def test_both_programs_have_an_account_that_is_bound_to_their_role() -> None:
     for name in ("controller", "router"):
         documents = list(yaml.safe_load_all((RBAC / f"{name}.yaml").read_text()))
-        account, role, binding = documents
+        account, *_ = documents
+        roles = {one["kind"]: one for one in documents if one["kind"].endswith("Role")}
+        bindings = [one for one in documents if one["kind"].endswith("RoleBinding")]
         assert account["metadata"] == {**account["metadata"], "name": f"sympozium-{name}"}
-        assert binding["roleRef"]["name"] == role["metadata"]["name"]
+        assert len(bindings) == len(roles)
+        for binding in bindings:
+            role = roles[binding["roleRef"]["kind"]]["metadata"]
+            assert binding["roleRef"]["name"] == role["name"]
+            assert binding["metadata"].get("namespace") == role.get("namespace")
         assert binding["subjects"][0]["name"] == account["metadata"]["name"]
         assert binding["subjects"][0]["namespace"] == account["metadata"]["namespace"]

@@ -6,6 +6,7 @@ Its conformance is kept by tests that run both against the same servers.
 """
 
 import asyncio
+import copy
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -58,15 +59,10 @@ class WatchEvent:
 class Kube:
     """One program's connections to one API server. Made by `connect`."""
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        session: aiohttp.ClientSession,
-        may_write: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, session: aiohttp.ClientSession) -> None:
         self._endpoint = endpoint
         self._session = session
-        self._may_write = may_write
+        self._may_write: Callable[[], None] = lambda: None
         self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
 
     def fenced(self, may_write: Callable[[], None]) -> "Kube":
@@ -74,7 +70,10 @@ class Kube:
 
         It has its own slots: what it does in a burst does not hold up this one.
         """
-        return Kube(self._endpoint, self._session, may_write)
+        fenced = copy.copy(self)
+        fenced._may_write = may_write
+        fenced._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
+        return fenced
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
         """Return one object.

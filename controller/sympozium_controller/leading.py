@@ -1,0 +1,75 @@
+"""What only the controller that holds the lease does; who waits has the same copies ready.
+
+Everything is begun anew with each lease: a controller that led before and was
+followed by another must not go on with what it remembers of then.
+"""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+
+from sympozium.bus.nats import NatsBus
+from sympozium.kube.client import Kube
+from sympozium.kube.informer import Informer
+from sympozium.runtime.loops import run_until_stopped
+from sympozium_controller.agents import AgentReconciler
+from sympozium_controller.channels.reconcile import ChannelCache, ChannelReconciler
+from sympozium_controller.furniture import Furniture
+from sympozium_controller.runs.observe import RunCache
+from sympozium_controller.runs.reconcile import RunReconciler, World
+from sympozium_controller.runs.results import Results
+from sympozium_controller.runs.retention import Retention
+from sympozium_controller.runs.waiters import Waiters
+from sympozium_controller.settings import Settings
+
+LEASE = "sympozium-controller"
+
+DRAIN_S = 2.0
+"""What is not done then is done by the next."""
+
+
+@dataclass(frozen=True)
+class Caches:
+    """Copies of everything that reconcilers read, kept up by every controller."""
+
+    runs: RunCache
+    channels: ChannelCache
+
+    @property
+    def informers(self) -> tuple[Informer, ...]:
+        """All of them, for whoever runs them."""
+        return *self.runs.informers, *self.channels.informers
+
+
+class Leader:
+    """The reconcilers. Its client must refuse to write while the lease is not held."""
+
+    def __init__(self, kube: Kube, bus: NatsBus, caches: Caches, settings: Settings) -> None:
+        self._kube = kube
+        self._bus = bus
+        self._caches = caches
+        self._settings = settings
+        self._furniture = Furniture(kube, settings.pods)
+        self._retention = Retention(kube, Waiters(bus.client), caches.runs, settings.history)
+
+    async def lead(self, stop: asyncio.Event) -> None:
+        """Reconcile everything that is there, and what changes, until *stop* is set.
+
+        The copies must be complete.
+        """
+        kube, bus, pods = self._kube, self._bus, self._settings.pods
+        runs, channels = self._caches.runs, self._caches.channels
+        with contextlib.ExitStack() as listeners:
+            for informer in self._caches.informers:
+                listeners.enter_context(informer.listened_to())
+            world = World(kube, bus, runs, pods, self._furniture.ensure, self._settings.limits)
+            run_reconciler = RunReconciler(world)
+            await run_until_stopped(
+                run_reconciler.run,
+                Results(bus, runs, run_reconciler).run,
+                ChannelReconciler(kube, bus, channels, self._furniture, pods).run,
+                AgentReconciler(kube, runs.agents, channels.channels, self._furniture).run,
+                self._retention.run,
+                stop=stop,
+                drain_s=DRAIN_S,
+            )
