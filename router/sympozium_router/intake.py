@@ -5,6 +5,10 @@ A message that cannot be handled now stays at the head of its queue and is tried
 again there; it is never handed back to the bus, behind a later one of its
 conversation. What is held is said to be in work, so that the bus waits, and is
 acknowledged when what becomes of it is durable.
+
+A message is given up for good when it cannot be read, meets a bug so many times, or
+so many routers died of it. That something is away gives up none. Its sender is told,
+and it becomes a dead letter.
 """
 
 import asyncio
@@ -14,9 +18,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from sympozium.bus.ports import Bus, Delivery, Stored
+from sympozium.bus.suspects import FatalMessageError, Suspects
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.limits import MAX_ATTEMPTS
+from sympozium.contract.messages import InboundMessage
 from sympozium.contract.reasons import Reason
 from sympozium.contract.subjects import INBOX_CONSUMER
 from sympozium.kube.queue import WorkQueue
@@ -53,6 +61,25 @@ class Item:
     delivery: Delivery | None = None
     failures: int = 0
 
+    @property
+    def is_suspect(self) -> bool:
+        """Whether somebody else had it in their hands before, and may have died of it."""
+        return self.delivery is None or self.delivery.attempt > 1
+
+
+@dataclass(frozen=True)
+class Hopeless:
+    """Why a message is given up.
+
+    Attributes:
+        cause: For an operator.
+        is_fatal: Even what is left to do with it may kill.
+    """
+
+    cause: str
+    attempts: int = 1
+    is_fatal: bool = False
+
 
 class Intake:
     """Holds the messages that are not settled yet."""
@@ -62,11 +89,13 @@ class Intake:
         bus: Bus,
         backlog: Backlog,
         reception: Reception,
+        suspects: Suspects,
         settled: Callable[[Conversation], None],
     ) -> None:
         self._bus = bus
         self._backlog = backlog
         self._reception = reception
+        self._suspects = suspects
         self._settled = settled
         self._stop = asyncio.Event()
         self._queue: WorkQueue[Conversation] = WorkQueue(max_backoff_s=MAX_BACKOFF_S)
@@ -145,45 +174,80 @@ class Intake:
             Exception: It stays where it is and is tried again.
         """
         problem = item.letter.problem
-        if not problem:
-            problem = await self._give(item)
-        if problem:
-            await self._set_aside(item, problem)
+        hopeless = Hopeless(problem) if problem else await self._give(item)
+        if hopeless is not None and await self._is_refused(item, hopeless):
+            await self._bury(item, hopeless)
         elif item.delivery is not None:
             reach(Point.ROUTER_BEFORE_ACK)
             await item.delivery.ack()
             reach(Point.ROUTER_AFTER_ACK)
 
-    async def _give(self, item: Item) -> str:
-        """Return why the message can never be handled; empty when it was."""
+    async def _give(self, item: Item) -> Hopeless | None:
+        """Return why the message can never be handled; None when it was."""
         inbound = item.letter.inbound
         if inbound is None:
-            return "nothing of it can be answered"
-        try:
+            return Hopeless("nothing of it can be answered")
+
+        async def give() -> None:
             async with asyncio.timeout(HANDLE_TIMEOUT_S):
                 await self._reception.give(item.letter, inbound)
+
+        try:
+            if item.is_suspect:
+                await self._suspects.handle(item.letter.sequence, give)
+            else:
+                await give()
         except TransientError:
             raise
         except TimeoutError as error:
             raise TransientError("cannot handle a message: it takes too long") from error
+        except FatalMessageError as error:
+            return Hopeless(str(error), error.attempts, is_fatal=True)
         except Exception as error:
             item.failures += 1
             if item.failures < MAX_ATTEMPTS and not isinstance(error, PermanentError):
                 raise
             log.exception("message set aside", extra={"action": "discard"})
-            return f"gave up after {item.failures} attempts: {type(error).__name__}"
-        return ""
+            kind = type(error).__name__
+            return Hopeless(f"gave up after {item.failures} attempts: {kind}", item.failures)
+        return None
 
-    async def _set_aside(self, item: Item, problem: str) -> None:
-        letter = item.letter
-        if letter.inbound is not None:
-            reason = Reason.MESSAGE_UNREADABLE if letter.problem else Reason.INTERNAL
-            try:
-                await self._reception.refuse(letter, letter.inbound, reason)
-            except PermanentError as error:  # it must not hold up those behind it for ever
-                log.error("message lost to its sender", extra={"action": "discard"}, exc_info=error)
-        if item.delivery is not None:
-            await item.delivery.discard(reason=f"cannot handle the message: {problem}")
+    async def _is_refused(self, item: Item, hopeless: Hopeless) -> bool:
+        """Tell the sender, where there is one; False: the message is answered all the same."""
+        letter, inbound = item.letter, item.letter.inbound
+        if inbound is None:
+            return True
+        reason = Reason.MESSAGE_UNREADABLE if letter.problem else Reason.SET_ASIDE
+        try:
+            if not hopeless.is_fatal:
+                return await self._reception.refuse(letter, inbound, reason)
+            return await self._refuse_what_kills(letter, inbound)
+        except PermanentError as error:  # it must not hold up those behind it for ever
+            log.error("message lost to its sender", extra={"action": "discard"}, exc_info=error)
+            return True
+
+    async def _refuse_what_kills(self, letter: Letter, inbound: InboundMessage) -> bool:
+        """Refuse a message with its words, or without them if that kills too."""
+        is_refused = True
+
+        async def refuse() -> None:
+            nonlocal is_refused
+            is_refused = await self._reception.refuse(letter, inbound, Reason.SET_ASIDE)
+
+        try:
+            await self._suspects.handle(letter.sequence, refuse, what="refused")
+        except FatalMessageError:
+            bare = msgspec.structs.replace(inbound, text="", quoted="", files=[])
+            is_refused = await self._reception.refuse(letter, bare, Reason.SET_ASIDE)
+        return is_refused
+
+    async def _bury(self, item: Item, hopeless: Hopeless) -> None:
+        """Keep a message among the dead letters, and have it delivered no more."""
+        reason = f"cannot handle the message: {hopeless.cause}"
+        if item.delivery is None:
+            await self._reception.aside.bury(item.letter.sequence, reason, hopeless.attempts)
+        else:
+            await item.delivery.discard(reason=reason, attempts=hopeless.attempts)
 
     async def _hold(self) -> None:
         """Tell the bus again and again that what is held is in work."""

@@ -6,14 +6,18 @@ from datetime import timedelta
 
 from sympozium.bus.clock import ClockWatch
 from sympozium.bus.nats import NatsBus
+from sympozium.bus.suspects import Suspects
 from sympozium.contract.subjects import INBOX_CONSUMER
 from sympozium.kube.client import Kube
 from sympozium.runtime.health import Health
 from sympozium.runtime.loops import run_until_stopped
 from sympozium.store.ports import SessionStore, StoreUnavailableError
 from sympozium_router.admission import Admission
+from sympozium_router.again import Retries
 from sympozium_router.amendments import Amendments
+from sympozium_router.aside import Aside
 from sympozium_router.backlog import Backlog
+from sympozium_router.careful import CarefulRuns
 from sympozium_router.clock import Clock, utc_now
 from sympozium_router.cluster import Cluster
 from sympozium_router.commands import Commands
@@ -21,6 +25,7 @@ from sympozium_router.context import Contexts
 from sympozium_router.fetches import Fetches
 from sympozium_router.history import History
 from sympozium_router.intake import Intake
+from sympozium_router.marks import StoreMarks
 from sympozium_router.notes import Notebook
 from sympozium_router.outbox import Outbox
 from sympozium_router.reception import Departments, Reception
@@ -47,16 +52,21 @@ class Router:
         self._clock = clock
         self._cluster = Cluster(kube)
         runs = Runs(bus, store, self._cluster, clock)
-        self._outbox = Outbox(bus, store, self._cluster, runs, clock)
+        aside = Aside(bus, store, self._cluster, clock)
+        suspects = Suspects(StoreMarks(store, clock))
+        careful = CarefulRuns(runs, suspects, aside)
+        self._outbox = Outbox(bus, store, self._cluster, careful, clock)
         departments = Departments(
             Admission(store, self._cluster, clock),
             Commands(store, self._cluster, clock),
             Amendments(store, runs, self._outbox.look_at),
             runs,
+            Retries(store),
+            aside,
             self._outbox.publish_end,
         )
         reception = Reception(bus, store, self._cluster, departments, clock)
-        self._intake = Intake(bus, Backlog(bus, store), reception, self._outbox.look_at)
+        self._intake = Intake(bus, Backlog(bus, store), reception, suspects, self._outbox.look_at)
         self._contexts = Contexts(bus, store, self._cluster, Replies(bus), clock)
         self._history = History(bus, store)
         self._notebook = Notebook(bus, store, clock)

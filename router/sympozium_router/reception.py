@@ -16,8 +16,11 @@ from sympozium.contract.subjects import run_in
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
 from sympozium.store.ports import End, Message, Scene, SessionStore, Talk, Verdict
+from sympozium_router import again
 from sympozium_router.admission import Admission
+from sympozium_router.again import Retries
 from sympozium_router.amendments import Amendments
+from sympozium_router.aside import Aside
 from sympozium_router.choosing import agents_of, who_answers
 from sympozium_router.clock import Clock
 from sympozium_router.cluster import Cluster
@@ -37,6 +40,8 @@ class Departments:
     commands: Commands
     amendments: Amendments
     runs: Runs
+    retries: Retries
+    aside: Aside
     publish: Callable[[Message], Awaitable[None]]
     """Tells a person the end of a message."""
 
@@ -55,6 +60,7 @@ class Reception:
         self._store = store
         self._cluster = cluster
         self._to = to
+        self.aside = to.aside
         self._clock = clock
 
     async def give(self, letter: Letter, inbound: InboundMessage) -> None:
@@ -71,21 +77,34 @@ class Reception:
         elif (recorded := await self._record(row)) is not None:
             await self._go_on(recorded, is_new=True)
 
-    async def refuse(self, letter: Letter, inbound: InboundMessage, reason: Reason) -> None:
-        """Record a message with its refusal, unless it has a run or an end already.
+    async def refuse(self, letter: Letter, inbound: InboundMessage, reason: Reason) -> bool:
+        """Record a message with its refusal; return False if it has a run or an end already.
 
         Raises:
-            StoreUnavailableError: Try again.
+            TransientError: Try again.
         """
         if inbound.kind in {InboundKind.EDIT, InboundKind.DELETE}:
-            return  # nobody waits for an answer to these
+            return True  # nobody waits for an answer to these
         row = Message(
             letter.namespace, letter.channel, inbound, letter.sequence, recorded_at=self._clock()
         )
-        end = failed_end(row, reason, now=self._clock())
-        message = await self._store.record(replace(row, end=end))
-        if message.end is None and not message.run_uid:
-            await self._to.runs.refuse(message, reason)
+        return await self._to.aside.refuse(row, reason)
+
+    async def put_through(self, first: Message, *, sequence: int) -> again.Again:
+        """Put *first* through once more, as an operator wants; see `Retries.next_try`."""
+        found = await self._to.retries.next_try(first, sequence=sequence, now=self._clock())
+        if found.message is not None and (stored := await self._record(found.message)) is not None:
+            await self._go_on(stored, is_new=True)
+        return found
+
+    async def _try_again(self, request: Message, spec: ChannelSpec) -> Message:
+        """Put through once more what the command *request* asks for, and record that."""
+        found = await self._to.retries.asked_for(request)
+        if found.message is not None:
+            stored = await self._decided(found.message, spec)
+            await self._go_on(stored, is_new=True)
+        end = again.refused(found, now=self._clock())
+        return await self._store.record(replace(request, end=end))
 
     async def _record(self, row: Message) -> Message | None:
         """Decide about a new message and store it; None: it is not for the bot."""
@@ -94,9 +113,16 @@ class Reception:
             return None
         if isinstance(admitted, End):
             return await self._store.record(replace(row, end=admitted))
-        if row.inbound.kind is InboundKind.COMMAND:
-            return await self._to.commands.answer(row, admitted)
-        return await self._place(row, admitted)
+        return await self._decided(row, admitted)
+
+    async def _decided(self, row: Message, spec: ChannelSpec) -> Message:
+        """Store a message that is heard, with what becomes of it."""
+        command = row.inbound.command
+        if row.inbound.kind is not InboundKind.COMMAND or command is None:
+            return await self._place(row, spec)
+        if command.name == again.COMMAND:
+            return await self._try_again(row, spec)
+        return await self._to.commands.answer(row, spec)
 
     async def _place(self, row: Message, spec: ChannelSpec) -> Message:
         """Store a message for an agent, where the channel's mode wants it."""

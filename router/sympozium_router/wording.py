@@ -112,11 +112,26 @@ _SENTENCES = {
         "This message could not be read: it is empty, too long, or not text. Please write it "
         "again, in up to 64 KiB of text."
     ),
+    Reason.SET_ASIDE: (
+        "Something went wrong on our side each time this message was tried, so it is set aside "
+        "for an operator to look at. To have it tried again, write: !retry {reference}"
+    ),
     Reason.INTERNAL: (
         "Something went wrong on our side. Please send the message again; if it happens again, "
         "an operator has to look at this."
     ),
 }
+
+
+NOT_YOURS_TO_RETRY = "Only who wrote a message can have it tried again."
+ALREADY_RETRIED = "This message is being tried again already, or was answered meanwhile."
+RETRIED_TOO_OFTEN = "This message was tried too often. Please write it anew."
+
+
+def nothing_to_retry(reference: str) -> str:
+    """Return that there is no message without an answer, or none of that reference."""
+    which = f" {quoted(reference)}" if reference else ""
+    return f"There is no message{which} here that failed. Please write it anew."
 
 
 def reference_of(run_name: RunName, message_id: MessageId) -> str:
@@ -135,6 +150,7 @@ def sentence(reason: str, facts: Facts) -> str:
         user_id=quoted(facts.user_id) or "(none)",
         rule=f" (it says: {rule})" if rule else "",
         pairing=_pairing(facts),
+        reference=facts.reference,
     )
     return f"{text} ({facts.reference})"
 

@@ -11,6 +11,7 @@ from typing import Any, Self
 from sympozium.bus.admin import ensure_consumer
 from sympozium.bus.nats import NatsBus
 from sympozium.bus.ports import Bus
+from sympozium.bus.suspects import Suspects
 from sympozium.contract.crds import definition_objects
 from sympozium.contract.envelope import decode, encode, unwrap, wrap
 from sympozium.contract.messages import (
@@ -42,12 +43,15 @@ from sympozium.runtime.health import Health
 from sympozium.store.sql import SqlStore, open_store
 from sympozium_local.apiserver.server import serve
 from sympozium_router.admission import Admission
+from sympozium_router.again import Retries
 from sympozium_router.amendments import Amendments
+from sympozium_router.aside import Aside
 from sympozium_router.backlog import Backlog
 from sympozium_router.clock import utc_now
 from sympozium_router.cluster import Cluster
 from sympozium_router.commands import Commands
 from sympozium_router.intake import Intake
+from sympozium_router.marks import StoreMarks
 from sympozium_router.outbox import Outbox
 from sympozium_router.program import Router
 from sympozium_router.reception import Departments, Reception
@@ -269,6 +273,8 @@ def parts_of(
         Commands(store, cluster, world.clock),
         Amendments(store, runs, outbox.look_at),
         runs,
+        Retries(store),
+        Aside(through, store, cluster, world.clock),
         outbox.publish_end,
     )
     return Parts(reception_type(through, store, cluster, departments, world.clock), outbox)
@@ -284,7 +290,8 @@ async def routing(
     cluster = Cluster(world.kube)
     parts = parts_of(world, cluster, bus=bus, reception_type=reception_type)
     backlog = Backlog(through, world.store)
-    intake = Intake(through, backlog, parts.reception, parts.outbox.look_at)
+    suspects = Suspects(StoreMarks(world.store, world.clock))
+    intake = Intake(through, backlog, parts.reception, suspects, parts.outbox.look_at)
     async with asyncio.TaskGroup() as group:
         group.create_task(cluster.follow(stop))
         await cluster.wait_until_synced()

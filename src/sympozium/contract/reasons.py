@@ -33,4 +33,6 @@ class Reason(StrEnum):
     RESULT_TOO_LARGE = "ResultTooLarge"
     ACCESS_DENIED = "AccessDenied"
     MESSAGE_UNREADABLE = "MessageUnreadable"
+    SET_ASIDE = "SetAside"
+    """The message is a dead letter: handling it failed every time."""
     INTERNAL = "Internal"

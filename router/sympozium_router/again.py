@@ -1,0 +1,121 @@
+"""Putting a message through again that was not answered: by its sender, or by an operator.
+
+What is tried again is a message of its own, with the text, the files and the place of
+the first and an id made of the first's. So the run it gets is another one, the end that
+was shown stays what it is, and the new end follows it. The id is the same however often
+the same is asked for: pressing a button twice gives one run.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from sympozium.contract.messages import Choice, Command, InboundMessage
+from sympozium.contract.names import MessageId, RunName
+from sympozium.store.ports import End, Message, SessionStore
+from sympozium_router import wording
+
+COMMAND = "retry"
+LABEL = "Retry"
+LOOK_BACK = 200
+"""Messages of a conversation among which the one that is meant is looked for."""
+
+MAX_TRIES = 50
+
+_SUFFIX = "~1"
+
+
+@dataclass(frozen=True)
+class Again:
+    """What is to be tried again, or why nothing is.
+
+    Attributes:
+        message: As it is to be stored, or is stored already by the same request.
+        refusal: A sentence for a person; empty where there is a message.
+    """
+
+    message: Message | None
+    refusal: str = ""
+
+
+def retry_choice(message: Message) -> Choice:
+    """Return the button with which the sender of *message* has it tried again."""
+    command = Command(name=COMMAND, arguments=wording.reference_of(RunName(""), message.id))
+    return Choice(label=LABEL, command=command)
+
+
+class Retries:
+    """Finds what is meant by a request to try again, and what it is stored as."""
+
+    def __init__(self, store: SessionStore) -> None:
+        self._store = store
+
+    async def asked_for(self, request: Message) -> Again:
+        """Return what the sender of the command *request* wants to have tried again.
+
+        Raises:
+            StoreUnavailableError: Try again.
+        """
+        command = request.inbound.command
+        reference = command.arguments.strip() if command is not None else ""
+        known = await self._store.transcript(
+            request.conversation, limit=LOOK_BACK, before=request.sequence
+        )
+        failed = [one for one in known if _has_failed(one)]
+        meant = [one for one in failed if not reference or reference in _references(one)]
+        if not meant:
+            return Again(None, wording.nothing_to_retry(reference))
+        if not _is_same_sender(meant[-1].inbound, request.inbound):
+            return Again(None, wording.NOT_YOURS_TO_RETRY)
+        return await self.next_try(meant[-1], sequence=request.sequence, now=request.recorded_at)
+
+    async def next_try(self, first: Message, *, sequence: int, now: datetime) -> Again:
+        """Return the next try of *first*, which takes its turn at *sequence*.
+
+        What has no row yet is tried as itself.
+
+        Raises:
+            StoreUnavailableError: Try again.
+        """
+        key = first.key
+        for number in range(MAX_TRIES):
+            known = await self._store.known(key)
+            if known is None:
+                return Again(_tried_again(first, key.message_id, sequence, now))
+            if number and known.sequence == sequence:
+                return Again(known)  # this very request made it
+            if known.end is None or known.end.error is None:
+                return Again(None, wording.ALREADY_RETRIED)
+            key = key._replace(message_id=MessageId(f"{key.message_id}{_SUFFIX}"))
+        return Again(None, wording.RETRIED_TOO_OFTEN)
+
+
+def refused(again: Again, *, now: datetime) -> End:
+    """Return the end of a request that nothing comes of, or that its message answers."""
+    if again.message is not None:
+        return End(time=now, is_dropped=True)
+    return End(time=now, text=again.refusal, is_private=True, is_notice=True)
+
+
+def _tried_again(first: Message, id_: MessageId, sequence: int, now: datetime) -> Message:
+    inbound = msgspec.structs.replace(first.inbound, message_id=id_, addressed=True)
+    return Message(first.namespace, first.channel, inbound, sequence, recorded_at=now)
+
+
+def _has_failed(message: Message) -> bool:
+    """Return whether there is anything to try again: a request to do so is none."""
+    command = message.inbound.command
+    is_request = command is not None and command.name == COMMAND
+    return message.end is not None and message.end.error is not None and not is_request
+
+
+def _references(message: Message) -> set[str]:
+    return {message.run_name, wording.reference_of(RunName(""), message.id)} - {""}
+
+
+def _is_same_sender(one: InboundMessage, other: InboundMessage) -> bool:
+    return (one.sender.user_id, one.sender.workspace) == (
+        other.sender.user_id,
+        other.sender.workspace,
+    )

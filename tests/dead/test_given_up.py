@@ -1,0 +1,64 @@
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+from sympozium.bus.nats import NatsBus
+from sympozium.contract.limits import MAX_ATTEMPTS
+from sympozium.contract.messages import OutboundKind
+from tests.dead.letters import FATAL, letters, routing_until_it_dies
+from tests.router.routed import World, until
+
+OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
+
+
+async def test_a_message_that_every_router_dies_of_is_set_aside_told_and_holds_nobody_up(
+    open_world: OpenWorld, bus: NatsBus
+) -> None:
+    async with open_world() as world:
+        fatal = await world.say("1", FATAL)
+        behind = await world.say("2")
+        deaths = 0
+        while not world.shown.ends(fatal):
+            async with routing_until_it_dies(world) as death, asyncio.TaskGroup() as group:
+                dying = group.create_task(death.wait())
+                told = group.create_task(world.shown.end_of(fatal))
+                await asyncio.wait({dying, told}, return_when=asyncio.FIRST_COMPLETED)
+                deaths += death.is_set()
+                dying.cancel()
+                told.cancel()
+        async with world.router():
+            await world.answer(behind, "hi")
+            await world.shown.end_of(behind)
+            await until(lambda: letters(bus))
+            ((letter, data),) = await letters(bus)
+    (end,) = world.shown.ends(fatal)
+    assert (end.kind, end.error and end.error.code) == (OutboundKind.ERROR, "SetAside")
+    assert [choice.label for choice in end.choices] == ["Retry"]
+    assert MAX_ATTEMPTS - 1 <= deaths <= MAX_ATTEMPTS
+    assert letter.attempts == MAX_ATTEMPTS
+    assert FATAL.encode() in data
+    assert world.shown.ends(behind)[0].text == "hi"
+
+
+@pytest.mark.timeout(60)
+async def test_a_message_is_not_given_up_because_routers_stop_while_the_api_server_is_away(
+    open_world: OpenWorld, bus: NatsBus
+) -> None:
+    async with open_world() as world:
+        message_id = ""
+        for number in range(2 * MAX_ATTEMPTS):
+            async with world.router():
+                await world.api.stop()
+                if not number:
+                    message_id = await world.say("1")
+                known = await world.store.open_conversations()
+                while number == 0 and not known:
+                    known = await world.store.open_conversations()
+            await world.api.start()
+        async with world.router():
+            await world.answer(message_id, "at last")
+            end = await world.shown.end_of(message_id)
+        assert await letters(bus) == []
+    assert end.text == "at last"
