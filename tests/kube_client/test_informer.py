@@ -7,7 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 from sympozium.contract.resources import CONFIG_MAPS, Object
+from sympozium.kube import client
 from sympozium.kube.client import Kube, connect
 from sympozium.kube.endpoint import Endpoint
 from sympozium.kube.informer import Informer
@@ -120,3 +123,16 @@ async def test_a_server_that_has_forgotten_its_history_is_listed_anew(tmp_path: 
             await proxy.start()
             async with connect(made.endpoint) as kube:
                 await until_it_is_like(informer, kube)
+
+
+async def test_a_watch_whose_connection_leads_nowhere_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "WATCH_SILENCE_S", 0.3)
+    async with world(tmp_path) as (made, proxy), connect(made.endpoint) as kube:
+        for name in ("changed", "deleted", "same"):
+            await kube.create(CONFIG_MAPS, config_map(name, a="1"))
+        async with following(made) as informer:
+            proxy.strand()
+            await change_much(kube)
+            await until_it_is_like(informer, kube)

@@ -29,6 +29,13 @@ WATCH_TIMEOUT_S = 290
 Source: kube-apiserver closes watches after 5 to 10 minutes (--min-request-timeout).
 """
 
+WATCH_SILENCE_S = 90.0
+"""A watch that brings nothing for so long is given up: its connection may lead nowhere.
+
+A server sends bookmarks once a minute, more or less.
+Source: defaultBookmarkFrequency in k8s.io/apiserver/pkg/storage/cacher/cacher.go
+"""
+
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
@@ -216,7 +223,7 @@ class Kube:
 
         Raises:
             GoneError: *since* is too old.
-            UnavailableError: The connection broke.
+            UnavailableError: The connection broke, or was silent for 90 s.
         """
         query = {
             "watch": "true",
@@ -226,7 +233,9 @@ class Kube:
             **selectors,
         }
         path = object_path(resource, namespace)
-        timeout = aiohttp.ClientTimeout(total=WATCH_TIMEOUT_S + 30, sock_connect=5)
+        timeout = aiohttp.ClientTimeout(
+            total=WATCH_TIMEOUT_S + 30, sock_connect=5, sock_read=WATCH_SILENCE_S
+        )
         try:
             async with self._session.get(
                 self._endpoint.url + path,
