@@ -7,7 +7,7 @@ import msgspec
 
 from sympozium.contract.agentrun import AgentRunStatus, Phase
 from sympozium.contract.errors import PermanentError
-from sympozium.contract.limits import DEFAULT_RUN_TIMEOUT
+from sympozium.contract.limits import DEFAULT_RUN_TIMEOUT, MAX_QUEUED
 from sympozium.contract.messages import (
     FileRef,
     OutboundKind,
@@ -20,6 +20,7 @@ from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import Object
 from sympozium.contract.run_events import Usage
 from sympozium.contract.times import parse_duration, parse_kube_time
+from sympozium.kube.refusals import rule_of
 from sympozium.store.ports import Cut, End, Message
 from sympozium_router.cluster import is_terminal, uid_of
 from sympozium_router.letters import good_files
@@ -38,12 +39,14 @@ class Outcome:
 
     Attributes:
         reason: Why there is no answer; None where there is one.
+        rule: What the rule that refused it says for itself.
         result_sequence: Where RUNS holds the answer, if it is too long for *text*; else 0.
         absorbed: Messages that were handed to it and that its answer answers too.
     """
 
     text: str = ""
     reason: str | None = None
+    rule: str = ""
     result_sequence: int = 0
     files: tuple[FileRef, ...] = ()
     absorbed: tuple[MessageId, ...] = ()
@@ -66,7 +69,10 @@ def outcome_of(run: Object) -> Outcome | None:
         else _NOTHING,
     )
     reason = _reason(status, has_answer=bool(outcome.files or status.result_sequence))
-    return outcome if reason is None else replace(outcome, reason=reason, text="", files=())
+    if reason is None:
+        return outcome
+    rule = rule_of(reason, status.error.message) if status.error else ""
+    return replace(outcome, reason=reason, rule=rule, text="", files=())
 
 
 def _reason(status: AgentRunStatus, *, has_answer: bool) -> str | None:
@@ -82,15 +88,17 @@ def silence_ends_at(run: Object, previous_end: datetime | None) -> datetime:
     """Return when a person is told that *run* took too long, if it has not ended by then.
 
     A run starts after the end of the message before it in its conversation, so
-    its time counts from there.
+    its time counts from there. One that says that it waits is given the time to.
     """
     moments = [parse_kube_time(run["metadata"]["creationTimestamp"])]
-    started_at = _status(run).started_at
+    status = _status(run)
+    started_at = status.started_at
     if started_at:
         moments.append(parse_kube_time(started_at))
     if previous_end is not None:
         moments.append(previous_end)
-    return max(moments) + _time_limit(run) + SILENCE_ENDS_AFTER
+    may_wait = MAX_QUEUED if status.phase is Phase.QUEUED else timedelta(0)
+    return max(moments) + may_wait + _time_limit(run) + SILENCE_ENDS_AFTER
 
 
 def failed_end(

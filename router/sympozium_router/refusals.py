@@ -1,12 +1,8 @@
 """Why there will be no run: decided before it is created, or said by the API server."""
 
-import re
-
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.reasons import Reason
-
-_QUOTA = re.compile(r"exceeded quota: ([a-z0-9.-]+)")
-_DENIED = re.compile(r"denied(?: the)? request: (.+)", re.DOTALL)
+from sympozium.kube.refusals import read_refusal
 
 
 class RefusedError(PermanentError):
@@ -24,14 +20,7 @@ class RefusedError(PermanentError):
 
 
 def refusal_of(error: PermanentError) -> RefusedError:
-    """Return what it means for a person that the API server refuses an AgentRun.
-
-    Only two kinds of text are passed on, because their author wrote them for
-    people: the name of a quota, and the message of an admission policy.
-    """
+    """Return what it means for a person that the API server refuses an AgentRun."""
     text = str(error)
-    if quota := _QUOTA.search(text):
-        return RefusedError(text, Reason.QUOTA, rule=f"quota {quota[1]}")
-    if denied := _DENIED.search(text):
-        return RefusedError(text, Reason.DENIED_BY_POLICY, rule=denied[1])
-    return RefusedError(text, Reason.CONFIGURATION)
+    refusal = read_refusal(text)
+    return RefusedError(text, refusal.reason, rule=refusal.rule)

@@ -37,7 +37,7 @@ class Replies:
 
     async def _end_of(self, message: Message, outcome: Outcome, run: Object, now: datetime) -> End:
         if outcome.reason is not None:
-            return failed_end(message, outcome.reason, now=now)
+            return failed_end(message, outcome.reason, now=now, rule=outcome.rule)
         text: str | None = outcome.text
         if outcome.result_sequence:
             text = await self._long_text(run, outcome.result_sequence)

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from sympozium.contract.limits import MAX_HISTORY_BYTES, MAX_HISTORY_MESSAGES
+from sympozium.contract.limits import MAX_HISTORY_BYTES, MAX_HISTORY_MESSAGES, MAX_QUEUED
 from sympozium.contract.messages import (
     Choice,
     Command,
@@ -86,6 +86,16 @@ def test_a_run_that_has_not_ended_has_no_outcome(phase: str) -> None:
         ({"phase": "Succeeded", "resultSequence": 7}, Outcome(result_sequence=7)),
         ({"phase": "Succeeded"}, Outcome(reason=Reason.MODEL_BAD_ANSWER)),
         ({"phase": "Failed", "error": {"reason": "Evicted"}}, Outcome(reason="Evicted")),
+        (
+            {
+                "phase": "Failed",
+                "error": {
+                    "reason": "DeniedByPolicy",
+                    "message": 'admission webhook "w" denied the request: not today',
+                },
+            },
+            Outcome(reason="DeniedByPolicy", rule="not today"),
+        ),
         ({"phase": "Failed"}, Outcome(reason=Reason.INTERNAL)),
         ({"phase": "Failed", "error": "broken"}, Outcome(reason=Reason.INTERNAL)),
         ({"phase": "Cancelled"}, Outcome(reason=Reason.CANCELLED)),
@@ -193,6 +203,11 @@ def test_the_time_of_a_run_that_waited_counts_from_the_end_before_it() -> None:
     assert waited == timedelta(minutes=5)
     started = run(phase="Running", startedAt="2026-03-01T12:09:00Z")
     assert silence_ends_at(started, later) - silence_ends_at(run(), None) == timedelta(minutes=9)
+
+
+def test_a_run_that_says_that_it_waits_may_do_so() -> None:
+    waits = silence_ends_at(run(phase="Queued"), None) - silence_ends_at(run(), None)
+    assert waits == MAX_QUEUED
 
 
 def test_both_ends_of_a_message_have_one_id_and_its_acceptance_another() -> None:

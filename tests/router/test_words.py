@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sympozium.contract.names import MessageId, RunName
 from sympozium.contract.reasons import Reason
 from sympozium.kube.errors import from_status
+from sympozium.kube.refusals import rule_of
 from sympozium_router.refusals import refusal_of
 from sympozium_router.wording import Facts, quoted, reference_of, sentence
 
@@ -21,6 +22,28 @@ def test_every_reason_has_a_sentence_of_its_own_that_names_the_run(reason: Reaso
     assert text.endswith("(web-abc)")
     assert "{" not in text
     assert [other for other in Reason if sentence(other, FACTS) == text] == [reason]
+
+
+@given(reason=st.sampled_from(Reason), said=st.text(min_size=1))
+def test_nothing_that_a_status_says_of_a_failure_is_in_the_sentence(
+    reason: Reason, said: str
+) -> None:
+    assert sentence(reason, replace(FACTS, rule=rule_of(reason, said))) == sentence(reason, FACTS)
+
+
+@given(
+    reason=st.sampled_from([Reason.DENIED_BY_POLICY, Reason.QUOTA]),
+    before=st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=40),
+    rule=st.text(alphabet="abc .@<!`", min_size=1),
+)
+def test_of_a_refusal_only_what_its_rule_says_is_in_the_sentence(
+    reason: Reason, before: str, rule: str
+) -> None:
+    said = f"{before} 10.0.0.1 denied the request: {rule}"
+    told = sentence(reason, replace(FACTS, rule=rule_of(reason, said)))
+    assert "10.0.0.1" not in told
+    is_quoted = reason is Reason.DENIED_BY_POLICY and bool(quoted(rule))
+    assert (f"(it says: {quoted(rule)})" in told) == is_quoted
 
 
 def test_a_reason_that_is_not_known_reads_like_an_internal_one() -> None:

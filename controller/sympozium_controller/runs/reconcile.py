@@ -15,7 +15,6 @@ import msgspec
 
 from sympozium.bus.ports import Bus, LiveBus
 from sympozium.contract.agentrun import TERMINAL_PHASES, AgentRunStatus
-from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import AGENT_RUNS, AGENTS, EVENTS, JOBS, Object
 from sympozium.contract.subjects import run_out
 from sympozium.kube.client import Kube
@@ -28,6 +27,7 @@ from sympozium.kube.errors import (
 )
 from sympozium.kube.informer import Key
 from sympozium.kube.queue import WorkQueue
+from sympozium.kube.refusals import is_refusal, read_refusal
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
 from sympozium_controller.runs import decide, status
@@ -222,7 +222,7 @@ class RunReconciler:
             view = read_job(found, model_annotation=MODEL_ANNOTATION)
             self._strangers[run.namespace, run.name] = view
         except (ForbiddenError, InvalidError) as error:
-            reason = _refusal_reason(str(error), isinstance(error, InvalidError))
+            reason = read_refusal(str(error)).reason
             facts = status.Facts(run=run, now=_now(), model=plan.model.model)
             return await self._write_status(obj, status.failed(facts, reason, str(error)))
         log.debug("job created", extra={"action": "create", "run": run.name})
@@ -294,19 +294,13 @@ class RunReconciler:
         events = await self._world.kube.list(EVENTS, fieldSelector=selector)
         for event in events.items:
             text = event.get("message", "")
-            if "forbidden" in text.lower():
-                return Trouble(_refusal_reason(text, False), text[:MAX_EVENT_CHARS], _now())
+            if is_refusal(text):
+                return Trouble(read_refusal(text).reason, text[:MAX_EVENT_CHARS], _now())
         return Silence.NOTHING
 
 
 MAX_EVENT_CHARS = 500
 """Of an event's message: enough to name the quota or the rule."""
-
-
-def _refusal_reason(text: str, is_invalid: bool) -> Reason:
-    if is_invalid:
-        return Reason.CONFIGURATION
-    return Reason.QUOTA if "quota" in text.lower() else Reason.DENIED_BY_POLICY
 
 
 def _log_end(metadata: Object, wanted: AgentRunStatus) -> None:

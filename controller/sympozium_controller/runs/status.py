@@ -16,7 +16,7 @@ from sympozium_controller.runs.endings import Ending
 from sympozium_controller.runs.view import Run
 
 MAX_DETAIL_CHARS = 1024
-"""Of what a run says about its failure: enough for an operator, too little to be a payload."""
+"""Of what is said about a failure: enough for an operator, too little to be a payload."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ def ended(facts: Facts, ending: Ending) -> AgentRunStatus:
 
 def failed(facts: Facts, reason: Reason, message: str) -> AgentRunStatus:
     """Return the terminal status of a run that came to nothing."""
+    message = message[:MAX_DETAIL_CHARS]
     phase = Phase.CANCELLED if reason is Reason.CANCELLED else Phase.FAILED
     condition = _condition(facts, "Failed", reason.value, message)
     return _terminal(facts, phase, condition, error=RunError(reason=reason.value, message=message))
