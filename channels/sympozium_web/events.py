@@ -16,7 +16,7 @@ from sympozium.contract.messages import (
     VisibleError,
 )
 from sympozium.contract.names import MessageId, RunName
-from sympozium.contract.run_events import Delta, Progress
+from sympozium.contract.run_events import Delta, Progress, Waiting
 
 CONTENT_TYPE = "text/event-stream"
 HEARTBEAT = b": alive\n\n"
@@ -65,6 +65,12 @@ def progress(message_id: MessageId, line: Progress) -> Event:
         "state": line.state,
     }
     return Event(message_id, _wire("progress", data), is_live=True)
+
+
+def waiting(message_id: MessageId, line: Waiting) -> Event:
+    """Return the event that says: the run has not started, and how many come first."""
+    data = {"message_id": message_id, "before": line.before, "for_capacity": line.for_capacity}
+    return Event(message_id, _wire("waiting", data), is_live=True)
 
 
 def delta(message_id: MessageId, line: Delta) -> Event:

@@ -17,7 +17,7 @@ from sympozium.contract.envelope import decode
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.limits import MAX_RUN_TIMEOUT
 from sympozium.contract.names import ConversationId, MessageId, RunName, RunUid
-from sympozium.contract.run_events import Delta, Progress, RunEvent, Started
+from sympozium.contract.run_events import Delta, LiveLine, Progress, Started, Waiting
 from sympozium.contract.subjects import live
 from sympozium_web import events
 from sympozium_web.audience import Audience
@@ -42,10 +42,15 @@ class LiveRun:
         self.uid = uid
         self.running = events.running(message_id, name)
         self._progress: Event | None = None
+        self._waiting: Event | None = None
         self._draft = Draft()
 
-    def apply(self, line: RunEvent) -> Event | None:
-        """Take in what the run said, and return what to show of it."""
+    def apply(self, line: LiveLine) -> Event | None:
+        """Take in what was said of the run, and return what to show of it."""
+        self._waiting = None
+        if isinstance(line, Waiting):
+            self._waiting = events.waiting(self.message_id, line)
+            return self._waiting
         if isinstance(line, Started):
             return self.running
         if isinstance(line, Progress):
@@ -59,6 +64,8 @@ class LiveRun:
     def so_far(self) -> list[Event]:
         """Return what brings a newcomer up to date."""
         told = [self.running]
+        if self._waiting is not None:
+            told.append(self._waiting)
         if self._progress is not None:
             told.append(self._progress)
         if self._draft.text:
@@ -137,7 +144,7 @@ class LiveRuns:
 
     def _show(self, run: LiveRun, data: bytes) -> None:
         try:
-            line: RunEvent = decode(data, RunEvent)  # type: ignore[arg-type] # a union decodes too
+            line: LiveLine = decode(data, LiveLine)  # type: ignore[arg-type] # a union decodes too
         except PermanentError as error:
             log.debug("live line dropped", extra={"action": "drop", "cause": str(error)})
             return

@@ -26,7 +26,7 @@ from sympozium.contract.messages import (
     outbound_id,
 )
 from sympozium.contract.names import ConversationId, MessageId, RunName, RunUid
-from sympozium.contract.run_events import Delta, Progress, Started
+from sympozium.contract.run_events import Delta, Progress, Started, Waiting
 from sympozium.contract.subjects import DEAD, OUTBOX, dead, live, outbox, outbox_consumer
 from sympozium.runtime.loops import run_until_stopped
 from tests.chat.router_desk import RouterDesk, router_desk
@@ -144,6 +144,11 @@ class Stage:
     async def works(self, one: Asked, tool: str, state: str = "started") -> None:
         """The run calls a tool."""
         line = Progress(call_id="1", tool=tool, state=state)
+        await self.bus.send(live(NAMESPACE, one.run), encode(line))
+
+    async def waits(self, one: Asked, before: int | None, *, for_capacity: bool = False) -> None:
+        """The controller says that the run has not started."""
+        line = Waiting(before=before, for_capacity=for_capacity)
         await self.bus.send(live(NAMESPACE, one.run), encode(line))
 
     async def begins(self, one: Asked) -> None:

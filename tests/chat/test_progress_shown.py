@@ -46,6 +46,20 @@ async def test_a_tool_at_work_is_named_until_it_ends(channel: Stage) -> None:
     await platform.until(lambda: platform.texts() == ["I looked"])
 
 
+async def test_who_waits_for_capacity_sees_how_many_come_first_until_work_begins(
+    channel: Stage,
+) -> None:
+    one, platform = await at_work(channel), channel.platform
+    await channel.waits(one, 3, for_capacity=True)
+    await platform.until(lambda: platform.texts() == ["waiting for capacity: 3 before you"])
+    await channel.waits(one, 0, for_capacity=True)
+    await platform.until(lambda: platform.texts() == ["waiting for capacity"])
+    await channel.begins(one)
+    await platform.until(lambda: platform.texts() == ["working"])
+    await channel.finish(one)
+    await platform.until(lambda: platform.texts() == ["the answer"])
+
+
 async def test_typing_is_shown_while_a_run_works(channel: Stage) -> None:
     one, platform = await at_work(channel), channel.platform
     await platform.until(lambda: platform.signals == ["working"])

@@ -33,7 +33,7 @@ from sympozium.contract.messages import (
     outbound_id,
 )
 from sympozium.contract.names import ConversationId, MessageId, RunName, RunUid
-from sympozium.contract.run_events import Delta, Progress, RunEvent, Started
+from sympozium.contract.run_events import Delta, LiveLine, Progress, Started
 from sympozium.contract.subjects import live, outbox
 from tests.fixtures.nats_server import free_port
 
@@ -185,7 +185,7 @@ class MemoryRouter:
                 except nats.errors.TimeoutError:
                     return
 
-    async def say(self, uid: RunUid, *lines: RunEvent) -> None:
+    async def say(self, uid: RunUid, *lines: LiveLine) -> None:
         """Send what a run says while it works."""
         for line in lines:
             await self.bus.send(live(NAMESPACE, uid), encode(line))

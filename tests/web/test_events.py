@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 import aiohttp
 import pytest
 
-from sympozium.contract.run_events import Delta
+from sympozium.contract.run_events import Delta, Started, Waiting
 from tests.fixtures.chat import Person, ServerSentEvent
 from tests.web.parts import STARTED, MemoryRouter, WebProgram, message_id, tool
 
@@ -167,6 +167,26 @@ async def test_who_comes_in_the_middle_of_an_answer_is_told_what_was_said(
     assert named(seen) == ["running", "progress", "delta", "delta"]
     assert (seen[2].data["offset"], seen[2].data["text"]) == (0, "Once upon ")
     assert (seen[3].data["offset"], seen[3].data["text"]) == (10, "a time")
+
+
+async def test_who_waits_is_told_how_many_come_first_and_who_comes_later_too(
+    person: Person, router: MemoryRouter, conversation: str
+) -> None:
+    async with person.events(conversation) as first:
+        await person.say(conversation, "question")
+        uid = await router.accept(await router.next_message(conversation))
+        await until(first, "running")
+        await router.say(uid, Waiting(before=3, for_capacity=True))
+        told = (await until(first, "waiting"))[-1].data
+        assert (told["before"], told["for_capacity"]) == (3, True)
+        async with person.events(conversation) as second:
+            assert named(await until(second, "waiting")) == ["running", "waiting"]
+            await router.say(uid, Started())
+            await until(second, "running")
+        async with person.events(conversation) as third:
+            await until(third, "running")
+            await router.say(uid, tool("started"))
+            assert named(await until(third, "progress")) == ["progress"]
 
 
 async def test_an_answer_that_starts_anew_replaces_what_was_said(

@@ -53,12 +53,18 @@ export class Conversation {
     } else if (name === "running") {
       this.#advance(message, "running");
       message.run = data.run || null;
+      message.waiting = null;
+    } else if (name === "waiting") {
+      this.#advance(message, "running");
+      message.waiting = { before: data.before ?? null, forCapacity: data.for_capacity };
     } else if (name === "progress") {
       this.#advance(message, "running");
       message.tool = data.state === "started" ? data.tool : null;
+      message.waiting = null;
     } else if (name === "delta") {
       this.#advance(message, "running");
       if (message.state === "running") applyDelta(message, data);
+      message.waiting = null;
     } else if (name === "final" || name === "error") {
       const error = name === "error" ? data.error : null;
       this.#end(message.key, data.text ?? "", error, new Date().toISOString(), data.files);
@@ -82,7 +88,7 @@ export class Conversation {
       message = {
         key, text: null, time: null, state: "sending", isOwn: false, error: null,
         answer: null, answeredAt: null, draft: null, tool: null, startedAt: null,
-        run: null, isStopping: false, ending: null, answeredWith: null, sentFiles: [], files: [],
+        run: null, isStopping: false, ending: null, answeredWith: null, waiting: null, sentFiles: [], files: [],
       };
       this.messages.set(key, message);
     }

@@ -127,6 +127,10 @@ class MessageView {
     this.activity.hidden = !isRunning;
     this.answer.setAttribute("aria-busy", String(isRunning));
     if (!isRunning) return;
+    if (message.waiting) {
+      setText(this.activity, waitingText(message.waiting));
+      return;
+    }
     const since = Math.min(Date.parse(message.time) || message.startedAt, message.startedAt);
     const doing = message.tool ? `uses ${message.tool}` : message.draft ? "is writing" : "is thinking";
     setText(this.activity, `The agent ${doing} · ${duration(Date.now() - since)}`);
@@ -258,4 +262,10 @@ const visuallyHidden = (text) => textOf("span", "visually-hidden", text);
 
 function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
+}
+
+/** Say what a message waits for that nobody works on yet. */
+function waitingText({ before, forCapacity }) {
+  const what = forCapacity ? "Waiting for capacity" : "Waiting";
+  return before ? `${what}: ${before} before you` : what;
 }

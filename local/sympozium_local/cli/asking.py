@@ -78,12 +78,14 @@ def ask(chat: WebChat, text: str, *, stream: TextIO | None) -> Answer:
     except Exception:
         opened.close()
         raise
-    growing = GrowingText(stream)
+    growing, waited = GrowingText(stream), ""
     for event in _events(chat, opened, message_id):
         if event.type == "delta":
             growing.change(int(event.data["offset"]), str(event.data["text"]))
         elif event.type == "progress":
             _tell_progress(event)
+        elif event.type == "waiting":
+            waited = _tell_waiting(event, waited)
         elif event.type == "final":
             growing.end(str(event.data["text"]))
             return Answer(message_id, str(event.data["text"]))
@@ -142,6 +144,17 @@ def _listen_patiently(chat: WebChat) -> Stream:
             if time.monotonic() > deadline:
                 raise
             time.sleep(RETRY_S)
+
+
+def _tell_waiting(event: Event, told: str) -> str:
+    """Say what a message waits for, unless that was *told* last; return what is told now."""
+    before = event.data["before"]
+    what = "waiting for capacity" if event.data["for_capacity"] else "waiting"
+    said = f"{what}, {before} before this" if before else what
+    if said != told:
+        sys.stderr.write(styled(f"[{said}]", "2") + "\n")
+        sys.stderr.flush()
+    return said
 
 
 def _tell_progress(event: Event) -> None:

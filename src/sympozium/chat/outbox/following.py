@@ -23,7 +23,7 @@ from sympozium.contract.envelope import decode
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.limits import MAX_RUN_TIMEOUT
 from sympozium.contract.names import MessageId
-from sympozium.contract.run_events import RunEvent
+from sympozium.contract.run_events import LiveLine, Waiting
 from sympozium.contract.subjects import live
 
 log = logging.getLogger(__name__)
@@ -105,11 +105,11 @@ class Follower:
 
     def _hear(self, data: bytes) -> None:
         try:
-            line: RunEvent = decode(data, RunEvent)  # type: ignore[arg-type] # a union decodes too
+            line: LiveLine = decode(data, LiveLine)  # type: ignore[arg-type] # a union decodes too
         except PermanentError as error:
             log.debug("live line dropped", extra={"action": "drop", "cause": str(error)})
             return
-        if not self._is_active:
+        if not self._is_active and not isinstance(line, Waiting):
             self._is_active = True
             self._around.marks.reach(self._target, Mark.RUNNING)
             self._wake.set()
@@ -149,6 +149,8 @@ class Follower:
         voice = self._around.voice
         status = self._sight.status(self._now())
         self._signal_at = self._now() + voice.capabilities.signal_every_s
+        if self._sight.is_waiting:  # nobody types
+            return
         await self._offered(Cosmetic.SIGNAL, lambda: voice.platform.signal(self._target, status))
 
     async def _grow(self) -> bool:

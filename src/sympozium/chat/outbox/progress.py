@@ -7,7 +7,7 @@ from sympozium.chat.outbox.draft import Draft
 from sympozium.chat.platform import Growing
 from sympozium.contract.messages import Choice, Command
 from sympozium.contract.names import RunName
-from sympozium.contract.run_events import Delta, Progress, RunEvent
+from sympozium.contract.run_events import Delta, LiveLine, Progress, Waiting
 
 CLOCK_AFTER_S = 10.0
 """Work that takes longer has a clock."""
@@ -24,17 +24,29 @@ class Sight:
         self._started_at = started_at
         self._tool, self._tool_started_at = "", started_at
         self._draft = Draft()
+        self._waiting = ""
 
-    def apply(self, line: RunEvent, now: float) -> bool:
-        """Take in what the run said; return whether it changes what is seen."""
+    def apply(self, line: LiveLine, now: float) -> bool:
+        """Take in what was said of the run; return whether it changes what is seen."""
+        waited, self._waiting = self._waiting, ""
+        if isinstance(line, Waiting):
+            self._waiting = wording.waiting(line.before, for_capacity=line.for_capacity)
+            return self._waiting != waited
+        if waited:
+            self._started_at = self._tool_started_at = now
         if isinstance(line, Progress):
             self._tool = line.tool if line.state == "started" else ""
             self._tool_started_at = now
         elif isinstance(line, Delta):
             self._draft.apply(line)
         else:
-            return False
+            return bool(waited)
         return True
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether nobody works on it yet."""
+        return bool(self._waiting)
 
     @property
     def text(self) -> str:
@@ -43,6 +55,8 @@ class Sight:
 
     def status(self, now: float) -> str:
         """Return what is being done, in a few words of plain text; empty: the answer grows."""
+        if self._waiting:
+            return self._waiting
         took_s = now - (self._tool_started_at if self._tool else self._started_at)
         if not self._tool and self._draft.text.strip():
             return ""

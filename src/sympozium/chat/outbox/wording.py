@@ -24,6 +24,12 @@ def file_not_sent(name: str) -> str:
     return f"File {name} could not be sent."
 
 
+def waiting(before: int | None, *, for_capacity: bool) -> str:
+    """Say that nobody works on a message yet, and how many come first where that is known."""
+    what = "waiting for capacity" if for_capacity else "waiting"
+    return f"{what}: {before} before you" if before else what
+
+
 def elapsed(seconds: float) -> str:
     """Return how long something has taken: in tens of seconds, later in minutes."""
     if seconds < 60:

@@ -27,7 +27,7 @@ from sympozium.contract.messages import (
     outbound_id,
 )
 from sympozium.contract.names import RunName, RunUid
-from sympozium.contract.run_events import Delta, Progress, RunEvent, Started
+from sympozium.contract.run_events import Delta, LiveLine, Progress, Started, Waiting
 from sympozium.contract.subjects import DEAD, INBOX, INBOX_CONSUMER, dead, file_part, live, outbox
 from sympozium.testing.channels.desk import MemoryDesk, memory_desk
 
@@ -125,6 +125,10 @@ class Backstage:
         """Have the run say that it has started."""
         await self._live(run, Started())
 
+    async def waits(self, run: Run, before: int, *, for_capacity: bool = False) -> None:
+        """Have it said that the run has not started."""
+        await self._live(run, Waiting(before=before, for_capacity=for_capacity))
+
     async def writes(self, run: Run, text: str, *, offset: int = 0) -> None:
         """Have the run write a piece of its answer."""
         await self._live(run, Delta(text=text, offset=offset))
@@ -204,7 +208,7 @@ class Backstage:
         data = wrap(said, id=id_, time=datetime.now(UTC))
         return (await self._bus.publish(subject, data, message_id=id_)).sequence
 
-    async def _live(self, run: Run, event: RunEvent) -> None:
+    async def _live(self, run: Run, event: LiveLine) -> None:
         await self._bus.send(live(self._namespace, run.uid), encode(event))
 
 

@@ -49,6 +49,25 @@ async def test_progress_of_a_tool_is_seen(shared: Stage) -> None:
     await shared.sees_once(where, "two pods")
 
 
+async def test_who_waits_for_capacity_sees_that_and_no_more_when_work_begins(
+    shared: Stage,
+) -> None:
+    if not shared.driver.capabilities.can_edit:
+        pytest.skip("there is no placeholder that could say so")
+    where = shared.somewhere()
+    _, heard = await shared.asks("ada", where)
+    run = await shared.backstage.accept(heard)
+    await shared.sees(where, lambda seen: len(seen) == 1, "a placeholder")
+    await shared.sees_live(
+        where,
+        "waiting for capacity: 3 before you",
+        lambda: shared.backstage.waits(run, 3, for_capacity=True),
+    )
+    await shared.backstage.finish(heard, run, "two pods")
+    await shared.sees_once(where, "two pods")
+    assert not any("before you" in one.text for one in shared.driver.seen(where))
+
+
 async def test_an_answer_is_seen_in_the_thread_of_its_question_and_nowhere_else(
     shared: Stage,
 ) -> None:
