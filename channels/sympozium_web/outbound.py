@@ -3,9 +3,12 @@
 import asyncio
 import logging
 
-from sympozium.bus.ports import Bus, BusUnavailableError, Delivery
+from sympozium.bus.nats import NatsBus
+from sympozium.bus.ports import BusUnavailableError, Delivery
+from sympozium.bus.reclaim import reclaim
 from sympozium.bus.settle import settle
 from sympozium.contract.envelope import unwrap
+from sympozium.contract.errors import TransientError
 from sympozium.contract.messages import OutboundKind, OutboundMessage
 from sympozium.contract.subjects import Consumer
 from sympozium.runtime.reach import reach
@@ -24,7 +27,9 @@ class Outbound:
     to every open stream, and who had none open reads it there.
     """
 
-    def __init__(self, bus: Bus, consumer: Consumer, audience: Audience, runs: LiveRuns) -> None:
+    def __init__(
+        self, bus: NatsBus, consumer: Consumer, audience: Audience, runs: LiveRuns
+    ) -> None:
         self._bus = bus
         self._consumer = consumer
         self._audience = audience
@@ -38,6 +43,10 @@ class Outbound:
             reading.cancel()
 
     async def _read(self) -> None:
+        try:
+            await reclaim(self._bus.client, self._consumer)
+        except TransientError as error:  # then it comes again when its time is over
+            log.debug("nothing taken over", extra={"action": "skip", "cause": str(error)})
         async with self._bus.consume(self._consumer) as deliveries:
             async for delivery in deliveries:
                 try:

@@ -7,7 +7,9 @@ its time is over.
 """
 
 import asyncio
+import contextlib
 import json
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -24,8 +26,17 @@ from sympozium.contract.dead_letters import DeadLetter
 from sympozium.contract.subjects import Consumer
 
 EXPIRES_S = 30.0
+"""How long a request for messages stands at the longest.
+
+No longer than the time to redelivery: what a program was given after it had been
+stopped comes again, and must not be given to the same stopped program.
+"""
+
 HEARTBEAT_S = 5.0
 """The server says it is alive this often; after twice as long we ask anew."""
+
+HOLDS_PER_ACK_WAIT = 3
+"""How often in the time to redelivery the server hears that a message is in work."""
 
 RETRY_S = 0.25
 """Pause before asking again for a consumer that is not there, or a server that is away."""
@@ -43,6 +54,8 @@ class PulledDelivery:
         self._stream = stream
         self._message = message
         self._bury = bury
+        self.is_settled = False
+        """Whether the server was told, or should have been, what became of it."""
 
     @property
     def subject(self) -> str:
@@ -66,10 +79,12 @@ class PulledDelivery:
 
     async def ack(self) -> None:
         """Done. If the acknowledgement is lost, the message comes once more."""
+        self.is_settled = True
         await _told(self._message.ack())
 
     async def retry(self, *, after_s: float) -> None:
         """Not done. Deliver again no sooner than *after_s* seconds from now."""
+        self.is_settled = True
         await _told(self._message.nak(delay=after_s))
 
     async def discard(self, *, reason: str, attempts: int = 0) -> None:
@@ -84,6 +99,7 @@ class PulledDelivery:
             size_bytes=len(self.data),
         )
         await self._bury(letter, self.data)
+        self.is_settled = True
         await _told(self._message.term())
 
     async def working(self) -> None:
@@ -100,6 +116,36 @@ async def _told(telling: Coroutine[Any, Any, None]) -> None:
         ) from error
 
 
+class Hands:
+    """The deliveries that are in somebody's hands: neither settled nor let go of.
+
+    The server hears again and again that they are in work. So the time to redelivery
+    may be short, and what a program held that was killed, or is stopped, comes soon
+    to another one, however long the handling takes.
+    """
+
+    def __init__(self, client: Client, ack_wait_s: float) -> None:
+        self._client = client
+        self._every_s = ack_wait_s / HOLDS_PER_ACK_WAIT
+        self._held: weakref.WeakSet[PulledDelivery] = weakref.WeakSet()
+
+    def take(self, delivery: PulledDelivery) -> PulledDelivery:
+        """Hold *delivery* until it is settled, or nobody has it any more."""
+        self._held.add(delivery)
+        return delivery
+
+    async def hold_loop(self) -> None:
+        """Say for ever what is in work."""
+        while True:
+            await asyncio.sleep(self._every_s)
+            for delivery in list(self._held):
+                if delivery.is_settled:
+                    self._held.discard(delivery)
+                elif self._client.is_connected:  # a server that is away does not redeliver
+                    with contextlib.suppress(BusUnavailableError):
+                        await delivery.working()
+
+
 class Puller:
     """Asks for batches and sorts what comes: messages, heartbeats, ends of a request."""
 
@@ -107,6 +153,8 @@ class Puller:
         self._client = client
         self._consumer = consumer
         self._batch = batch
+        self._expires_s = min(EXPIRES_S, consumer.ack_wait_s)
+        self._heartbeat_s = min(HEARTBEAT_S, self._expires_s / 2)
         self._inbox = client.new_inbox()
         self._outstanding = 0
 
@@ -121,7 +169,7 @@ class Puller:
             if self._outstanding <= 0:
                 await self.ask()
             try:
-                message = await subscription.next_msg(timeout=2 * HEARTBEAT_S)
+                message = await subscription.next_msg(timeout=2 * self._heartbeat_s)
                 heed_cancellation()
             except nats.errors.TimeoutError:
                 self._outstanding = 0
@@ -145,8 +193,8 @@ class Puller:
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._consumer.stream}.{self._consumer.name}"
         request = {
             "batch": self._batch,
-            "expires": int(EXPIRES_S * _NANOSECONDS),
-            "idle_heartbeat": int(HEARTBEAT_S * _NANOSECONDS),
+            "expires": int(self._expires_s * _NANOSECONDS),
+            "idle_heartbeat": int(self._heartbeat_s * _NANOSECONDS),
         }
         self._outstanding = self._batch
         await self._client.publish(subject, json.dumps(request).encode(), reply=self._inbox)
@@ -165,18 +213,29 @@ async def pull(
     *reconnects* holds what the connection's owner calls after each reconnect.
     """
     puller = Puller(client, consumer, batch)
+    hands = Hands(client, consumer.ack_wait_s)
     subscription = await client.subscribe(puller.inbox)
     reconnects.add(puller.ask)
+    failure: Exception | None = None
     try:
-        yield _deliveries(puller, subscription, bury)
+        async with asyncio.TaskGroup() as group:
+            holding = group.create_task(hands.hold_loop())
+            try:
+                yield _deliveries(puller, subscription, bury, hands)
+            except Exception as error:  # noqa: BLE001 - raised below, as it is and in no group
+                failure = error
+            finally:
+                holding.cancel()
     finally:
         reconnects.discard(puller.ask)
         if not client.is_closed:
             await subscription.unsubscribe()
+    if failure is not None:
+        raise failure
 
 
 async def _deliveries(
-    puller: Puller, subscription: Subscription, bury: Bury
+    puller: Puller, subscription: Subscription, bury: Bury, hands: Hands
 ) -> AsyncIterator[Delivery]:
     async for message in puller.messages(subscription):
-        yield PulledDelivery(puller.stream, message, bury)
+        yield hands.take(PulledDelivery(puller.stream, message, bury))

@@ -28,6 +28,9 @@ ROUTER_GROUP = "router"
 OUTBOX_MAX_PENDING = 8192
 """Deliveries in one channel's hands: so many may wait for one chat before others wait too."""
 
+SHARED_ACK_WAIT_S = 2.0
+"""How soon what a killed or stopped program held comes to another one that reads beside it."""
+
 CHANNEL_CONSUMER_PREFIX = "channel_"
 """Begins the name of every durable consumer of OUTBOX that belongs to a channel."""
 
@@ -52,6 +55,7 @@ class Consumer:
 
     Attributes:
         subject: The single filter; one filter can be pinned by a permission.
+        ack_wait_s: Time to redelivery. Whoever holds a message starts it anew by itself.
     """
 
     stream: str
@@ -156,8 +160,8 @@ def outbox_consumer(namespace: str, channel: str) -> Consumer:
     return Consumer(OUTBOX, name, subject, max_ack_pending=OUTBOX_MAX_PENDING)
 
 
-INBOX_CONSUMER = Consumer(INBOX, ROUTER_INBOX, "inbox.>")
-RUNS_CONSUMER = Consumer(RUNS, CONTROLLER_RUNS, "runs.*.*.out")
+INBOX_CONSUMER = Consumer(INBOX, ROUTER_INBOX, "inbox.>", SHARED_ACK_WAIT_S)
+RUNS_CONSUMER = Consumer(RUNS, CONTROLLER_RUNS, "runs.*.*.out", SHARED_ACK_WAIT_S)
 
 
 def channel_of(subject: str) -> tuple[str, str]:
