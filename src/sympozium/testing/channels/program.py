@@ -57,12 +57,15 @@ class Program:
         Raises:
             AssertionError: It ended, or is not ready in time; with the end of its log.
         """
-        try:
-            async with asyncio.timeout(READY_TIMEOUT_S), aiohttp.ClientSession() as session:
-                while await self._state(session) != 200:  # noqa: ASYNC110 - it has no event
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
-            raise AssertionError(f"{self._module} is not ready:\n{self.log[-4000:]}") from None
+        await self._until(200, "is not ready")
+
+    async def unready(self) -> None:
+        """Return when it says that something is missing.
+
+        Raises:
+            AssertionError: It ended, or stays ready; with the end of its log.
+        """
+        await self._until(503, "stays ready")
 
     def kill(self) -> None:
         """End it by SIGKILL and wait until it is gone."""
@@ -81,6 +84,14 @@ class Program:
                 await asyncio.sleep(0.02)
         self._process = None
         return process.returncode
+
+    async def _until(self, status: int, otherwise: str) -> None:
+        try:
+            async with asyncio.timeout(READY_TIMEOUT_S), aiohttp.ClientSession() as session:
+                while await self._state(session) != status:  # noqa: ASYNC110 - it has no event
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"{self._module} {otherwise}:\n{self.log[-4000:]}") from None
 
     async def _state(self, session: aiohttp.ClientSession) -> int:
         process = self._process

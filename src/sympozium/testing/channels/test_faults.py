@@ -107,8 +107,9 @@ async def test_a_message_is_confirmed_only_when_the_bus_has_it(own: Stage) -> No
     where = own.somewhere(direct=True)
     await own.asks("ada", where, "before")
     own.nats.kill()
-    confirmed = list(own.driver.counts.accepted)
     said = await own.driver.says("ada", where, "is anybody there?")
+    await own.program.unready()
+    confirmed = list(own.driver.counts.accepted)
     await own.nats.start()
     assert (await own.heard(where)).text == "is anybody there?"
     assert said not in confirmed

@@ -1,5 +1,7 @@
 """What people do, and what becomes of it behind the channel."""
 
+import random
+
 import pytest
 
 from sympozium.contract.messages import Command, InboundKind
@@ -69,6 +71,25 @@ async def test_the_same_event_five_times_is_one_message(shared: Stage) -> None:
     await shared.driver.repeats(said, times=4)
     _, second = await shared.asks("ada", where, "barrier")
     assert (first.text, second.text) == ("once", "barrier")
+
+
+async def test_events_that_come_up_to_five_times_in_any_order_are_one_message_each(
+    shared: Stage,
+) -> None:
+    dice = random.Random(5)  # noqa: S311 - no secret
+    said: dict[str, tuple[Where, str]] = {}
+    for number in range(10):
+        where, text = shared.somewhere(), f"message {number}"
+        mention = where.spot is Spot.CHANNEL
+        said[await shared.driver.says("ada", where, text, mention=mention)] = (where, text)
+    again = [one for one in said for _ in range(dice.randrange(5))]
+    dice.shuffle(again)
+    for one in again:
+        await shared.driver.repeats(one, times=1)
+    for where, text in said.values():
+        assert (await shared.heard(where)).text == text
+        _, barrier = await shared.asks("ada", where, "barrier")
+        assert barrier.text == "barrier"
 
 
 async def test_an_event_that_nobody_can_read_does_not_stop_the_next_one(shared: Stage) -> None:
