@@ -1,5 +1,6 @@
 """A model behind the OpenAI chat-completions protocol, spoken to through the bridge."""
 
+import asyncio
 import base64
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -48,6 +49,13 @@ class _ToolCall(msgspec.Struct):
 class _Delta(msgspec.Struct):
     content: str | None = None
     tool_calls: list[_ToolCall] | None = None
+    reasoning: object = None
+    reasoning_content: object = None
+
+    @property
+    def says_something(self) -> bool:
+        """Whether the model got on; what it thinks is left out and counts all the same."""
+        return bool(self.content or self.tool_calls or self.reasoning or self.reasoning_content)
 
 
 class _Choice(msgspec.Struct):
@@ -70,9 +78,10 @@ class _Chunk(msgspec.Struct):
 class OpenAIProvider:
     """Asks one model. Made by `open_provider`."""
 
-    def __init__(self, client: openai.AsyncOpenAI, model: str) -> None:
+    def __init__(self, client: openai.AsyncOpenAI, model: str, idle_timeout_s: float) -> None:
         self._client = client
         self._model = model
+        self._idle_timeout_s = idle_timeout_s
 
     async def ask(
         self,
@@ -95,11 +104,16 @@ class OpenAIProvider:
             raise _translated(error, Trouble.DOOR_CLOSED) from error
         gathered = _Gathered(on_text)
         try:
-            async with stream:
+            # An endpoint that sends signs of life and no token is as silent as one that hangs.
+            async with stream, asyncio.timeout(self._idle_timeout_s) as patience:
                 async for chunk in stream:
-                    gathered.add(msgspec.convert(chunk, _Chunk))
+                    if gathered.add(msgspec.convert(chunk, _Chunk)):
+                        now = asyncio.get_running_loop().time()
+                        patience.reschedule(now + self._idle_timeout_s)
                     if gathered.is_too_long:
                         break
+        except TimeoutError:
+            raise ModelCallError(Trouble.SILENT, "it said nothing for too long") from None
         except openai.OpenAIError as error:
             raise _translated(error, Trouble.UNREACHABLE) from error
         except ValueError:  # no JSON, no text, or no chunk; its content stays out of the chain
@@ -127,16 +141,18 @@ class _Gathered:
         self._on_text = on_text
         self._texts: list[str] = []
         self._chars = 0
+        self._call_chars = 0
         self._calls: dict[int, list[str]] = {}
         self._finish_reason = ""
         self._usage = Usage()
 
     @property
     def is_too_long(self) -> bool:
-        """Whether the text alone is more than a run may answer."""
-        return self._chars > MAX_RESULT_BYTES
+        """Whether the text or the calls alone are more than a run may answer."""
+        return max(self._chars, self._call_chars) > MAX_RESULT_BYTES
 
-    def add(self, chunk: _Chunk) -> None:
+    def add(self, chunk: _Chunk) -> bool:
+        """Take in *chunk* and return whether there was something in it."""
         if chunk.usage is not None:
             self._usage = Usage(
                 input_tokens=chunk.usage.prompt_tokens or 0,
@@ -144,12 +160,13 @@ class _Gathered:
             )
         for choice in (chunk.choices or ())[:1]:
             self._finish_reason = choice.finish_reason or self._finish_reason
-            if choice.delta is None:
-                continue
-            if choice.delta.content:
-                self._add_text(choice.delta.content)
-            for call in choice.delta.tool_calls or ():
+            delta = choice.delta or _Delta()
+            if delta.content:
+                self._add_text(delta.content)
+            for call in delta.tool_calls or ():
                 self._add_call(call)
+            return bool(choice.finish_reason) or delta.says_something
+        return chunk.usage is not None
 
     def _add_text(self, text: str) -> None:
         # Half of a surrogate pair is valid JSON and no valid text.
@@ -164,6 +181,7 @@ class _Gathered:
             index = len(self._calls) - (0 if piece.id or not self._calls else 1)
         call = self._calls.setdefault(index, ["", "", ""])
         function = piece.function or _Function()
+        self._call_chars += 1 + len(function.arguments or "")
         call[0] = call[0] or piece.id or ""
         call[1] = call[1] or function.name or ""
         call[2] += function.arguments or ""
@@ -172,8 +190,10 @@ class _Gathered:
         """Return what was gathered.
 
         Raises:
-            ModelCallError: The stream ended early, or there is nothing in it.
+            ModelCallError: The stream ended early, there is nothing in it, or calls without end.
         """
+        if self._call_chars > MAX_RESULT_BYTES:
+            raise ModelCallError(Trouble.BAD_ANSWER, "its tool calls come to no end")
         if not self._finish_reason and not self.is_too_long:
             raise ModelCallError(Trouble.BAD_ANSWER, "its stream ended before the answer did")
         requests = tuple(
@@ -225,7 +245,7 @@ async def open_provider(
         # For a header that nobody here reads it would find out in a thread, and a second one
         # would then end the first.
         client._platform = "Linux"
-        yield OpenAIProvider(client, model)
+        yield OpenAIProvider(client, model, idle_timeout_s)
 
 
 def _message(turn: Turn) -> dict[str, Any]:

@@ -38,6 +38,7 @@ CONTEXT = RunContext(
     model=ModelAccess(provider="openai", model="demo"),
 )
 IDLE_TIMEOUT_S = 0.5
+LONG_ARGUMENTS = '{"text": "' + "x" * 600_000 + '"}'
 
 
 @asynccontextmanager
@@ -67,6 +68,9 @@ async def converse(
     [
         (Behaviour(fault="hang"), Reason.MODEL_TIMEOUT, 1),
         (Behaviour(fault="hang", after_tokens=2), Reason.MODEL_TIMEOUT, 1),
+        (Behaviour(fault="drip"), Reason.MODEL_TIMEOUT, 1),
+        (Behaviour(fault="drip", after_tokens=2), Reason.MODEL_TIMEOUT, 1),
+        (Behaviour(tool="x", arguments=LONG_ARGUMENTS), Reason.MODEL_BAD_ANSWER, 2),
         (Behaviour(status=400), Reason.MODEL_REFUSED, 1),
         (Behaviour(status=401), Reason.MODEL_REFUSED, 1),
         (Behaviour(status=403), Reason.MODEL_REFUSED, 1),

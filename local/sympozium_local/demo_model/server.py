@@ -16,6 +16,10 @@ from sympozium_local.demo_model.script import Behaviour, Script, parse_script
 from sympozium_local.demo_model.wire import MODEL, Action, Request, chunks, completion
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
+DRIP_EVERY_S = 0.1
+BREAKS = {"hang", "drip", "reset", "truncate"}
+"""Faults that come in the middle of a stream."""
+
 _HTML = "<!doctype html><title>Gateway</title><p>This page is no model answer.</p>"
 _SCRIPT = web.AppKey("script", Script)
 _requests = msgspec.json.Decoder(Request)
@@ -138,7 +142,7 @@ async def _stream(
         is_token = _is_token(chunk)
         if behaviour.fault == "empty" and is_token:
             continue
-        if behaviour.fault in {"hang", "reset", "truncate"} and sent >= behaviour.after_tokens:
+        if behaviour.fault in BREAKS and sent >= behaviour.after_tokens:
             return await _break_off(http, behaviour, response)
         if behaviour.delay_s and is_token:
             await asyncio.sleep(behaviour.delay_s)
@@ -155,6 +159,9 @@ def _is_token(chunk: dict[str, Any]) -> bool:
 async def _break_off(
     http: web.Request, behaviour: Behaviour, response: web.StreamResponse
 ) -> web.StreamResponse:
+    while behaviour.fault == "drip":
+        await response.write(b": still here\n\n")
+        await asyncio.sleep(DRIP_EVERY_S)
     if behaviour.fault == "hang":
         await asyncio.Event().wait()  # until the client goes, or the server stops
     if behaviour.fault == "reset" and http.transport is not None:
