@@ -23,9 +23,9 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         repeat_tool: Call the tool again after every tool result, for ever.
         status: HTTP status; one from 400 on is an error answer.
         retry_after_s: Sent as Retry-After with an error answer.
-        fault: `hang` stops sending, `drip` sends signs of life and no tokens, `truncate` ends 
-            without a finish reason, `reset` breaks the connection, each after *after_tokens* tokens;
-            `bad_json`, `html` and `empty` are the whole answer.
+        fault: `hang` stops sending, `drip` sends signs of life and no tokens, `truncate` ends
+            without a finish reason, `reset` breaks the connection, each after *after_tokens*
+            tokens; `bad_json`, `html` and `empty` are the whole answer.
         after_tokens: 0: `hang` and `reset` come before any byte of the answer.
         times: Only the first so many calls that match; 0: all of them.
     """
