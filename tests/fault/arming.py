@@ -8,9 +8,10 @@ that all of its containers have.
 
 import asyncio
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from sympozium.contract.resources import DEPLOYMENTS, Object
@@ -69,31 +70,46 @@ class Arming:
         async with asyncio.timeout(ROLLOUT_TIMEOUT_S), asyncio.TaskGroup() as group:
             for place in self._armed.keys() | wanted.keys():
                 if self._armed.get(place) != wanted.get(place):
-                    group.create_task(self._roll_out(place, wanted.get(place, {})))
+                    change = partial(_arm, wanted.get(place, {}))
+                    group.create_task(roll_out(self._kube, place, change))
         self._armed = wanted
 
-    async def _roll_out(self, place: Place, variables: dict[str, str]) -> None:
-        while True:
-            deployment = await self._kube.get(DEPLOYMENTS, *place)
-            _set(deployment["spec"]["template"]["spec"], variables)
-            try:
-                deployment = await self._kube.replace(DEPLOYMENTS, deployment)
-            except ConflictError:
-                continue
-            break
-        while not _is_rolled_out(deployment):
-            await asyncio.sleep(POLL_S)
-            deployment = await self._kube.get(DEPLOYMENTS, *place)
+
+def _arm(variables: Mapping[str, str], pod: Object) -> None:
+    set_env(pod, variables, dropped=VARIABLES)
+    mount(pod, {"emptyDir": {}})
 
 
-def _set(pod: Object, variables: dict[str, str]) -> None:
+async def roll_out(kube: Kube, place: Place, change: Callable[[Object], None]) -> None:
+    """Change the pods of a Deployment and return when the new one is ready."""
+    while True:
+        deployment = await kube.get(DEPLOYMENTS, *place)
+        change(deployment["spec"]["template"]["spec"])
+        try:
+            deployment = await kube.replace(DEPLOYMENTS, deployment)
+        except ConflictError:
+            continue
+        break
+    while not _is_rolled_out(deployment):
+        await asyncio.sleep(POLL_S)
+        deployment = await kube.get(DEPLOYMENTS, *place)
+
+
+def set_env(pod: Object, variables: Mapping[str, str], *, dropped: Collection[str] = ()) -> None:
+    """Have the one container of a pod get *variables*."""
     (container,) = pod["containers"]
-    kept = [one for one in container.get("env", []) if one["name"] not in VARIABLES]
+    gone = {*dropped, *variables}
+    kept = [one for one in container.get("env", []) if one["name"] not in gone]
     container["env"] = [*kept, *({"name": n, "value": v} for n, v in variables.items())]
+
+
+def mount(pod: Object, source: Object) -> None:
+    """Have the one container of a pod find its markers in a volume of *source*."""
+    (container,) = pod["containers"]
     if all(volume["name"] != VOLUME for volume in pod.get("volumes", [])):
-        pod.setdefault("volumes", []).append({"name": VOLUME, "emptyDir": {}})
-        mount = {"name": VOLUME, "mountPath": FOLDER}
-        container.setdefault("volumeMounts", []).append(mount)
+        pod.setdefault("volumes", []).append({"name": VOLUME, **source})
+        place = {"name": VOLUME, "mountPath": FOLDER}
+        container.setdefault("volumeMounts", []).append(place)
 
 
 def _is_rolled_out(deployment: Object) -> bool:

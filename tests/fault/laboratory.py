@@ -242,10 +242,10 @@ async def laboratory(
     home = Home(system.home)
     timeout = aiohttp.ClientTimeout(total=10)
     async with (
-        _administrator(system) as kube,
+        administrator(system) as kube,
         aiohttp.ClientSession(timeout=timeout) as http,
         observing(home) as observer,
-        _bot(system, is_wanted=with_bot) as (driver, place),
+        bot(system, is_wanted=with_bot) as (driver, place),
     ):
         model = ScriptedModel(f"http://127.0.0.1:{model_port}", http)
         crowd = Crowd(Person(http, system.url), model, kube, observer, "", driver)
@@ -258,7 +258,8 @@ async def laboratory(
 
 
 @asynccontextmanager
-async def _administrator(system: System) -> AsyncIterator[Kube]:
+async def administrator(system: System) -> AsyncIterator[Kube]:
+    """Yield the API of a system."""
     view = await asyncio.to_thread(system.kubectl, "config", "view", "--raw", "-o", "json")
     url = json.loads(view.stdout)["clusters"][0]["cluster"]["server"]
     data = Home(system.home).apiserver
@@ -267,27 +268,31 @@ async def _administrator(system: System) -> AsyncIterator[Kube]:
 
 
 @asynccontextmanager
-async def _bot(
+async def bot(
     system: System, *, is_wanted: bool
 ) -> AsyncIterator[tuple[Driver | None, Place | None]]:
     """Yield a bot that everybody may talk to, and its Deployment."""
     if not is_wanted:
         yield None, None
         return
+    async with make_driver() as driver, added(system, driver, driver.server.url) as place:
+        yield driver, place
+
+
+@asynccontextmanager
+async def added(system: System, driver: Driver, api_url: str) -> AsyncIterator[Place]:
+    """Have a bot whose platform is at *api_url*; yield its Deployment."""
     name = f"telegram-{uuid.uuid4().hex[:6]}"
-    async with make_driver() as driver:
-        known = System(system.home, system.port, system.environ | driver.env)
-        url = driver.env["SYMPOZIUM_API_URL"]
-        add = ("channel", "add", "telegram", "--name", name, "--api-url", url)
-        await _done(known, *add)
-        users = json.dumps({"spec": {"access": {"users": [driver.user_id("ada")]}}})
-        patch = ("patch", "channel", name, "--type=merge", "-p", users)
-        patched = await asyncio.to_thread(system.kubectl, *patch)
-        assert patched.returncode == 0, patched.stderr
-        try:
-            yield driver, ("default", f"channel-{name}")
-        finally:
-            await _done(known, "channel", "remove", name, "--yes")
+    known = System(system.home, system.port, system.environ | driver.env)
+    await _done(known, "channel", "add", "telegram", "--name", name, "--api-url", api_url)
+    users = json.dumps({"spec": {"access": {"users": [driver.user_id("ada")]}}})
+    patch = ("patch", "channel", name, "--type=merge", "-p", users)
+    patched = await asyncio.to_thread(system.kubectl, *patch)
+    assert patched.returncode == 0, patched.stderr
+    try:
+        yield "default", f"channel-{name}"
+    finally:
+        await _done(known, "channel", "remove", name, "--yes")
 
 
 async def _done(system: System, *arguments: str) -> None:

@@ -12,7 +12,7 @@ import aiohttp
 from sympozium.contract.errors import TransientError
 from sympozium.contract.resources import CHANNELS
 from sympozium.kube.client import Kube
-from sympozium.testing.channels.driver import Driver, Spot, Where
+from sympozium.testing.channels.driver import Driver, Handed, Spot, Where
 from tests.fault.ledger import Said
 from tests.fault.observer import Observer
 from tests.fixtures.chat import Person
@@ -72,12 +72,12 @@ class Crowd:
         await self.person.say(conversation, whole, client_id=token)
         self.said.append(Said(token, conversation, is_command=bool(text)))
 
-    async def say_at_platform(self, name: str, token: str) -> None:
+    async def say_at_platform(self, name: str, token: str, *files: Handed) -> str:
         """Say something at the chat platform, which delivers it until it is accepted."""
         assert self.driver is not None
         where = self.places.setdefault(name, Where(Spot.CHANNEL, name=name))
         self.said.append(Said(token, name))
-        await self.driver.says("ada", where, f"{token} please", mention=True)
+        return await self.driver.says("ada", where, f"{token} please", mention=True, files=files)
 
     async def until_running(self, conversation: str, token: str) -> None:
         """Return when the answer to *token* is being written, or there is one."""
@@ -100,9 +100,9 @@ async def talk(crowd: Crowd) -> None:
     """Two conversations, one with a follow-up that waits for its turn, one with a tool."""
     first, second, looked = (crowd.token() for _ in range(3))
     await crowd.script(
-        _answers(first),
-        _answers(second),
-        {**_answers(looked), "tool": "list_pods", "arguments": "{}"},
+        answers(first),
+        answers(second),
+        {**answers(looked), "tool": "list_pods", "arguments": "{}"},
     )
     one, other = crowd.conversation("talk"), crowd.conversation("tool")
     async with asyncio.TaskGroup() as group:
@@ -115,7 +115,7 @@ async def talk(crowd: Crowd) -> None:
 async def look(crowd: Crowd) -> None:
     """One question that takes a tool."""
     token = crowd.token()
-    await crowd.script({**_answers(token), "tool": "list_pods", "arguments": "{}"})
+    await crowd.script({**answers(token), "tool": "list_pods", "arguments": "{}"})
     await crowd.say(crowd.conversation("look"), token)
     await crowd.ended()
 
@@ -123,7 +123,7 @@ async def look(crowd: Crowd) -> None:
 async def stop(crowd: Crowd) -> None:
     """A long answer is stopped; what was said after it is answered."""
     long, command, after = (crowd.token() for _ in range(3))
-    await crowd.script({**_answers(long), "delay_s": NEVER_S}, _answers(after))
+    await crowd.script({**answers(long), "delay_s": NEVER_S}, answers(after))
     name = crowd.conversation("stop")
     await crowd.say(name, long)
     await crowd.until_running(name, long)
@@ -136,7 +136,7 @@ async def collect(crowd: Crowd) -> None:
     """What comes while an answer is written waits, and is answered together."""
     first, second, third = (crowd.token() for _ in range(3))
     both = {"match": third, "answer": f"reply to {second} and {third}"}
-    await crowd.script({**_answers(first), "delay_s": SLOW_S}, both, _answers(second))
+    await crowd.script({**answers(first), "delay_s": SLOW_S}, both, answers(second))
     name = crowd.conversation("collect")
     await crowd.say(name, first)
     await crowd.until_running(name, first)
@@ -152,7 +152,7 @@ async def steer(crowd: Crowd) -> None:
     """
     first, second = (crowd.token() for _ in range(2))
     both = {"match": second, "answer": f"reply to {second} and {first}"}
-    await crowd.script(both, {**_answers(first), "delay_s": SLOW_S})
+    await crowd.script(both, {**answers(first), "delay_s": SLOW_S})
     name = crowd.conversation("steer")
     await _say_and_see_written(crowd, name, first)
     await crowd.say(name, second)
@@ -182,7 +182,7 @@ async def chat(crowd: Crowd) -> None:
     short, long = crowd.token(), crowd.token()
     words = " ".join("word" for _ in range(LONG_WORDS))
     await crowd.script(
-        _answers(short), {"match": long, "answer": f"reply to {long} {words} end of {long[3:]}"}
+        answers(short), {"match": long, "answer": f"reply to {long} {words} end of {long[3:]}"}
     )
     await crowd.say_at_platform(crowd.conversation("chat"), short)
     await crowd.say_at_platform(crowd.conversation("long"), long)
@@ -193,15 +193,17 @@ async def once_more(crowd: Crowd) -> None:
     """Everybody says one thing more, which is answered after everything before it."""
     names = {one.conversation for one in crowd.said}
     tokens = {name: crowd.token() for name in sorted(names)}
-    await crowd.script(*(_answers(token) for token in tokens.values()))
+    await crowd.script(*(answers(token) for token in tokens.values()))
     async with asyncio.TaskGroup() as group:
         for name, token in tokens.items():
-            say = crowd.say_at_platform if name in crowd.places else crowd.say
-            group.create_task(say(name, token))
+            if name in crowd.places:
+                group.create_task(crowd.say_at_platform(name, token))
+            else:
+                group.create_task(crowd.say(name, token))
     await crowd.ended()
 
 
-def _answers(token: str) -> dict[str, Any]:
+def answers(token: str) -> dict[str, Any]:
     return {"match": token, "answer": f"reply to {token} and good day"}
 
 

@@ -21,7 +21,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from sympozium.bus.nats import Address, connect
 from sympozium.contract.envelope import unwrap
-from sympozium.contract.messages import InboundMessage, OutboundKind, OutboundMessage
+from sympozium.contract.messages import InboundKind, InboundMessage, OutboundKind, OutboundMessage
 from sympozium.contract.names import MessageId
 from sympozium.contract.subjects import INBOX, OUTBOX, reply_prefix
 from sympozium_local.system.bus_access import CONTROLLER_USER, bus_access
@@ -93,6 +93,8 @@ class Observer:
         """Note a message of one of the streams."""
         if message.metadata.stream == INBOX:
             inbound = unwrap(message.data, InboundMessage)
+            if inbound.kind is not InboundKind.MESSAGE:
+                return  # it changes another message, and is not answered itself
             self._note_inbound(Stored(message.metadata.sequence.stream, inbound))
         else:
             self._note_outbound(unwrap(message.data, OutboundMessage))

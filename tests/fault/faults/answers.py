@@ -1,0 +1,75 @@
+"""Wrong, late and lost answers of the API server and of the platform; a full disk of the bus."""
+
+import asyncio
+import resource
+from contextlib import suppress
+from dataclasses import dataclass
+
+from sympozium.testing.channels.driver import Fault as PlatformFault
+from tests.fault.api_proxy import READS, WRITES, Rule, Wrong
+from tests.fault.faults.processes import Restart
+from tests.fault.plant import Plant
+
+VERBS = {"reads": READS, "writes": WRITES, "all": READS | WRITES}
+
+
+@dataclass(frozen=True)
+class Api:
+    """The API server answers a share of a program's requests with what is wrong.
+
+    Attributes:
+        wrong: `429`, `500`, `hang` or `lost`.
+        verbs: `reads`, `writes` or `all`.
+    """
+
+    program: str
+    wrong: Wrong
+    rate: float
+    verbs: str
+    for_s: float
+
+    async def inject(self, plant: Plant) -> None:
+        """Have it so for a while."""
+        async with plant.locks[f"{self.program} asks"]:
+            api = plant.apis[self.program]
+            api.rule = Rule(self.wrong, self.rate, VERBS[self.verbs])
+            try:
+                await asyncio.sleep(self.for_s)
+            finally:
+                api.rule = None
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The next calls that show something at the chat platform fail."""
+
+    wrong: PlatformFault
+    times: int
+
+    async def inject(self, plant: Plant) -> None:
+        """Plan the failures."""
+        plant.driver.fail(self.wrong, times=self.times)
+
+
+@dataclass(frozen=True)
+class Full:
+    """The disk of the bus takes no more; then there is room again, and the bus is restarted."""
+
+    for_s: float
+
+    async def inject(self, plant: Plant) -> None:
+        """Let no file of it grow for a while."""
+        pids = await plant.pids("bus")
+        try:
+            for pid in pids:
+                _limit(pid, 1)
+            await asyncio.sleep(self.for_s)
+        finally:
+            for pid in pids:
+                _limit(pid, resource.RLIM_INFINITY)
+        await Restart("bus").inject(plant)
+
+
+def _limit(pid: int, size_bytes: int) -> None:
+    with suppress(ProcessLookupError):
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (size_bytes, resource.RLIM_INFINITY))

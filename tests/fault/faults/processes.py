@@ -1,0 +1,70 @@
+"""Processes that die, or stop for a while and go on as if nothing had been."""
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+from dataclasses import dataclass
+
+from sympozium.runtime.sync_points import Point
+from tests.fault.plant import Plant, all_of
+
+
+@dataclass(frozen=True)
+class Kill:
+    """Every process of a program dies by SIGKILL."""
+
+    program: str
+
+    async def inject(self, plant: Plant) -> None:
+        """Kill whoever is there now."""
+        for pid in await plant.pids(self.program):
+            _send(pid, signal.SIGKILL)
+
+
+@dataclass(frozen=True)
+class Restart:
+    """A program of the supervisor ends as it is asked to, and is started again."""
+
+    program: str
+
+    async def inject(self, plant: Plant) -> None:
+        """Ask it to end."""
+        for pid in await plant.pids(self.program):
+            _send(pid, signal.SIGTERM)
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A program stops, with all that it has in its hands, and goes on after a while."""
+
+    program: str
+    for_s: float
+
+    async def inject(self, plant: Plant) -> None:
+        """Stop it, wait, have it go on."""
+        pids = [pid for top in await plant.pids(self.program) for pid in all_of(top)]
+        try:
+            for pid in pids:
+                _send(pid, signal.SIGSTOP)
+            await asyncio.sleep(self.for_s)
+        finally:
+            for pid in pids:
+                _send(pid, signal.SIGCONT)
+
+
+@dataclass(frozen=True)
+class Die:
+    """A program dies when it next comes to a sync point."""
+
+    point: Point
+
+    async def inject(self, plant: Plant) -> None:
+        """Arm the point; whoever dies there disarms it."""
+        with suppress(FileNotFoundError):
+            plant.marker(self.point).unlink()
+
+
+def _send(pid: int, what: signal.Signals) -> None:
+    with suppress(ProcessLookupError):  # it ended by itself
+        os.kill(pid, what)

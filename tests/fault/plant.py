@@ -1,0 +1,235 @@
+"""A running system whose every connection leads through a proxy, to do it harm.
+
+Router, controller, web channel, bot and the pods of runs each have their own way to the
+bus, to the API server, to the platform and to the model. Their sync points are armed,
+and the markers of all are there, so that nobody dies before one is taken away.
+"""
+
+import json
+from asyncio import Lock
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sympozium.contract.errors import TransientError
+from sympozium.contract.resources import (
+    AGENTS,
+    COMPONENT_LABEL,
+    DEPLOYMENTS,
+    PODS,
+    Object,
+)
+from sympozium.kube.client import Kube
+from sympozium.runtime.reach import CRASH_AT, CRASH_MARKER
+from sympozium.runtime.sync_points import Point
+from sympozium_local.system.home import Home, read_json, write_private
+from sympozium_local.system.process import descendants
+from tests.fault.api_proxy import ApiProxy, api_proxy
+from tests.fault.arming import CONTROLLER, MARKER, ROUTER, WEB, Place, mount, roll_out, set_env
+from tests.fault.laboratory import added, administrator
+from tests.fixtures.system import System
+from tests.fixtures.tcp_proxy import TcpProxy, tcp_proxy
+from tests.platforms.telegram.driver import TelegramDriver, make_driver
+
+BUS_PAIRS = ("router-bus", "controller-bus", "web-bus", "bot-bus", "runs-bus")
+API_PAIRS = ("router-api", "controller-api")
+PAIRS = (*BUS_PAIRS, *API_PAIRS, "bot-platform", "runs-model")
+
+OF_SUPERVISOR = {"bus": "nats-server", "api": "apiserver", "node": "node"}
+IN_PODS = {"router": "router", "controller": "controller", "web": "channel", "bot": "channel"}
+IN_RUNS = {"bridge": "ipc-bridge", "agent": "agent"}
+PROGRAMS = (*IN_PODS, *IN_RUNS, *OF_SUPERVISOR)
+LIVE = {"router": "router", "controller": "controller", "web": "web", "bot": "channel"}
+"""Whose sync points can be armed at any moment, and how these are called."""
+
+SHARED_MODE = 0o777
+
+
+@dataclass
+class Plant:
+    """What faults are injected into.
+
+    Attributes:
+        pairs: The proxy between each two that talk.
+        apis: What stands between a program and the API server, by program.
+        places: Deployments, by program.
+    """
+
+    home: Home
+    kube: Kube
+    driver: TelegramDriver
+    pairs: dict[str, TcpProxy] = field(default_factory=dict)
+    apis: dict[str, ApiProxy] = field(default_factory=dict)
+    places: dict[str, Place] = field(default_factory=dict)
+    locks: defaultdict[str, Lock] = field(default_factory=lambda: defaultdict(Lock))
+
+    @asynccontextmanager
+    async def pair(self, name: str) -> AsyncIterator[TcpProxy]:
+        """Yield the proxy of a pair to one fault at a time."""
+        async with self.locks[name]:
+            yield self.pairs[name]
+
+    async def pids(self, program: str) -> list[int]:
+        """Return the processes of a program, each with those below it; none: it does not run."""
+        if program in OF_SUPERVISOR:
+            listed = read_json(self.home.status).get("programs", [])
+            found = [one["pid"] for one in listed if one["name"] == OF_SUPERVISOR[program]]
+        else:
+            found = await self._in_pods(program)
+        return [pid for pid in found if pid]
+
+    async def _in_pods(self, program: str) -> list[int]:
+        try:
+            pods = (await self.kube.list(PODS)).items
+        except TransientError:  # nobody can say where it is
+            return []
+        container = {**IN_PODS, **IN_RUNS}[program]
+        return [
+            int(status["containerID"].rpartition("/")[2])
+            for pod in pods
+            if self._is_of(program, pod)
+            for key in ("containerStatuses", "initContainerStatuses")
+            for status in pod.get("status", {}).get(key, [])
+            if status["name"] == container and "running" in status.get("state", {})
+        ]
+
+    def _is_of(self, program: str, pod: Object) -> bool:
+        if program in IN_RUNS:
+            return bool((pod["metadata"].get("labels") or {}).get(COMPONENT_LABEL) == "run")
+        namespace, name = self.places[program]
+        metadata = pod["metadata"]
+        return bool(metadata["namespace"] == namespace) and metadata["name"].startswith(f"{name}-")
+
+    def marker(self, point: Point) -> Path:
+        """Return the file whose absence has a program die at *point*."""
+        (program,) = (name for name, prefix in LIVE.items() if prefix == point.program)
+        return markers(self.home, program) / f"{Path(MARKER).name}.{point.value}"
+
+
+def markers(home: Home, program: str) -> Path:
+    """Return the folder of a program's markers, which its pods see whenever they start."""
+    return home.router / "sync-points" / program
+
+
+def all_of(pid: int) -> list[int]:
+    """Return a process and those below it."""
+    return [pid, *descendants(pid)]
+
+
+@asynccontextmanager
+async def planted(system: System, model_port: int, *, seed: str) -> AsyncIterator[Plant]:
+    """Lead every connection of a running system through a proxy; add a bot."""
+    home = Home(system.home)
+    async with AsyncExitStack() as stack:
+        kube = await stack.enter_async_context(administrator(system))
+        driver = await stack.enter_async_context(make_driver())
+        plant = Plant(home, kube, driver, places={"router": ROUTER, "controller": CONTROLLER})
+        plant.places["web"] = WEB
+        bus_port = read_json(home.ports)["nats"]
+        for name in BUS_PAIRS:
+            plant.pairs[name] = await stack.enter_async_context(tcp_proxy(bus_port))
+        for program in ("router", "controller"):
+            api = await stack.enter_async_context(api_proxy(home, seed=f"{seed}/{program}"))
+            plant.apis[program] = api
+            plant.pairs[f"{program}-api"] = await stack.enter_async_context(tcp_proxy(api.port))
+        platform_port = urlsplit(driver.server.url).port
+        assert platform_port is not None
+        for name, port in (("bot-platform", platform_port), ("runs-model", model_port)):
+            plant.pairs[name] = await stack.enter_async_context(tcp_proxy(port))
+        url = f"http://127.0.0.1:{plant.pairs['bot-platform'].port}"
+        plant.places["bot"] = await stack.enter_async_context(added(system, driver, url))
+        _make_markers(plant)
+        await _lead_through(plant)
+        yield plant
+        await _be_whole(plant)
+
+
+def _make_markers(plant: Plant) -> None:
+    for program in LIVE:
+        folder = markers(plant.home, program)
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(SHARED_MODE)  # its owner is another one after each start of a pod
+    for point in Point:
+        if point.program in LIVE.values():
+            plant.marker(point).touch()
+
+
+async def _lead_through(plant: Plant) -> None:
+    """Tell every program of its proxies; the controller first, who tells the pods of runs."""
+    port = plant.pairs["runs-model"].port
+    model = {"agents": {"default": {"baseURL": f"http://127.0.0.1:{port}/v1"}}}
+    await plant.kube.patch(AGENTS, "default", "assistant", {"spec": model})
+    reachable = [plant.pairs[name].port for name in ("runs-bus", "runs-model", "controller-api")]
+    ports = [{"protocol": "TCP", "port": port} for port in reachable]
+    rule = {"to": [{"ipBlock": {"cidr": "127.0.0.1/32"}}], "ports": ports}
+    of_runs = {
+        "SYMPOZIUM_POD_NATS_URL": _bus(plant, "runs"),
+        "SYMPOZIUM_RUN_EGRESS": json.dumps([rule]),
+    }
+    for program, more in (("controller", of_runs), ("router", {})):
+        variables = {**_variables(plant, program), **more, **_api(plant, program)}
+        change = partial(_changed, plant, program, variables)
+        _at_every_start(plant, program, change)
+        await roll_out(plant.kube, plant.places[program], change)
+    for program in ("web", "bot"):
+        await _until_told_by_controller(plant, program)
+        change = partial(_changed, plant, program, _variables(plant, program))
+        await roll_out(plant.kube, plant.places[program], change)
+
+
+def _variables(plant: Plant, program: str) -> dict[str, str]:
+    points = [point.value for point in Point if point.program == LIVE[program]]
+    return {
+        "SYMPOZIUM_NATS_URL": _bus(plant, program),
+        CRASH_AT: ",".join(points),
+        CRASH_MARKER: MARKER,
+    }
+
+
+def _bus(plant: Plant, program: str) -> str:
+    return f"nats://127.0.0.1:{plant.pairs[f'{program}-bus'].port}"
+
+
+def _api(plant: Plant, program: str) -> dict[str, str]:
+    port = str(plant.pairs[f"{program}-api"].port)
+    return {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": port}
+
+
+def _changed(plant: Plant, program: str, variables: dict[str, str], pod: Object) -> None:
+    set_env(pod, variables)
+    mount(pod, {"hostPath": {"path": str(markers(plant.home, program)), "type": "Directory"}})
+
+
+def _at_every_start(plant: Plant, program: str, change: partial[None]) -> None:
+    """Have the node, when it starts again, make a Deployment so and not as it was."""
+    addons = read_json(plant.home.addons)
+    _, name = plant.places[program]
+    for obj in addons["apply"]:
+        if (obj["kind"], obj["metadata"]["name"]) == (DEPLOYMENTS.kind, name):
+            change(obj["spec"]["template"]["spec"])
+    write_private(plant.home.addons, json.dumps(addons))
+
+
+async def _until_told_by_controller(plant: Plant, program: str) -> None:
+    """Return when the controller has described a channel anew, or it would undo what we do."""
+
+    def look(pod: Object) -> None:
+        (container,) = pod["containers"]
+        env = {one["name"]: one.get("value") for one in container["env"]}
+        told.append(env["SYMPOZIUM_NATS_URL"] == _bus(plant, "runs"))
+
+    told: list[bool] = []
+    while not (told and told[-1]):
+        await roll_out(plant.kube, plant.places[program], look)
+
+
+async def _be_whole(plant: Plant) -> None:
+    for proxy in plant.pairs.values():
+        proxy.delay_s = 0.0
+        proxy.mend()
+    for api in plant.apis.values():
+        api.rule = None

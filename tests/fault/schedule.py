@@ -1,0 +1,149 @@
+"""Schedules of faults: drawn from a seed, written as lines of text, and read again.
+
+2.4 kill router
+5.0 stop controller 35.0
+7.3 api router lost 0.3 writes 4.0
+"""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from enum import Enum
+from pathlib import Path
+from typing import get_type_hints
+
+from typing_extensions import override
+
+from sympozium.runtime.sync_points import Point
+from sympozium.testing.channels.driver import Fault as PlatformFault
+from tests.fault.api_proxy import Wrong
+from tests.fault.faults.answers import Api, Full, Platform
+from tests.fault.faults.network import Deaf, Refuse, Reset, Slow
+from tests.fault.faults.processes import Die, Kill, Restart, Stop
+from tests.fault.faults.shape import Fault
+from tests.fault.plant import LIVE, PAIRS, PROGRAMS
+
+KINDS: dict[str, Callable[..., Fault]] = {
+    "kill": Kill,
+    "restart": Restart,
+    "stop": Stop,
+    "die": Die,
+    "refuse": Refuse,
+    "reset": Reset,
+    "slow": Slow,
+    "deaf": Deaf,
+    "api": Api,
+    "platform": Platform,
+    "full": Full,
+}
+MEAN_PAUSE_S = 2.5
+LONGEST_STOP_S = 35.0
+"""Longer than the bus waits for an acknowledgement."""
+
+TRANSIENT = (
+    PlatformFault.BUSY,
+    PlatformFault.BROKEN,
+    PlatformFault.RESET,
+    PlatformFault.LOST_ANSWER,
+)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A fault, and when after the load's begin it comes."""
+
+    at_s: float
+    fault: Fault
+
+    @override
+    def __str__(self) -> str:
+        """Return it as a line."""
+        names = {kind: name for name, kind in KINDS.items()}
+        values = vars(self.fault).values()
+        words = [str(one.value if isinstance(one, Enum) else one) for one in values]
+        return " ".join([f"{self.at_s:.1f}", names[type(self.fault)], *words])
+
+
+def read(path: Path) -> list[Moment]:
+    """Return the schedule in a file.
+
+    Raises:
+        ValueError: A line is none of a schedule.
+    """
+    lines = (line.strip() for line in path.read_text().splitlines())
+    return [parse(line) for line in lines if line and not line.startswith("#")]
+
+
+def parse(line: str) -> Moment:
+    """Return what a line says.
+
+    Raises:
+        ValueError: It says nothing.
+    """
+    at_s, name, *words = line.split()
+    if name not in KINDS:
+        raise ValueError(f"{line!r}: there is no fault {name!r}; there are {', '.join(KINDS)}")
+    kind = KINDS[name]
+    hints = get_type_hints(kind)
+    wanted = [hints[field.name] for field in fields(kind)]  # type: ignore[arg-type] # all are dataclasses
+    if len(words) != len(wanted):
+        raise ValueError(f"{line!r}: {name} takes {len(wanted)} words, not {len(words)}")
+    values = [convert(word) for convert, word in zip(wanted, words, strict=True)]
+    return Moment(float(at_s), kind(*values))
+
+
+def draw(seed: int, seconds: float) -> list[Moment]:
+    """Return faults for so many seconds; the same seed gives the same ones."""
+    return list(_moments(random.Random(f"{seed}/faults"), seconds))
+
+
+def _moments(chance: random.Random, seconds: float) -> Iterator[Moment]:
+    at_s = 0.0
+    kinds, weights = zip(*_WEIGHTS, strict=True)
+    while (at_s := at_s + chance.expovariate(1 / MEAN_PAUSE_S)) < seconds:
+        (make,) = chance.choices(kinds, weights)
+        yield Moment(round(at_s, 1), make(chance))
+
+
+def _for_s(chance: random.Random, low: float, high: float) -> float:
+    return round(chance.uniform(low, high), 1)
+
+
+def _stop(chance: random.Random) -> Fault:
+    is_long = chance.random() < 0.2
+    for_s = LONGEST_STOP_S if is_long else _for_s(chance, 1, 8)
+    return Stop(chance.choice(PROGRAMS), for_s)
+
+
+def _api(chance: random.Random) -> Fault:
+    program = chance.choice(("router", "controller"))
+    verbs = chance.choice(("reads", "writes", "all"))
+    rate = chance.choice((0.3, 1.0))
+    return Api(program, chance.choice(list(Wrong)), rate, verbs, _for_s(chance, 1, 6))
+
+
+def _deaf(chance: random.Random) -> Fault:
+    way = chance.choice(("there", "back", "both"))
+    return Deaf(chance.choice(PAIRS), way, _for_s(chance, 1, 12))
+
+
+def _points() -> Sequence[Point]:
+    return [point for point in Point if point.program in LIVE.values()]
+
+
+_WEIGHTS: Sequence[tuple[Callable[[random.Random], Fault], float]] = (
+    (lambda chance: Kill(chance.choice(PROGRAMS)), 6),
+    (lambda chance: Die(chance.choice(_points())), 6),
+    (_stop, 3),
+    (lambda chance: Restart("bus"), 1),
+    (lambda chance: Refuse(chance.choice(PAIRS), _for_s(chance, 0.5, 6)), 3),
+    (lambda chance: Reset(chance.choice(PAIRS)), 3),
+    (
+        lambda chance: Slow(chance.choice(PAIRS), _for_s(chance, 0.1, 1.5), _for_s(chance, 1, 6)),
+        2,
+    ),
+    (_deaf, 3),
+    (_api, 4),
+    (lambda chance: Platform(chance.choice(TRANSIENT), chance.randint(1, 3)), 3),
+    (lambda chance: Full(_for_s(chance, 1, 5)), 0.5),
+)

@@ -1,0 +1,163 @@
+"""A seeded load under a seeded schedule of faults, then quiet, then the ledger.
+
+    python -m tests.fault.seeded --seed 7 --seconds 60          print seed and schedule, run it
+    python -m tests.fault.seeded --seed 7 --seconds 60 --dry    print them only
+    python -m tests.fault.seeded --schedule FILE                that schedule; lines as printed
+    python -m tests.fault.seeded --seed 7 --shrink-minutes 15   look longer for a shorter one
+
+The exit code is 1 if a promise was broken. Then parts of the schedule are left out, as
+long as time allows, and the shortest schedule known to fail is printed.
+"""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from tests.fault.acts import Acts
+from tests.fault.laboratory import own_system
+from tests.fault.loads import Crowd
+from tests.fault.observer import observing
+from tests.fault.plant import Plant, planted
+from tests.fault.schedule import Moment, draw, read
+from tests.fault.shrink import shorter
+from tests.fixtures.chat import Person
+from tests.fixtures.system import ScriptedModel, System
+
+QUIET_S = 150.0
+"""How long everything may take to end once nothing goes wrong any more."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a schedule.
+
+    Attributes:
+        quiet_s: From the last fault until everybody saw the end of everything.
+    """
+
+    said: int
+    quiet_s: float
+    problems: list[str]
+
+
+async def run_once(schedule: Sequence[Moment], *, seed: int, seconds: float) -> Result:
+    """Run *schedule* in a system of its own."""
+    with own_system() as (system, model_port):
+        async with planted(system, model_port, seed=str(seed)) as plant:
+            return await run_in(plant, system, model_port, Plan(schedule, str(seed), seconds))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is done in one run."""
+
+    schedule: Sequence[Moment]
+    seed: str
+    seconds: float
+
+
+async def run_in(plant: Plant, system: System, model_port: int, plan: Plan) -> Result:
+    """Run a plan in a system whose connections lead through proxies."""
+    async with _acting(plant, system, model_port, plan.seed) as acts:
+        try:
+            async with asyncio.TaskGroup() as group:
+                playing = group.create_task(acts.run())
+                group.create_task(_play(plant, plan))
+                group.create_task(_enough_after(acts, plan.seconds))
+                async with asyncio.timeout(plan.seconds + QUIET_S):
+                    await asyncio.shield(playing)
+            began = time.monotonic()
+            async with asyncio.timeout(QUIET_S):
+                await acts.until_seen()
+                quiet_s = time.monotonic() - began
+                await acts.once_more()
+                await acts.until_seen()
+        except TimeoutError:
+            quiet_s = QUIET_S
+        said = len(acts.web.said) + len(acts.bot.said)
+        return Result(said, quiet_s, await acts.problems())
+
+
+@asynccontextmanager
+async def _acting(plant: Plant, system: System, model_port: int, seed: str) -> AsyncIterator[Acts]:
+    timeout = aiohttp.ClientTimeout(total=10)
+    async with aiohttp.ClientSession(timeout=timeout) as http, observing(plant.home) as observer:
+        model = ScriptedModel(f"http://127.0.0.1:{model_port}", http)
+        person = Person(http, system.url)
+        web = Crowd(person, model, plant.kube, observer, f"{seed}/web")
+        bot = Crowd(person, model, plant.kube, observer, f"{seed}/bot", plant.driver)
+        bot.behaviours = web.behaviours
+        yield Acts(web, bot, seed)
+        await model.script()
+
+
+async def _play(plant: Plant, plan: Plan) -> None:
+    """Inject every fault at its time; return when all are over."""
+    began = time.monotonic()
+    async with asyncio.TaskGroup() as group:
+        for moment in plan.schedule:
+            await asyncio.sleep(max(0.0, began + moment.at_s - time.monotonic()))
+            sys.stderr.write(f"{time.monotonic() - began:6.1f}  {moment}\n")
+            group.create_task(moment.fault.inject(plant))
+
+
+async def _enough_after(acts: Acts, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    acts.is_enough.set()
+
+
+def main() -> None:
+    """Run what is asked for; print the shortest schedule that fails."""
+    given = _parsed()
+    schedule = read(given.schedule) if given.schedule else draw(given.seed, given.seconds)
+    last_s = max((moment.at_s for moment in schedule), default=0.0)
+    seconds = max(given.seconds, last_s) if given.schedule else given.seconds
+    lines = "\n".join(str(moment) for moment in schedule)
+    sys.stdout.write(f"# --seed {given.seed} --seconds {seconds}\n{lines}\n")
+    if given.dry:
+        return
+    result = asyncio.run(run_once(schedule, seed=given.seed, seconds=seconds))
+    _tell(result)
+    if not result.problems:
+        return
+
+    def fails(part: Sequence[Moment]) -> bool:
+        sys.stderr.write(f"again, with {len(part)} of {len(schedule)} faults\n")
+        again = asyncio.run(run_once(part, seed=given.seed, seconds=seconds))
+        _tell(again)
+        return bool(again.problems)
+
+    least = shorter(schedule, fails, until=time.monotonic() + 60 * given.shrink_minutes)
+    lines = "\n".join(str(moment) for moment in least)
+    sys.stdout.write(f"# shortest known to fail, of seed {given.seed}:\n{lines}\n")
+    raise SystemExit(1)
+
+
+def _tell(result: Result) -> None:
+    kept = "\n".join(result.problems) or "every promise was kept"
+    sys.stdout.write(f"{result.said} said, all seen {result.quiet_s:.1f} s after: {kept}\n")
+
+
+def _parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fault.seeded",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--schedule", type=Path, help="a file of lines as they are printed")
+    parser.add_argument("--shrink-minutes", type=float, default=10.0)
+    parser.add_argument("--dry", action="store_true", help="only print the schedule")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
