@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.names import RunUid, is_subject_token
+from sympozium.contract.operate import OPERATOR_SERVICE_ACCOUNT
 from sympozium.contract.resources import (
     AGENT_RUNS,
     CHANNELS,
@@ -22,6 +23,7 @@ from sympozium_controller.identity.reviews import Bearer
 from sympozium_controller.identity.who import (
     ChannelIdentity,
     Identity,
+    OperatorIdentity,
     RouterIdentity,
     RunIdentity,
 )
@@ -76,6 +78,8 @@ class Directory:
         namespace, account = bearer.namespace, bearer.service_account
         if account == ROUTER_SERVICE_ACCOUNT and namespace == self._system_namespace:
             return Admission(RouterIdentity(), bearer.expires)
+        if account == OPERATOR_SERVICE_ACCOUNT and namespace == self._system_namespace:
+            return Admission(OperatorIdentity(), bearer.expires)
         if account in _RUN_ACCOUNTS:
             return await self._run(bearer)
         channel = channel_of_account(account)

@@ -1,13 +1,16 @@
 """The table of grants: which subjects each identity may use. Everything else is denied.
 
-No grant is a stream's administration, and none reads a stream by sequence or by
-subject for anyone but the router: such a read can be told to answer on any
-subject, which would put a message of one's own into another's mouth.
+No grant is a stream's administration, but that the router may delete a dead letter, and
+none reads a stream by sequence or by subject for anyone but the router: such a read can
+be told to answer on any subject, which would put a message of one's own into another's
+mouth.
 """
 
 from dataclasses import dataclass
 
+from sympozium.contract.operate import DEAD_LETTERS, REPLIES
 from sympozium.contract.subjects import (
+    DEAD,
     FILES,
     INBOX,
     INBOX_CONSUMER,
@@ -30,11 +33,12 @@ from sympozium.contract.subjects import (
 from sympozium_controller.identity.who import (
     ChannelIdentity,
     Identity,
+    OperatorIdentity,
     RouterIdentity,
     RunIdentity,
 )
 
-_READ_BY_ROUTER = (INBOX, OUTBOX, RUNS, FILES)
+_READ_BY_ROUTER = (INBOX, OUTBOX, RUNS, FILES, DEAD)
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ def grants_of(identity: Identity) -> Grants:
             return _channel(identity)
         case RunIdentity():
             return _run(identity)
+        case OperatorIdentity():
+            return _operator()
 
 
 def _router() -> Grants:
@@ -73,6 +79,10 @@ def _router() -> Grants:
             f"{reply_prefix('waiting')}.>",
             "_INBOX.channel.*.*.>",
             "_INBOX.run.*.*.>",
+            f"{reply_prefix(*REPLIES)}.>",
+            # It counts the dead letters, and deletes the one with which an operator is done.
+            f"$JS.API.STREAM.INFO.{DEAD}",
+            f"$JS.API.STREAM.MSG.DELETE.{DEAD}",
         ),
         subscribe=(
             f"{reply_prefix('router')}.>",
@@ -80,6 +90,10 @@ def _router() -> Grants:
             "waiting.*",
         ),
     )
+
+
+def _operator() -> Grants:
+    return Grants(publish=(DEAD_LETTERS,), subscribe=(f"{reply_prefix(*REPLIES)}.>",))
 
 
 def _channel(identity: ChannelIdentity) -> Grants:

@@ -26,7 +26,12 @@ class RunIdentity:
     uid: RunUid
 
 
-Identity = RouterIdentity | ChannelIdentity | RunIdentity
+@dataclass(frozen=True)
+class OperatorIdentity:
+    """A person whom the cluster gave a token for it."""
+
+
+Identity = RouterIdentity | ChannelIdentity | RunIdentity | OperatorIdentity
 
 
 def name_of(identity: Identity) -> str:
@@ -38,3 +43,5 @@ def name_of(identity: Identity) -> str:
             return f"channel {namespace}/{channel}"
         case RunIdentity(namespace=namespace, uid=uid):
             return f"run {namespace}/{uid}"
+        case OperatorIdentity():
+            return "operator"

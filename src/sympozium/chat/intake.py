@@ -4,11 +4,12 @@ import logging
 from datetime import UTC, datetime
 
 from sympozium.bus.ports import Bus, Receipt
+from sympozium.contract.dead_letters import DeadLetter
 from sympozium.contract.envelope import wrap
 from sympozium.contract.limits import MAX_TEXT_BYTES
 from sympozium.contract.messages import InboundMessage, UnreadableEvent, inbound_id
 from sympozium.contract.names import short_hash
-from sympozium.contract.subjects import INBOX, dead, inbox
+from sympozium.contract.subjects import INBOX, inbox
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
 
@@ -63,12 +64,19 @@ class Intake:
         """
         kept = event[:MAX_KEPT_BYTES]
         id_ = f"{self._namespace}/{self._channel}/unreadable/{short_hash(kept.hex())}"
+        now = datetime.now(UTC)
         unread = UnreadableEvent(event=kept.decode(errors="replace"), reason=reason)
-        await self._bus.publish(
-            dead(INBOX, self._namespace, self._channel),
-            wrap(unread, id=id_, time=datetime.now(UTC)),
-            message_id=id_,
+        letter = DeadLetter(
+            stream=INBOX,
+            subject=inbox(self._namespace, self._channel),
+            sequence=0,
+            reason=reason,
+            attempts=1,
+            time=now,
+            size_bytes=len(event),
+            known_as=id_,
         )
+        await self._bus.bury(letter, wrap(unread, id=id_, time=now))
         log.warning("event set aside", extra={"action": "discard", "cause": reason})
 
 

@@ -9,6 +9,7 @@ class Counted(StrEnum):
 
     ENDS_SHOWN = "sympozium_channel_ends_shown_total"
     ENDS_DISCARDED = "sympozium_channel_ends_discarded_total"
+    DEAD_LETTERS = "sympozium_channel_dead_letters_total"
     CALLS = "sympozium_channel_platform_calls_total"
     CALLS_REFUSED_BUSY = "sympozium_channel_platform_busy_total"
     CALLS_FAILED = "sympozium_channel_platform_failures_total"
@@ -18,6 +19,7 @@ class Counted(StrEnum):
 _HELP = {
     Counted.ENDS_SHOWN: "Answers and errors that a person can see.",
     Counted.ENDS_DISCARDED: "Answers and errors that the platform will never show.",
+    Counted.DEAD_LETTERS: "Deliveries and events that were set aside as dead letters.",
     Counted.CALLS: "Calls of the platform for something visible.",
     Counted.CALLS_REFUSED_BUSY: "Calls that the platform answered by asking to wait.",
     Counted.CALLS_FAILED: "Calls that did not succeed for another reason.",

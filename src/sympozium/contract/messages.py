@@ -175,6 +175,8 @@ class OutboundMessage(_Wire, frozen=True, kw_only=True):
         choices: Under the text, where the platform has buttons; else written out.
         is_private: Only the sender is to see it, where the platform can do that.
         is_notice: A FINAL of the system itself (a command's answer), not of an agent.
+        again_for: The message whose end this is, sent again under an id of its own because
+            that end was refused: a placeholder that still stands there goes.
     """
 
     kind: OutboundKind
@@ -192,6 +194,7 @@ class OutboundMessage(_Wire, frozen=True, kw_only=True):
     choices: list[Choice] = []
     is_private: bool = False
     is_notice: bool = False
+    again_for: MessageId = MessageId("")
 
 
 def inbound_id(namespace: str, channel: str, message_id: MessageId) -> str:

@@ -8,11 +8,13 @@ it never will goes to the dead letters.
 import asyncio
 import contextlib
 import logging
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from sympozium.bus.cancelled import ended
 from sympozium.bus.ports import Delivery
 from sympozium.bus.reclaim import reclaim
+from sympozium.bus.suspects import FatalMessageError, Suspects
 from sympozium.chat.errors import AccountRefusedError, ChatClosedError
 from sympozium.chat.metrics import Counted
 from sympozium.chat.office import Office
@@ -42,6 +44,9 @@ log = logging.getLogger(__name__)
 PATIENCE = STREAM_MAX_AGE - timedelta(days=1)
 """How long after its message an answer is still tried to be shown. Later the bus forgets it."""
 
+CLEARED_WITHIN = timedelta(seconds=30)
+"""How long it is tried to take an old placeholder away before its answer is shown."""
+
 GRACE_S = 2.5
 """How long what was begun may take when the program stops."""
 
@@ -69,6 +74,7 @@ class Outbound:
         self._voice = Voice(platform, office.desk, self._standing, self._metrics)
         self._records = Records(office.desk)
         self._ending = Ending(self._voice, self._records, office.files)
+        self._suspects = Suspects(office.desk)
         self._corrections: set[asyncio.Task[None]] = set()
 
     @property
@@ -146,7 +152,7 @@ class Outbound:
         delay_s = FIRST_RETRY_S
         while True:
             try:
-                await self._show(item)
+                await self._show_carefully(item)
             except PermanentError as error:
                 return await self._set_aside(item, error)
             except TransientError as error:
@@ -162,6 +168,13 @@ class Outbound:
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, LONGEST_RETRY_S)
 
+    async def _show_carefully(self, item: Item) -> None:
+        """Show an item, unless channels died of it one after another."""
+        if item.delivery.attempt > 1:
+            await self._suspects.handle(item.delivery.sequence, partial(self._show, item))
+        else:
+            await self._show(item)
+
     async def _show(self, item: Item) -> None:
         match item.message.kind:
             case OutboundKind.ACCEPTED:
@@ -169,11 +182,20 @@ class Outbound:
             case OutboundKind.FINAL | OutboundKind.ERROR:
                 target = _target(item.message)
                 occasion = await self._occasion(item)
+                if item.message.again_for:
+                    await self._clear(item.message)
                 self._later(await self._ending.show(target, item.message, occasion))
                 self._ended(item)
             case OutboundKind.JOINED | OutboundKind.DROPPED:
                 await self._ending.withdraw(_target(item.message), await self._occasion(item))
                 self._ended(item)
+
+    async def _clear(self, message: OutboundMessage) -> None:
+        """Take away the placeholder that still stands where an end was refused."""
+        first = Target(message.conversation, message.again_for, message.reply_to)
+        until = datetime.now(UTC) + CLEARED_WITHIN
+        with contextlib.suppress(PermanentError):  # then it stays, and the answer is shown below
+            await self._ending.withdraw(first, Occasion(until=until))
 
     def _later(self, correction: Correction | None) -> None:
         if correction is not None:
@@ -244,7 +266,8 @@ class Outbound:
                 await self._forget_run(item)
             else:
                 await self._say_that_it_failed(item)
-        await self._discard(item.delivery, str(error))
+        attempts = error.attempts if isinstance(error, FatalMessageError) else item.failures
+        await self._discard(item.delivery, str(error), attempts)
         is_reported = isinstance(error, AccountRefusedError)
         if item.message.kind is not OutboundKind.ACCEPTED and not is_reported:
             reason = error.reason if isinstance(error, ChatClosedError) else ANSWER_REFUSED
@@ -274,16 +297,17 @@ class Outbound:
         except Exception:  # the bug that brought us here, again
             log.exception("answer lost to its reader", extra={"action": "drop"})
 
-    async def _discard(self, delivery: Delivery, reason: str) -> None:
+    async def _discard(self, delivery: Delivery, reason: str, attempts: int = 1) -> None:
         delay_s = FIRST_RETRY_S
         while True:
             try:
-                await delivery.discard(reason=reason)
+                await delivery.discard(reason=reason, attempts=attempts)
             except TransientError:
                 await asyncio.sleep(delay_s)
                 delay_s = min(2 * delay_s, LONGEST_RETRY_S)
             else:
                 break
+        self._metrics.add(Counted.DEAD_LETTERS)
         log.warning(
             "delivery set aside",
             extra={"action": "discard", "subject": delivery.subject, "reason": reason},
