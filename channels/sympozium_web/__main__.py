@@ -5,6 +5,8 @@ import logging
 
 from sympozium.bus.clock import ClockWatch
 from sympozium.bus.nats import connect
+from sympozium.bus.suspects import Suspects
+from sympozium.chat.desk import Desk
 from sympozium.contract.subjects import outbox_consumer
 from sympozium.runtime.logs import redact
 from sympozium.runtime.loops import Loop, run_until_stopped, stop_on_signals
@@ -38,6 +40,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         health = Health(lambda: bus.is_connected)
         transcript = Transcript(bus, settings.namespace, settings.channel)
         consumer = outbox_consumer(settings.namespace, settings.channel)
+        suspects = Suspects(Desk(bus, settings.namespace, settings.channel))
         app = build_app(
             gate_for(settings.port, settings.allowed_hosts, settings.token),
             health,
@@ -47,7 +50,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         )
         loops: list[Loop] = [
             HttpServer(app, bound, audience).serve_loop,
-            Outbound(bus, consumer, audience, runs).outbox_loop,
+            Outbound(bus, consumer, audience, runs, suspects).outbox_loop,
             bus.stay_connected,
             ClockWatch(bus, consumer).run,
         ]

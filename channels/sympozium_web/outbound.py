@@ -7,6 +7,7 @@ from sympozium.bus.nats import NatsBus
 from sympozium.bus.ports import BusUnavailableError, Delivery
 from sympozium.bus.reclaim import reclaim
 from sympozium.bus.settle import settle
+from sympozium.bus.suspects import Suspects
 from sympozium.contract.envelope import unwrap
 from sympozium.contract.errors import TransientError
 from sympozium.contract.messages import OutboundKind, OutboundMessage
@@ -28,12 +29,18 @@ class Outbound:
     """
 
     def __init__(
-        self, bus: NatsBus, consumer: Consumer, audience: Audience, runs: LiveRuns
+        self,
+        bus: NatsBus,
+        consumer: Consumer,
+        audience: Audience,
+        runs: LiveRuns,
+        suspects: Suspects,
     ) -> None:
         self._bus = bus
         self._consumer = consumer
         self._audience = audience
         self._runs = runs
+        self._suspects = suspects
 
     async def outbox_loop(self, stop: asyncio.Event) -> None:
         """Settle deliveries, in order, until *stop* is set."""
@@ -50,7 +57,7 @@ class Outbound:
         async with self._bus.consume(self._consumer) as deliveries:
             async for delivery in deliveries:
                 try:
-                    await settle(delivery, self.show)
+                    await settle(delivery, self.show, suspects=self._suspects)
                 except BusUnavailableError as error:  # it comes again, and is shown once
                     log.debug("delivery unsettled", extra={"action": "retry", "cause": str(error)})
 
