@@ -40,6 +40,9 @@ PUBLISH_TIMEOUT_S = 2.0
 RECONNECT_WAIT_S = 0.25
 CONNECT_TIMEOUT_S = 2.0
 CLOSE_TIMEOUT_S = 1.0
+PING_EVERY_S = 5
+"""A connection that leads nowhere is noticed after two pings without an answer, so in 15 s."""
+
 FIRST_ATTEMPT_S = 0.5
 """How long the first attempt to connect may take; each later one takes twice as long.
 
@@ -382,6 +385,6 @@ async def _open(client: Client, bus: NatsBus, address: Address) -> None:
         connect_timeout=int(CONNECT_TIMEOUT_S),
         reconnect_time_wait=address.reconnect_wait_s,  # type: ignore[arg-type] # a float works
         max_reconnect_attempts=-1,
-        ping_interval=10,
+        ping_interval=PING_EVERY_S,
         max_outstanding_pings=2,
     )
