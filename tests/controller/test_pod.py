@@ -1,6 +1,7 @@
 """What a run's pod holds, and above all what its agent container does not."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -12,7 +13,9 @@ from sympozium.contract.messages import Sender
 from sympozium.contract.names import ConversationId, MessageId
 from sympozium.contract.resources import EGRESS_CONTAINERS_ANNOTATION
 from sympozium_agent.incoming import MAX_RUN_BYTES
+from sympozium_controller.runs.decide import DEADLINE_SLACK
 from sympozium_controller.runs.pod import build_job
+from sympozium_controller.runs.view import read_job
 from sympozium_controller.settings import PodSettings
 from sympozium_local.kubelet.quantity import parse_quantity
 from tests.controller.worlds import a_plan, a_run
@@ -155,7 +158,13 @@ def test_the_job_is_the_runs_own_and_goes_some_time_after_its_end() -> None:
     assert (owner["kind"], owner["uid"], owner["controller"]) == ("AgentRun", a_run().uid, True)
     assert built["spec"]["ttlSecondsAfterFinished"] == 600
     assert built["spec"]["backoffLimit"] == 0
-    assert built["spec"]["activeDeadlineSeconds"] == 600
+
+
+def test_the_controller_ends_a_late_run_before_its_job_would_end_its_pod() -> None:
+    built = job(timeout=timedelta(minutes=10))
+    view = read_job({**built, "metadata": {**built["metadata"], "uid": "u"}}, model_annotation="m")
+    assert view.timeout == timedelta(minutes=10)
+    assert built["spec"]["activeDeadlineSeconds"] > 600 + DEADLINE_SLACK.total_seconds()
 
 
 def test_a_run_that_is_kept_has_no_end_of_its_jobs_life() -> None:

@@ -21,7 +21,7 @@ from sympozium.contract.resources import (
     Object,
 )
 from sympozium_controller.runs.plan import OPENAI_BASE_URL, Plan
-from sympozium_controller.runs.view import Run
+from sympozium_controller.runs.view import JOB_SLACK, Run
 from sympozium_controller.settings import PodSettings
 
 AGENT_CONTAINER = "agent"
@@ -71,7 +71,7 @@ def build_job(run: Run, plan: Plan, settings: PodSettings) -> Object:
     }
     spec: Object = {
         "backoffLimit": 0,
-        "activeDeadlineSeconds": int(plan.timeout.total_seconds()),
+        "activeDeadlineSeconds": int((plan.timeout + JOB_SLACK).total_seconds()),
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {
             "rules": [

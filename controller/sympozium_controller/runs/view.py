@@ -15,7 +15,13 @@ from sympozium.contract.names import RunName, RunUid
 from sympozium.contract.resources import CONVERSATION_LABEL, Object
 from sympozium.contract.times import parse_kube_time
 
-MAX_TIMEOUT_S = MAX_RUN_TIMEOUT.total_seconds()
+JOB_SLACK = timedelta(seconds=5)
+"""By how much the deadline of a Job is later than that of its run.
+
+The controller ends a run that is late, because it knows whether there ever was room for
+it. The Job's own deadline, at which its pods go with all that they say, is for when no
+controller is there.
+"""
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -44,6 +50,7 @@ class JobView:
     """One Job as last seen.
 
     Attributes:
+        timeout: That of its run.
         failure: Reason of its Failed condition; empty while it has none.
     """
 
@@ -145,13 +152,18 @@ def read_job(obj: Object, *, model_annotation: str) -> JobView:
         uid=metadata["uid"],
         owner_uid=controller_uid(obj),
         created=_time(metadata.get("creationTimestamp")) or _EPOCH,
-        timeout=timedelta(seconds=obj["spec"].get("activeDeadlineSeconds", MAX_TIMEOUT_S)),
+        timeout=_timeout(obj),
         model=(metadata.get("annotations") or {}).get(model_annotation, ""),
         is_complete="Complete" in true,
         failure=failed.get("reason", "Failed") if failed else "",
         failure_message=failed.get("message", ""),
         is_deleting="deletionTimestamp" in metadata,
     )
+
+
+def _timeout(job: Object) -> timedelta:
+    deadline_s = job["spec"].get("activeDeadlineSeconds")
+    return MAX_RUN_TIMEOUT if deadline_s is None else timedelta(seconds=deadline_s) - JOB_SLACK
 
 
 def read_pod(obj: Object) -> PodView:

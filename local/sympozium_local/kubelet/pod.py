@@ -98,8 +98,8 @@ class PodWorker:
         return bool(self.pod["spec"].get("restartPolicy") == "OnFailure")
 
     def update(self, pod: Object) -> None:
-        """Take in a newer version of the object."""
-        self.pod = pod
+        """Take in a newer version of the object. Of one that has ended the spec may be cut."""
+        self.pod = pod | {"spec": self.pod["spec"]}
         if pod["metadata"].get("deletionTimestamp"):
             self.stop()
 
@@ -172,7 +172,8 @@ class PodWorker:
         """Start everything in order; return when the main containers have ended for good."""
         if self._stop.is_set():
             return
-        await self._room.enter_async_context(self._node.room.held(need_of(self.pod)))
+        held = self._node.room.held(need_of(self.pod), self._say_unscheduled)
+        await self._room.enter_async_context(held)
         parts = await self._prepare()
         slot = await self._node.room.start_slot()
         self._room.callback(slot.release)
@@ -183,6 +184,10 @@ class PodWorker:
         if await self._start_inits(parts):
             self.state.is_initialized = True
             await self._run_mains(parts, slot)
+
+    def _say_unscheduled(self, is_unscheduled: bool) -> None:
+        self.state.is_unscheduled = is_unscheduled
+        self._dirty.set()
 
     async def _start_inits(self, parts: PodParts) -> bool:
         """Run init containers and start sidecars, in order; return whether all went well.

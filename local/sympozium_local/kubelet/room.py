@@ -8,7 +8,7 @@ not fit waits, first come first served, as it would wait for a scheduler.
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,6 +20,9 @@ MAX_PODS = 110
 """Source: https://kubernetes.io/docs/setup/best-practices/cluster-large/ (pods per node)."""
 
 STARTS_PER_PROCESSOR = 2
+
+TOLD_AFTER_S = 2.0
+"""A pod that waits longer is said to wait, as a scheduler says at once; most wait shorter."""
 
 START_PATIENCE_S = 2.0
 """A pod that has not started by then no longer keeps others from starting."""
@@ -57,8 +60,13 @@ class Room:
         self._starts = asyncio.Semaphore(starts)
 
     @asynccontextmanager
-    async def held(self, need: Need) -> AsyncIterator[None]:
-        """Wait for room, in the order of asking, and have it while the block lasts."""
+    async def held(
+        self, need: Need, tell: Callable[[bool], None] = lambda _: None
+    ) -> AsyncIterator[None]:
+        """Wait for room, in the order of asking, and have it while the block lasts.
+
+        Where that takes a while, *tell* is called with True, and with False when it is over.
+        """
         need = Need(
             min(need.cpu, self._capacity.cpu), min(need.memory, self._capacity.memory), need.pods
         )
@@ -66,7 +74,7 @@ class Room:
         self._waiting.append((need, turn))
         self._let_in()
         try:
-            await turn.wait()
+            await _wait_and_tell(turn, tell)
             yield
         finally:
             if turn.is_set():
@@ -88,6 +96,16 @@ class Room:
             self._taken = self._taken.plus(need)
             self._waiting.popleft()
             turn.set()
+
+
+async def _wait_and_tell(turn: asyncio.Event, tell: Callable[[bool], None]) -> None:
+    try:
+        async with asyncio.timeout(TOLD_AFTER_S):
+            await turn.wait()
+    except TimeoutError:
+        tell(True)
+        await turn.wait()
+        tell(False)
 
 
 class StartSlot:

@@ -73,6 +73,8 @@ class PodState:
     """Ended by the node, which will start it again."""
     is_disrupted: bool = False
     """The node, not the pod, is why it ended."""
+    is_unscheduled: bool = False
+    """It waits for room on the machine."""
 
     def phase(self) -> str:
         """Return the pod's phase, as the kubelet's API defines it."""
@@ -89,6 +91,8 @@ class PodState:
 def pod_status(state: PodState, before: Object, *, now: datetime) -> Object:
     """Return the status to write, given the one that was written *before*."""
     phase = state.phase()
+    if state.is_unscheduled and not state.is_over and "startTime" not in before:
+        return {"phase": phase, "conditions": [_unscheduled(before, now)]}
     status: Object = {
         "phase": phase,
         "hostIP": LOOPBACK,
@@ -197,6 +201,12 @@ def _conditions(state: PodState, phase: str, before: Object, now: datetime) -> l
     ours = [_condition(held.get(kind), kind, holds, why, now) for kind, holds, why in wanted]
     kinds = {kind for kind, _, _ in wanted}
     return ours + [c for c in held.values() if c["type"] not in kinds]
+
+
+def _unscheduled(before: Object, now: datetime) -> Object:
+    held = next(iter(before.get("conditions") or ()), None)
+    why = ("Unschedulable", "0/1 nodes are available: 1 has no room for what the pod asks for.")
+    return _condition(held, "PodScheduled", False, why, now)
 
 
 def _condition(

@@ -47,6 +47,24 @@ async def test_a_pod_that_asks_for_more_than_the_machine_runs_alone() -> None:
     assert order == ["giant", "other"]
 
 
+async def test_a_long_wait_is_told_until_it_is_over_and_a_short_one_is_not() -> None:
+    place, order, told = room(), list[str](), list[bool]()
+
+    async def wait(for_s: float) -> None:
+        async with place.held(need("2"), told.append):
+            await asyncio.sleep(for_s)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(stay(place, need("2"), order, "first", for_s=1))
+        group.create_task(wait(5))  # for a second
+        await asyncio.sleep(2)
+        assert told == []
+        group.create_task(wait(1))  # for four seconds
+        await asyncio.sleep(3)
+        assert told == [True]
+    assert told == [True, False]
+
+
 async def test_whoever_stops_waiting_leaves_no_gap_behind() -> None:
     place, order = room(), list[str]()
     async with asyncio.TaskGroup() as group:
