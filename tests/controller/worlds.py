@@ -148,5 +148,7 @@ class World:
                 self.seen = replace(self.seen, ending=self.on_bus)
             case decide.LookAtEvents():
                 self.seen = replace(self.seen, refusal=Silence.NOTHING)
+            case decide.GiveBack():
+                self.seen = replace(self.seen, job=None, pod=None, has_turn=False)
             case decide.LookAgain():
                 pass

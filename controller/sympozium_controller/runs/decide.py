@@ -78,7 +78,18 @@ class LookAtEvents:
     """Ask why the Job has no pod, and decide again with the answer."""
 
 
-Action = CreateJob | WriteStatus | DeleteJob | LookAgain | LookAtBus | LookAtEvents
+@dataclass(frozen=True)
+class GiveBack:
+    """Delete a Job that may have no pod while a quota is used up; the run waits in line again."""
+
+    uid: str
+
+
+class QuotaUsedUp:
+    """Why a Job has no pod yet, where the end of other runs makes room for it."""
+
+
+Action = GiveBack | CreateJob | WriteStatus | DeleteJob | LookAgain | LookAtBus | LookAtEvents
 
 
 @dataclass(frozen=True)
@@ -103,7 +114,7 @@ class Seen:
     has_turn: bool = True
     waits_since: datetime | None = None
     ending: Ending | Silence = Silence.NOT_ASKED
-    refusal: Trouble | Silence = Silence.NOT_ASKED
+    refusal: Trouble | QuotaUsedUp | Silence = Silence.NOT_ASKED
     started: datetime | None = None
 
 
@@ -156,6 +167,8 @@ def _follow(seen: Seen, job: JobView, now: datetime) -> list[Action]:
         if now - job.created >= POD_MISSING_AFTER:
             return [LookAtEvents()]
         return [LookAgain(seconds(job.created + POD_MISSING_AFTER - now))]
+    if isinstance(seen.refusal, QuotaUsedUp):
+        return [GiveBack(job.uid)]
     moments = [trouble.since for trouble in troubles]
     if seen.pod is None:
         moments.append(now + 5 * POD_MISSING_AFTER)

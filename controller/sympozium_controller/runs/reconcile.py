@@ -31,7 +31,7 @@ from sympozium.kube.refusals import is_refusal, read_refusal
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
 from sympozium_controller.runs import decide, status
-from sympozium_controller.runs.decide import Seen, next_actions
+from sympozium_controller.runs.decide import QuotaUsedUp, Seen, next_actions
 from sympozium_controller.runs.endings import (
     Ending,
     Silence,
@@ -42,6 +42,7 @@ from sympozium_controller.runs.endings import (
 from sympozium_controller.runs.observe import RunCache
 from sympozium_controller.runs.plan import Plan, plan_run
 from sympozium_controller.runs.pod import MODEL_ANNOTATION, build_job
+from sympozium_controller.runs.quota import is_used_up
 from sympozium_controller.runs.trouble import Trouble
 from sympozium_controller.runs.turns.turns import Turns
 from sympozium_controller.runs.turns.waiting_room import WaitingRoom
@@ -122,7 +123,7 @@ class RunReconciler:
         await self._settle(key, ending)
 
     async def _settle(self, key: Key, ending: Ending | Silence) -> None:
-        refusal: Trouble | Silence = Silence.NOT_ASKED
+        refusal: Trouble | QuotaUsedUp | Silence = Silence.NOT_ASKED
         uid = None
         for _ in range(MAX_ROUNDS):
             obj = self._world.cache.runs.get(*key)
@@ -203,6 +204,9 @@ class RunReconciler:
                     changed = await self._write_status(obj, await self._with_absorbed(seen, wanted))
                 case decide.DeleteJob(uid=uid):
                     await self._delete_job(seen.run, uid)
+                case decide.GiveBack(uid=uid):
+                    await self._delete_job(seen.run, uid)
+                    self._turns.give_back(obj)
                 case decide.LookAgain(after_s=after_s):
                     self._look_again((seen.run.namespace, seen.run.name), after_s)
         return changed
@@ -222,6 +226,9 @@ class RunReconciler:
             view = read_job(found, model_annotation=MODEL_ANNOTATION)
             self._strangers[run.namespace, run.name] = view
         except (ForbiddenError, InvalidError) as error:
+            if is_used_up(str(error)):
+                self._turns.give_back(obj)
+                return True
             reason = read_refusal(str(error)).reason
             facts = status.Facts(run=run, now=_now(), model=plan.model.model)
             return await self._write_status(obj, status.failed(facts, reason, str(error)))
@@ -286,7 +293,7 @@ class RunReconciler:
     async def _ending(self, run: Run) -> Ending | Silence:
         return await stored_ending(self._world.bus, run_out(run.namespace, run.uid))
 
-    async def _refusal(self, job: JobView | None) -> Trouble | Silence:
+    async def _refusal(self, job: JobView | None) -> Trouble | QuotaUsedUp | Silence:
         """Return why the Job controller could not create the pod of *job*, if it says so."""
         if job is None:
             return Silence.NOTHING
@@ -294,6 +301,8 @@ class RunReconciler:
         events = await self._world.kube.list(EVENTS, fieldSelector=selector)
         for event in events.items:
             text = event.get("message", "")
+            if is_used_up(text):
+                return QuotaUsedUp()
             if is_refusal(text):
                 return Trouble(read_refusal(text).reason, text[:MAX_EVENT_CHARS], _now())
         return Silence.NOTHING

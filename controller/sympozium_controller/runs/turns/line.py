@@ -144,6 +144,16 @@ class Line:
         """How many runs are at work."""
         return len(self._active)
 
+    def at_work(self, namespace: str) -> int:
+        """Return how many runs of a namespace are at work."""
+        found = self._root.children.get(namespace)
+        return found.active if found is not None else 0
+
+    def waiting_in(self, namespace: str) -> int:
+        """Return how many runs of a namespace stand in line."""
+        found = self._root.children.get(namespace)
+        return found.waiting if found is not None else 0
+
     def limit_changed(self, namespace: str = "", agent: str = "") -> None:
         """Heed from now on what `limit_of` says of an agent, a namespace, or everybody."""
         node: _Node | None = self._root

@@ -8,6 +8,7 @@ controller that starts finds who is at work and who waits in the objects.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -29,8 +30,8 @@ STARTING_WHEN_FULL = 4
 STARTING_PATIENCE_S = 10.0
 """A pod that has a node and does not start in this time keeps nobody else from starting."""
 
-QUOTA_REST_S = 5.0
-"""A namespace whose quota is used up is tried again after so long, or when a run of it ends."""
+QUOTA_REST_S = 10.0
+"""How often one more run is tried in a namespace whose quota was used up."""
 
 _NOT_STUCK = {"", "ContainerCreating", "PodInitializing"}
 
@@ -46,6 +47,19 @@ class WaitsFor(StrEnum):
     QUOTA = "Quota"
 
 
+@dataclass
+class _Quota:
+    """What a namespace was seen to have room for, when its quota refused one more.
+
+    Attributes:
+        step: By how much the next trial goes beyond it; it doubles while nothing is refused.
+    """
+
+    limit: int
+    again_at: float
+    step: int = 1
+
+
 class Turns:
     """Gives turns to runs. Everything is done in the loop's task and never waits."""
 
@@ -56,7 +70,7 @@ class Turns:
         self._line = Line(self._limit_of)
         self._starting: dict[Key, float] = {}
         self._unschedulable: set[Key] = set()
-        self._resting: dict[str, float] = {}
+        self._quotas: dict[str, _Quota] = {}
         self._is_open = False
         cache.runs.listen(self._run_changed)
         cache.jobs.listen(self._job_changed)
@@ -98,20 +112,22 @@ class Turns:
         self._line.drop(key)
         self._give()
 
-    def rest(self, run: Object) -> None:
-        """Take back a turn that the quota of its namespace does not allow now."""
-        namespace = run["metadata"]["namespace"]
-        self._resting[namespace] = _monotonic() + QUOTA_REST_S
-        self._line.limit_changed(namespace)
+    def give_back(self, run: Object) -> None:
+        """Take back a turn that the quota of the run's namespace does not allow now."""
         ticket = ticket_of(run)
-        self.leave(ticket.key)
+        self._starting.pop(ticket.key, None)
+        self._line.drop(ticket.key)
+        limit = self._line.at_work(ticket.namespace)
+        self._quotas[ticket.namespace] = _Quota(limit, _monotonic() + QUOTA_REST_S)
+        self._line.limit_changed(ticket.namespace)
         self._line.wait(ticket)
+        self._give()
 
     def tend(self) -> None:
         """Go on with what only time brings; to be called every second while somebody waits."""
         now = _monotonic()
-        for namespace in [name for name, until in self._resting.items() if until <= now]:
-            self._end_rest(namespace)
+        for namespace in [name for name, one in self._quotas.items() if one.again_at <= now]:
+            self._try_more(namespace, now)
         for key, since in list(self._starting.items()):
             if since + STARTING_PATIENCE_S > now:
                 break
@@ -131,7 +147,7 @@ class Turns:
         held = self._line.held_back(key)
         if held is None:
             return WaitsFor.CAPACITY
-        if held[0] in self._resting and not held[1]:
+        if held[0] in self._quotas and not held[1]:
             return WaitsFor.QUOTA
         return _HELD_BY[bool(held[0]), bool(held[1])]
 
@@ -154,20 +170,26 @@ class Turns:
         if not namespace:
             return self._limits.total
         if not agent:
-            return 0 if namespace in self._resting else self._limits.per_namespace
+            quota = self._quotas.get(namespace)
+            limits = (self._limits.per_namespace, quota.limit if quota else None)
+            return min((limit for limit in limits if limit is not None), default=None)
         found = self._cache.agents.get(namespace, agent)
         limit: int | None = found["spec"].get("maxConcurrent") if found else None
         return limit
 
-    def _end_rest(self, namespace: str) -> None:
-        if self._resting.pop(namespace, None) is not None:
-            self._line.limit_changed(namespace)
+    def _try_more(self, namespace: str, now: float) -> None:
+        quota = self._quotas[namespace]
+        if self._line.waiting_in(namespace):
+            quota.limit = self._line.at_work(namespace) + quota.step
+            quota.step, quota.again_at = 2 * quota.step, now + QUOTA_REST_S
+        else:
+            del self._quotas[namespace]
+        self._line.limit_changed(namespace)
 
     def _run_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         is_over = new is None or is_finished_run(new)
         is_another = old is not None and new is not None and _uid(old) != _uid(new)
         if self._is_open and (is_over or is_another):
-            self._end_rest(key[0])
             self.leave(key)
 
     def _job_changed(self, key: Key, _old: Object | None, new: Object | None) -> None:
