@@ -3,8 +3,8 @@
 Every conversation has a queue of its own, worked on side by side with the others.
 A message that cannot be handled now stays at the head of its queue and is tried
 again there; it is never handed back to the bus, behind a later one of its
-conversation. What is held is said to be in work, so that the bus waits, and is
-acknowledged when what becomes of it is durable.
+conversation. The bus waits while a message is held, which is acknowledged when
+what becomes of it is durable.
 
 A message is given up for good when it cannot be read, meets a bug so many times, or
 so many routers died of it. That something is away gives up none. Its sender is told,
@@ -42,9 +42,6 @@ WORKERS = 64
 
 MAX_BACKOFF_S = 2.0
 HANDLE_TIMEOUT_S = 25.0
-HOLD_EVERY_S = 10.0
-"""A third of the time to redelivery."""
-
 RETRY_S = 0.25
 
 
@@ -106,14 +103,16 @@ class Intake:
         """Whether what lay before us was read and deliveries are taken."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Take messages until *stop* is set; what is begun is finished."""
+        """Take messages until *stop* is set; what is begun is finished, the rest given back."""
         self._stop = stop
         async with asyncio.TaskGroup() as group:
             receiving = group.create_task(self._receive())
-            holding = group.create_task(self._hold())
             await self._queue.work(self._work, stop, workers=WORKERS)
             receiving.cancel()
-            holding.cancel()
+        with contextlib.suppress(TransientError):  # then it comes again when its time is over
+            for _, item in sorted(self._items.items()):
+                if item.delivery is not None:
+                    await item.delivery.retry(after_s=0)
 
     async def _receive(self) -> None:
         for stored in await self._until_there(self._backlog.at_start):
@@ -248,15 +247,6 @@ class Intake:
             await self._reception.aside.bury(item.letter.sequence, reason, hopeless.attempts)
         else:
             await item.delivery.discard(reason=reason, attempts=hopeless.attempts)
-
-    async def _hold(self) -> None:
-        """Tell the bus again and again that what is held is in work."""
-        while True:
-            await asyncio.sleep(HOLD_EVERY_S)
-            held = [item.delivery for item in self._items.values() if item.delivery is not None]
-            with contextlib.suppress(TransientError):  # a bus that is away does not redeliver
-                for delivery in held:
-                    await delivery.working()
 
     async def _until_there(self, read: Callable[[], Awaitable[list[Stored]]]) -> list[Stored]:
         while True:

@@ -1,7 +1,7 @@
 """Deliveries in order within each conversation, and conversations side by side.
 
-How many there are is bounded by what the bus hands out unacknowledged. What is held
-is said to be in work, so that the bus waits, and is given back at the end.
+How many there are is bounded by what the bus hands out unacknowledged. The bus waits
+while one is held; at the end it is given back.
 """
 
 import asyncio
@@ -17,9 +17,6 @@ from sympozium.bus.ports import Delivery
 from sympozium.contract.errors import TransientError
 from sympozium.contract.messages import OutboundMessage
 from sympozium.contract.names import ConversationId
-
-HOLD_EVERY_S = 10.0
-"""A third of the time to redelivery."""
 
 MAX_REMEMBERED = 4096
 """Settled deliveries of which the acknowledgement may have been lost."""
@@ -64,7 +61,6 @@ class Lanes:
         self._items: dict[int, Item] = {}
         self._settled: OrderedDict[int, None] = OrderedDict()
         self._is_stopping = False
-        self._holding = group.create_task(self._hold())
 
     def is_settled(self, sequence: int) -> bool:
         """Return whether the delivery was settled, and only its acknowledgement was lost."""
@@ -95,7 +91,7 @@ class Lanes:
             lane.changed.set()
         if tasks:
             await asyncio.wait(tasks, timeout=grace_s)
-        await ended(self._holding, *tasks)
+        await ended(*tasks)
         with contextlib.suppress(TransientError):  # then it comes again when its time is over
             for _, item in sorted(self._items.items()):
                 await item.delivery.retry(after_s=0)
@@ -122,11 +118,3 @@ class Lanes:
         self._settled[sequence] = None
         while len(self._settled) > MAX_REMEMBERED:
             self._settled.popitem(last=False)
-
-    async def _hold(self) -> None:
-        """Tell the bus again and again that what is held is in work."""
-        while True:
-            await asyncio.sleep(HOLD_EVERY_S)
-            with contextlib.suppress(TransientError):  # a bus that is away does not redeliver
-                for item in list(self._items.values()):
-                    await item.delivery.working()
