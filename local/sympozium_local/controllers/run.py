@@ -8,6 +8,7 @@ from sympozium.kube.client import Kube
 from sympozium.kube.informer import Informer
 from sympozium.runtime.loops import Loop, run_until_stopped
 from sympozium_local.controllers.deployments import DeploymentController
+from sympozium_local.controllers.held import held_job, held_pod
 from sympozium_local.controllers.jobs import JobController
 from sympozium_local.controllers.pods import owner_uids
 from sympozium_local.controllers.replica_sets import ReplicaSetController
@@ -21,9 +22,9 @@ async def run_controllers(kube: Kube, stop: asyncio.Event) -> None:
     Raises:
         PermanentError: The API server does not serve one of their kinds, or refuses them.
     """
-    pods = Informer(kube, PODS, indexes={"owner": owner_uids})
+    pods = Informer(kube, PODS, indexes={"owner": owner_uids}, keep=held_pod)
     sets = Informer(kube, REPLICA_SETS, indexes={"owner": owner_uids})
-    jobs = Informer(kube, JOBS)
+    jobs = Informer(kube, JOBS, keep=held_job)
     deployments = Informer(kube, DEPLOYMENTS)
     informers = (pods, sets, jobs, deployments)
     controllers: tuple[Loop, ...] = (

@@ -17,6 +17,7 @@ from sympozium.contract.resources import PODS, Object
 from sympozium.kube.client import connect
 from sympozium.kube.endpoint import Endpoint
 from sympozium.kube.informer import Informer, Key
+from sympozium_local.kubelet.held import has_ended, held_pod
 from sympozium_local.kubelet.images import PRELOADED
 from sympozium_local.kubelet.limits import find_limits
 from sympozium_local.kubelet.log_server import serve_logs
@@ -26,7 +27,6 @@ from sympozium_local.kubelet.sandbox.client import open_sandbox
 
 log = logging.getLogger(__name__)
 
-_TERMINAL = {"Succeeded", "Failed"}
 _NAMESPACES = "namespaces"
 _LAST_WRITES_S = 2.0
 """How long the last statuses may take to be written at the end."""
@@ -58,7 +58,7 @@ async def run_kubelet(
         await register_node(node.kube, sandbox_kind=_NAMESPACES)
         async with asyncio.TaskGroup() as group:
             kubelet = Kubelet(node, group)
-            pods = Informer(node.kube, PODS)
+            pods = Informer(node.kube, PODS, keep=held_pod)
             pods.listen(kubelet.take)
             informer = group.create_task(pods.run(stop))
             await pods.synced.wait()
@@ -120,6 +120,7 @@ class Kubelet:
         self._node = node
         self._group = group
         self._workers: dict[str, PodWorker] = {}
+        self._over: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_draining = False
         self._ran_before = {path.name for path in (node.data_dir / "pods").iterdir()}
@@ -133,7 +134,7 @@ class Kubelet:
         worker = self._workers.get(_uid(new))
         if worker is not None and not worker.is_over:
             worker.update(new)
-        elif worker is not None or (new.get("status") or {}).get("phase") in _TERMINAL:
+        elif worker is not None or _uid(new) in self._over or has_ended(new):
             if new["metadata"].get("deletionTimestamp"):
                 self._group.create_task(delete_for_good(self._node, new))
         else:
@@ -176,8 +177,12 @@ class Kubelet:
                 "pod bug", extra={"action": "fail", "pod": worker.pod["metadata"]["name"]}
             )
             await worker.give_up(repr(error))
+        uid = _uid(worker.pod)
+        if self._workers.pop(uid, None) is not None:  # what it holds is not needed any more
+            self._over.add(uid)
 
     def _forget(self, uid: str) -> None:
+        self._over.discard(uid)
         worker = self._workers.pop(uid, None)
         if worker is not None and not worker.is_over:
             worker.vanish()
