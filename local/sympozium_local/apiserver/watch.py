@@ -15,6 +15,9 @@ from sympozium_local.apiserver.store import ADDED, DELETED, MODIFIED, Change, St
 LOG_LENGTH = 1_000
 """Changes of one kind that can still be resumed from."""
 
+LOG_BYTES = 4 * 1024 * 1024
+"""Size of the objects in them, beyond which fewer can: answers may be long."""
+
 
 @dataclass(frozen=True)
 class Filter:
@@ -56,17 +59,25 @@ class Log:
         self.floor = floor
         self._changes: list[Change] = []
         self._first = 0
+        self._size_bytes = 0
         self._news = asyncio.Event()
         self.is_closed = False
 
     def append(self, change: Change) -> None:
         """Add the latest change and wake those who wait."""
         self._changes.append(change)
-        if len(self._changes) >= 2 * LOG_LENGTH:
-            self.floor = self._changes[LOG_LENGTH - 1].version
-            del self._changes[:LOG_LENGTH]
-            self._first += LOG_LENGTH
+        self._size_bytes += len(change.raw)
+        if len(self._changes) >= 2 * LOG_LENGTH or self._size_bytes >= 2 * LOG_BYTES:
+            self._forget_older_half()
         self._wake()
+
+    def _forget_older_half(self) -> None:
+        half = len(self._changes) // 2
+        if half:  # the latest one is always kept
+            self.floor = self._changes[half - 1].version
+            self._size_bytes -= sum(len(change.raw) for change in self._changes[:half])
+            del self._changes[:half]
+            self._first += half
 
     def close(self) -> None:
         """End all watches of this kind."""

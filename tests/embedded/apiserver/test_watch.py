@@ -7,7 +7,7 @@ import pytest
 from sympozium_local.apiserver import watching
 from sympozium_local.apiserver.errors import ApiError
 from sympozium_local.apiserver.store import MODIFIED, Change
-from sympozium_local.apiserver.watch import LOG_LENGTH, Log
+from sympozium_local.apiserver.watch import LOG_BYTES, LOG_LENGTH, Log
 
 CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 
@@ -105,9 +105,9 @@ async def test_a_change_of_the_schema_ends_the_watches_of_the_kind(
         assert await watch.rest() == []
 
 
-def _change(version: int) -> Change:
+def _change(version: int, raw: bytes = b"{}") -> Change:
     identity = (MODIFIED, "configmaps", "default", "a", "u")
-    return Change(*identity, version, b"{}", {}, {}, frozenset(), False, False)
+    return Change(*identity, version, raw, {}, {}, frozenset(), False, False)
 
 
 def test_the_log_forgets_the_oldest_and_says_so() -> None:
@@ -120,6 +120,18 @@ def test_the_log_forgets_the_oldest_and_says_so() -> None:
     place = log.place(newest - 1)
     assert [one.version for one in log.read(place) or ()] == [newest]
     assert log.read(0) is None
+
+
+def test_the_log_of_long_objects_is_shorter() -> None:
+    log = Log(floor=10)
+    long = b"x" * (LOG_BYTES // 10)
+    for version in range(11, 100):
+        log.append(_change(version, long))
+        kept = log.read(log.place(log.floor)) or []
+        assert sum(len(one.raw) for one in kept) < 2 * LOG_BYTES
+        assert kept[-1].version == version
+    log.append(_change(100, b"x" * 3 * LOG_BYTES))
+    assert [one.version for one in log.read(log.place(99)) or ()] == [100]
 
 
 def test_a_place_in_the_log_is_right_after_the_version_asked_for() -> None:
