@@ -1,5 +1,6 @@
 """What is left out of memory must not be missed by any decision."""
 
+import copy
 from datetime import timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import msgspec
 import pytest
 
 from sympozium.contract.agentrun import Phase
-from sympozium.contract.resources import Object
+from sympozium.contract.resources import RUN_LABEL, Object
 from sympozium.contract.times import kube_time
 from sympozium_controller.runs.decide import Action, Seen, next_actions
 from sympozium_controller.runs.pod import MODEL_ANNOTATION, build_job
@@ -69,3 +70,33 @@ def test_a_pod_reads_alike_without_its_spec() -> None:
     status = {"phase": "Failed", "reason": "Evicted"}
     pod = {"metadata": {"name": "p", **FACTS}, "spec": {"containers": []}, "status": status}
     assert read_pod(slim_pod(pod)) == read_pod(pod)
+
+
+def test_a_pod_that_ended_reads_alike_from_a_part_of_its_status() -> None:
+    ended = {"exitCode": 137, "reason": "OOMKilled", "finishedAt": kube_time(START)}
+    container = {
+        "name": "agent",
+        "image": "i" * 200,
+        "restartCount": 2,
+        "state": {"terminated": ended},
+        "lastState": {"terminated": ended},
+    }
+    status = {
+        "phase": "Failed",
+        "reason": "Evicted",
+        "podIPs": [{"ip": "127.0.0.1"}],
+        "conditions": [
+            {"type": "PodScheduled", "status": "True"},
+            {"type": "DisruptionTarget", "status": "True", "message": "m" * 200},
+            {"type": "Ready", "status": "False", "message": "m" * 200},
+        ],
+        "initContainerStatuses": [container | {"name": "ipc-bridge"}],
+        "containerStatuses": [container],
+    }
+    labels = {RUN_LABEL: "r", "batch.kubernetes.io/job-name": "r"}
+    metadata = {"name": "p", **FACTS, "labels": labels, "annotations": {"a": "b"}}
+    pod = {"metadata": metadata, "spec": {"containers": []}, "status": status}
+    slim = slim_pod(copy.deepcopy(pod))
+    assert read_pod(slim) == read_pod(pod)
+    assert slim["metadata"]["labels"] == {RUN_LABEL: "r"}
+    assert len(msgspec.json.encode(slim)) < 0.7 * len(msgspec.json.encode(pod))

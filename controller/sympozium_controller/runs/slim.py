@@ -5,8 +5,9 @@ thousand of them take more memory than the controller has. Only an active run is
 held whole, because its status is written with it.
 """
 
-from sympozium.contract.resources import Object
+from sympozium.contract.resources import CONVERSATION_LABEL, RUN_LABEL, Object
 from sympozium.kube.informer import without_managed_fields
+from sympozium_controller.runs.pod import MODEL_ANNOTATION
 from sympozium_controller.runs.view import is_finished_run
 
 _METADATA = (
@@ -25,6 +26,12 @@ _METADATA = (
 _SPEC = ("agentRef", "cleanup", "ttlSecondsAfterFinished")
 _ASKED = ("channel", "messageId")
 
+_LABELS = (CONVERSATION_LABEL, RUN_LABEL)
+_ANNOTATIONS = (MODEL_ANNOTATION,)
+_CONDITIONS = ("PodScheduled", "DisruptionTarget")
+_CONTAINERS = ("initContainerStatuses", "containerStatuses")
+_CONTAINER = ("name", "state", "restartCount")
+
 
 def slim_run(run: Object) -> Object:
     """Return a finished run without its task and its result; an active one whole.
@@ -37,7 +44,7 @@ def slim_run(run: Object) -> Object:
     error = {"reason": (status.get("error") or {}).get("reason", "")}
     source = spec.get("source")
     return {
-        "metadata": _metadata(run),
+        "metadata": _ended(run),
         **({"asked": {name: source[name] for name in _ASKED}} if source else {}),
         "spec": {
             "task": spec["task"][:1],
@@ -54,16 +61,43 @@ def slim_run(run: Object) -> Object:
 def slim_job(job: Object) -> Object:
     """Return a Job without its pod template."""
     deadline = job["spec"].get("activeDeadlineSeconds")
+    conditions = (job.get("status") or {}).get("conditions")
     return {
-        "metadata": _metadata(job),
+        "metadata": _ended(job) if conditions else _metadata(job),
         "spec": {} if deadline is None else {"activeDeadlineSeconds": deadline},
-        "status": {"conditions": (job.get("status") or {}).get("conditions")},
+        "status": {"conditions": conditions},
     }
 
 
 def slim_pod(pod: Object) -> Object:
-    """Return a pod without its spec."""
-    return {"metadata": _metadata(pod), "status": pod.get("status")}
+    """Return a pod without its spec; of one that has ended, only what tells how it did."""
+    status = pod.get("status") or {}
+    if status.get("phase") not in {"Succeeded", "Failed"}:
+        return {"metadata": _metadata(pod), "status": status}
+    told: Object = {name: status[name] for name in ("phase", "reason") if name in status}
+    told["conditions"] = [
+        {"type": one["type"], "status": one["status"], "reason": one.get("reason", "")}
+        for one in status.get("conditions") or []
+        if one["type"] in _CONDITIONS
+    ]
+    for kind in _CONTAINERS:
+        told[kind] = [
+            {name: one[name] for name in _CONTAINER if name in one}
+            for one in status.get(kind) or []
+        ]
+    return {"metadata": _ended(pod), "status": told}
+
+
+def _ended(obj: Object) -> Object:
+    """Return the metadata of what has ended, without the labels that others look for."""
+    metadata = _metadata(obj)
+    for name, wanted in (("labels", _LABELS), ("annotations", _ANNOTATIONS)):
+        held = {
+            key: value for key, value in (metadata.pop(name, None) or {}).items() if key in wanted
+        }
+        if held:
+            metadata[name] = held
+    return metadata
 
 
 def _metadata(obj: Object) -> Object:
