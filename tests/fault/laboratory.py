@@ -20,10 +20,11 @@ from sympozium.runtime.sync_points import Point
 from sympozium.testing.channels.driver import Driver
 from sympozium_local.system.home import Home
 from tests.fault import loads
-from tests.fault.arming import Arming, Deaths, Place
+from tests.fault.arming import CONTROLLER, ROUTER, WEB, Arming, Deaths, Place
 from tests.fault.ledger import check
 from tests.fault.loads import Crowd, Load
 from tests.fault.observer import observing
+from tests.fault.pids import Pids
 from tests.fault.sight import all_seen, leftovers, run_twice, wrongly_seen
 from tests.fixtures.chat import Person
 from tests.fixtures.nats_server import free_port
@@ -94,14 +95,17 @@ class Trial:
     """What came of one load with whatever went wrong in it.
 
     Attributes:
-        deaths: When somebody died at each point that was armed.
+        since: When people began to talk.
         ended: When everybody had seen the end of everything.
+        over: When everybody had seen the answer to one thing more.
+        deaths: When somebody died at each point that was armed, from its arming on.
         problems: Promises that were not kept.
         leftovers: As in `Outcome`.
     """
 
     since: datetime
     ended: datetime
+    over: datetime
     deaths: dict[Point, list[datetime]]
     problems: list[str]
     leftovers: int
@@ -124,10 +128,10 @@ class Trouble:
 class Laboratory:
     """Runs a load, with programs that die in the middle of it, and reads the ledger."""
 
-    def __init__(self, crowd: Crowd, arming: Arming, home: Home, seed: int) -> None:
+    def __init__(self, crowd: Crowd, arming: Arming, pids: Pids, seed: int) -> None:
         self._template = crowd
         self._arming = arming
-        self.home = home
+        self.pids = pids
         self._seed = seed
         self._mode = "queue"
 
@@ -148,7 +152,12 @@ class Laboratory:
         mode = load.__name__ if load in {loads.collect, loads.steer} else "queue"
         points = () if point is None else (point,)
         trial = await self.trial(load, Trouble(points, mode), name=uuid.uuid4().hex[:4])
-        deaths = [moment for moments in trial.deaths.values() for moment in moments]
+        deaths = [
+            moment
+            for moments in trial.deaths.values()
+            for moment in moments
+            if trial.since <= moment <= trial.ended
+        ]
         return Outcome(
             point,
             load.__name__,
@@ -164,8 +173,9 @@ class Laboratory:
 
         The same *name* (and seed) says the same things.
         """
+        armed = datetime.now(UTC) - STAMPED_WITHIN
         await self._arming.arm(*trouble.points)
-        crowd = self._crowd(name)
+        crowd = self.crowd(name)
         if trouble.mode != self._mode:
             await loads.set_mode(crowd.kube, trouble.mode)
             self._mode = trouble.mode
@@ -174,15 +184,17 @@ class Laboratory:
         ended = datetime.now(UTC)
         if not problems:
             problems = await self._once_more(crowd)
-        deaths = Deaths(self.home.node / "pods", since).by_point(trouble.points)
-        return Trial(since, ended, deaths, problems, leftovers(crowd))
+        over = datetime.now(UTC)
+        deaths = Deaths(self.pids.home.node / "pods", armed).by_point(trouble.points)
+        return Trial(since, ended, over, deaths, problems, leftovers(crowd))
 
     async def close(self) -> None:
         """Leave nobody armed, and the web channel as it was."""
         await self._arming.disarm()
         await loads.set_mode(self._template.kube, "queue")
 
-    def _crowd(self, name: str) -> Crowd:
+    def crowd(self, name: str) -> Crowd:
+        """Return people who have said nothing; the same *name* says the same things."""
         one = self._template
         return Crowd(
             one.person, one.model, one.kube, one.observer, f"{self._seed}/{name}", one.driver
@@ -249,7 +261,9 @@ async def laboratory(
     ):
         model = ScriptedModel(f"http://127.0.0.1:{model_port}", http)
         crowd = Crowd(Person(http, system.url), model, kube, observer, "", driver)
-        lab = Laboratory(crowd, Arming(kube, bot=place), home, seed)
+        bots = {} if place is None else {"bot": place}
+        pids = Pids(home, kube, {"router": ROUTER, "controller": CONTROLLER, "web": WEB, **bots})
+        lab = Laboratory(crowd, Arming(kube, bot=place), pids, seed)
         try:
             yield lab
         finally:

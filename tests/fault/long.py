@@ -2,7 +2,7 @@
 
     python -m tests.fault.long                            1,000 kills and 100 restarts of the bus
     python -m tests.fault.long --kills 500 --restarts 50 --seed 2    half of it, another one
-    python -m tests.fault.long --only 17                  one round of the seed, to look at it
+    python -m tests.fault.long --replay "round 4 steer: router.before-offer"  one round
     python -m tests.fault.long --write FILE               the table, as Markdown
 
 The exit code is 1 if a promise was broken or a point had too few deaths.
@@ -15,15 +15,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import takewhile
 from pathlib import Path
 
-from sympozium.runtime.sync_points import Point
 from tests.fault.laboratory import Laboratory, Trouble, laboratory, own_system
-from tests.fault.rounds import KINDS, Fallen, Round, all_at_once, plan, restart_bus
+from tests.fault.recovery import Recoveries, measure
+from tests.fault.rounds import KINDS, Fallen, Plan, Round, all_at_once, parse, restart_bus
 from tests.fault.tally import Tally
 
-MAX_ROUNDS = 400
+MAX_ROUNDS = 300
 
 
 @dataclass(frozen=True)
@@ -32,37 +31,32 @@ class Wanted:
 
     Attributes:
         each: Deaths at every point.
-        only: A round to run alone.
+        recoveries: How often each kind of kill is timed at the end.
+        replay: A round to run alone.
     """
 
     kills: int
     restarts: int
     each: int
     seed: int
-    only: int | None = None
-
-    def is_reached(self, tally: Tally) -> bool:
-        """Return whether all of it has happened."""
-        return (
-            tally.kills >= self.kills
-            and tally.restarts >= self.restarts
-            and not tally.below(self.each)
-        )
+    recoveries: int
+    replay: Round | None = None
 
     def rounds(self, tally: Tally) -> Iterator[Round]:
         """Yield what is to be done next, until all has happened."""
-        share = 1.0 if self.restarts else 0.0
-        planned = takewhile(
-            lambda one: one.number <= MAX_ROUNDS, plan(self.seed, restarts_each=share)
-        )
-        for one in planned:
-            if self.only in {None, one.number} and (points := tally.useful(one, self.each)):
-                yield Round(one.number, one.kind, points, one.restart)
-            if self.is_reached(tally) or one.number == self.only:
+        if self.replay is not None:
+            yield self.replay
+            return
+        plan = Plan(self.seed)
+        while plan.number < MAX_ROUNDS:
+            missing = tally.below(self.each)
+            needs_bus = tally.restarts < self.restarts
+            if tally.kills >= self.kills and not needs_bus and not missing:
                 return
+            yield plan.draw(tally.deaths, missing, bus=needs_bus)
 
 
-async def run_all(wanted: Wanted) -> Tally:
+async def run_all(wanted: Wanted) -> tuple[Tally, Recoveries]:
     """Run rounds in a system of their own until all that is wanted has happened."""
     tally = Tally()
     begun = time.monotonic()
@@ -73,14 +67,15 @@ async def run_all(wanted: Wanted) -> Tally:
                 so_far = f"{tally.kills} kills, {tally.restarts} restarts, {tally.broken} broken"
                 minutes = (time.monotonic() - begun) / 60
                 sys.stderr.write(f"{minutes:5.1f} min  {so_far}  {tally.last}\n")
-    return tally
+            await lab.close()
+            return tally, await measure(lab, times=wanted.recoveries)
 
 
 async def _run(lab: Laboratory, one: Round, tally: Tally) -> None:
     kind, fallen = KINDS[one.kind], Fallen()
     meanwhile = None
     if one.restart is not None:
-        meanwhile = partial(restart_bus, lab.home, *one.restart, fallen)
+        meanwhile = partial(restart_bus, lab.pids.home, *one.restart, fallen)
     trial = await lab.trial(
         partial(all_at_once, wanted=kind.loads),
         Trouble(one.points, kind.mode, meanwhile),
@@ -100,17 +95,20 @@ def main() -> None:
     parser.add_argument("--restarts", type=int, default=100, help="of the bus")
     parser.add_argument("--each", type=int, default=10, help="deaths at every point")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", type=int, help="run this round alone")
+    parser.add_argument("--recoveries", type=int, default=10, help="timed kills of each kind")
+    parser.add_argument("--replay", type=parse, help="run this round alone: a line as printed")
     parser.add_argument("--write", type=Path, help="also write the table here")
     given = parser.parse_args()
-    wanted = Wanted(given.kills, given.restarts, given.each, given.seed, given.only)
-    tally = asyncio.run(run_all(wanted))
+    wanted = Wanted(
+        given.kills, given.restarts, given.each, given.seed, given.recoveries, given.replay
+    )
+    tally, recoveries = asyncio.run(run_all(wanted))
     command = f"python -m tests.fault.long {' '.join(sys.argv[1:])}".strip()
-    text = tally.table(command)
+    text = f"{tally.table(command)}\n\n{recoveries.table()}"
     sys.stdout.write(text + "\n")
     if given.write is not None:
         given.write.write_text(text + "\n")
-    missing = [point for point in Point if given.only is None and point in tally.below(given.each)]
+    missing = [] if given.replay else tally.below(given.each)
     raise SystemExit(bool(tally.broken or missing))
 
 

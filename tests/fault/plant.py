@@ -15,22 +15,19 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sympozium.contract.errors import TransientError
 from sympozium.contract.resources import (
     AGENTS,
-    COMPONENT_LABEL,
     DEPLOYMENTS,
-    PODS,
     Object,
 )
 from sympozium.kube.client import Kube
 from sympozium.runtime.reach import CRASH_AT, CRASH_MARKER
 from sympozium.runtime.sync_points import Point
 from sympozium_local.system.home import Home, read_json, write_private
-from sympozium_local.system.process import descendants
 from tests.fault.api_proxy import ApiProxy, api_proxy
-from tests.fault.arming import CONTROLLER, MARKER, ROUTER, WEB, Place, mount, roll_out, set_env
+from tests.fault.arming import CONTROLLER, MARKER, ROUTER, WEB, mount, roll_out, set_env
 from tests.fault.laboratory import added, administrator
+from tests.fault.pids import Pids
 from tests.fixtures.system import System
 from tests.fixtures.tcp_proxy import TcpProxy, tcp_proxy
 from tests.platforms.telegram.driver import TelegramDriver, make_driver
@@ -39,10 +36,6 @@ BUS_PAIRS = ("router-bus", "controller-bus", "web-bus", "bot-bus", "runs-bus")
 API_PAIRS = ("router-api", "controller-api")
 PAIRS = (*BUS_PAIRS, *API_PAIRS, "bot-platform", "runs-model")
 
-OF_SUPERVISOR = {"bus": "nats-server", "api": "apiserver", "node": "node"}
-IN_PODS = {"router": "router", "controller": "controller", "web": "channel", "bot": "channel"}
-IN_RUNS = {"bridge": "ipc-bridge", "agent": "agent"}
-PROGRAMS = (*IN_PODS, *IN_RUNS, *OF_SUPERVISOR)
 LIVE = {"router": "router", "controller": "controller", "web": "web", "bot": "channel"}
 """Whose sync points can be armed at any moment, and how these are called."""
 
@@ -56,15 +49,15 @@ class Plant:
     Attributes:
         pairs: The proxy between each two that talk.
         apis: What stands between a program and the API server, by program.
-        places: Deployments, by program.
+        pids: Where the processes are, and the Deployments by program.
     """
 
     home: Home
     kube: Kube
     driver: TelegramDriver
+    pids: Pids
     pairs: dict[str, TcpProxy] = field(default_factory=dict)
     apis: dict[str, ApiProxy] = field(default_factory=dict)
-    places: dict[str, Place] = field(default_factory=dict)
     locks: defaultdict[str, Lock] = field(default_factory=lambda: defaultdict(Lock))
 
     @asynccontextmanager
@@ -72,37 +65,6 @@ class Plant:
         """Yield the proxy of a pair to one fault at a time."""
         async with self.locks[name]:
             yield self.pairs[name]
-
-    async def pids(self, program: str) -> list[int]:
-        """Return the processes of a program, each with those below it; none: it does not run."""
-        if program in OF_SUPERVISOR:
-            listed = read_json(self.home.status).get("programs", [])
-            found = [one["pid"] for one in listed if one["name"] == OF_SUPERVISOR[program]]
-        else:
-            found = await self._in_pods(program)
-        return [pid for pid in found if pid]
-
-    async def _in_pods(self, program: str) -> list[int]:
-        try:
-            pods = (await self.kube.list(PODS)).items
-        except TransientError:  # nobody can say where it is
-            return []
-        container = {**IN_PODS, **IN_RUNS}[program]
-        return [
-            int(status["containerID"].rpartition("/")[2])
-            for pod in pods
-            if self._is_of(program, pod)
-            for key in ("containerStatuses", "initContainerStatuses")
-            for status in pod.get("status", {}).get(key, [])
-            if status["name"] == container and "running" in status.get("state", {})
-        ]
-
-    def _is_of(self, program: str, pod: Object) -> bool:
-        if program in IN_RUNS:
-            return bool((pod["metadata"].get("labels") or {}).get(COMPONENT_LABEL) == "run")
-        namespace, name = self.places[program]
-        metadata = pod["metadata"]
-        return bool(metadata["namespace"] == namespace) and metadata["name"].startswith(f"{name}-")
 
     def marker(self, point: Point) -> Path:
         """Return the file whose absence has a program die at *point*."""
@@ -115,11 +77,6 @@ def markers(home: Home, program: str) -> Path:
     return home.router / "sync-points" / program
 
 
-def all_of(pid: int) -> list[int]:
-    """Return a process and those below it."""
-    return [pid, *descendants(pid)]
-
-
 @asynccontextmanager
 async def planted(system: System, model_port: int, *, seed: str) -> AsyncIterator[Plant]:
     """Lead every connection of a running system through a proxy; add a bot."""
@@ -127,8 +84,8 @@ async def planted(system: System, model_port: int, *, seed: str) -> AsyncIterato
     async with AsyncExitStack() as stack:
         kube = await stack.enter_async_context(administrator(system))
         driver = await stack.enter_async_context(make_driver())
-        plant = Plant(home, kube, driver, places={"router": ROUTER, "controller": CONTROLLER})
-        plant.places["web"] = WEB
+        places = {"router": ROUTER, "controller": CONTROLLER, "web": WEB}
+        plant = Plant(home, kube, driver, Pids(home, kube, places))
         bus_port = read_json(home.ports)["nats"]
         for name in BUS_PAIRS:
             plant.pairs[name] = await stack.enter_async_context(tcp_proxy(bus_port))
@@ -141,7 +98,7 @@ async def planted(system: System, model_port: int, *, seed: str) -> AsyncIterato
         for name, port in (("bot-platform", platform_port), ("runs-model", model_port)):
             plant.pairs[name] = await stack.enter_async_context(tcp_proxy(port))
         url = f"http://127.0.0.1:{plant.pairs['bot-platform'].port}"
-        plant.places["bot"] = await stack.enter_async_context(added(system, driver, url))
+        places["bot"] = await stack.enter_async_context(added(system, driver, url))
         _make_markers(plant)
         await _lead_through(plant)
         yield plant
@@ -174,11 +131,11 @@ async def _lead_through(plant: Plant) -> None:
         variables = {**_variables(plant, program), **more, **_api(plant, program)}
         change = partial(_changed, plant, program, variables)
         _at_every_start(plant, program, change)
-        await roll_out(plant.kube, plant.places[program], change)
+        await roll_out(plant.kube, plant.pids.places[program], change)
     for program in ("web", "bot"):
         await _until_told_by_controller(plant, program)
         change = partial(_changed, plant, program, _variables(plant, program))
-        await roll_out(plant.kube, plant.places[program], change)
+        await roll_out(plant.kube, plant.pids.places[program], change)
 
 
 def _variables(plant: Plant, program: str) -> dict[str, str]:
@@ -207,7 +164,7 @@ def _changed(plant: Plant, program: str, variables: dict[str, str], pod: Object)
 def _at_every_start(plant: Plant, program: str, change: partial[None]) -> None:
     """Have the node, when it starts again, make a Deployment so and not as it was."""
     addons = read_json(plant.home.addons)
-    _, name = plant.places[program]
+    _, name = plant.pids.places[program]
     for obj in addons["apply"]:
         if (obj["kind"], obj["metadata"]["name"]) == (DEPLOYMENTS.kind, name):
             change(obj["spec"]["template"]["spec"])
@@ -224,7 +181,7 @@ async def _until_told_by_controller(plant: Plant, program: str) -> None:
 
     told: list[bool] = []
     while not (told and told[-1]):
-        await roll_out(plant.kube, plant.places[program], look)
+        await roll_out(plant.kube, plant.pids.places[program], look)
 
 
 async def _be_whole(plant: Plant) -> None:

@@ -1,15 +1,17 @@
 """Rounds in which programs die at several points each, while people do all that they do.
 
 Each round kills at its points whoever reaches them, kills or ends the bus in the middle,
-and asks everybody one thing more before the ledger is read. The same seed and number
-give the same round.
+and asks everybody one thing more before the ledger is read. A round is a line of text, and
+can be run again from it.
 """
 
 import asyncio
 import os
 import random
+import re
 import signal
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,7 +27,7 @@ from tests.fault.loads import Crowd, Load
 RESTART_AFTER_S = (0.1, 2.0)
 """When the bus dies, after people began to talk."""
 
-POINTS_AT_ONCE = {"router": 3, "controller": 2, "web": 1, "channel": 2, "bridge": 2}
+POINTS_AT_ONCE = {"router": 3, "controller": 2, "web": 1, "channel": 2, "bridge": 2, "tool": 2}
 """Of one program in one round; in a run's pod only what does not end the pod may be more."""
 
 
@@ -89,47 +91,64 @@ class Round:
         return f"round {self.number} {self.kind}{bus}: {points}"
 
 
-def plan(seed: int, *, restarts_each: float = 1.0) -> Iterator[Round]:
-    """Yield rounds without end; each point is dealt as often as the others of its program."""
-    decks = {program: _Deck(program, seed) for program in _programs()}
-    own = {name: _Deck(name, seed, KINDS[name].own) for name in KINDS}
-    number = 0
-    while True:
-        name = CYCLE[number % len(CYCLE)]
-        number += 1
-        chance = random.Random(f"{seed}/{number}")
-        dealt = own[name].deal(2)
-        for program in ("router", "controller", "web", "channel", *KINDS[name].in_pods):
-            taken = sum(point.program == program for point in dealt)
-            dealt += decks[program].deal(max(0, POINTS_AT_ONCE.get(program, 1) - taken))
+_LINE = re.compile(r"round (\d+) (\w+)(?:, bus (\w+) at ([\d.]+) s)?: (.*)")
+
+
+def parse(line: str) -> Round:
+    """Return the round that a line is about.
+
+    Raises:
+        ValueError: It is about none.
+    """
+    found = _LINE.fullmatch(line.strip())
+    if found is None or found[2] not in KINDS:
+        raise ValueError(f"{line!r} is no round")
+    restart = (signal.Signals[found[3]], float(found[4])) if found[3] else None
+    points = tuple(Point(name) for name in found[5].split())
+    return Round(int(found[1]), found[2], points, restart)
+
+
+@dataclass
+class Plan:
+    """Draws rounds: of each program those points first at which the fewest have died."""
+
+    seed: int
+    number: int = 0
+
+    def draw(self, deaths: Counter[Point], missing: Collection[Point], *, bus: bool) -> Round:
+        """Return the next round; where points are *missing*, one that comes by some of them."""
+        self.number += 1
+        chance = random.Random(f"{self.seed}/{self.number}")
+        turn = self.number % len(CYCLE)
+        kinds = [*CYCLE[turn:], *CYCLE[:turn]]
+        useful = [name for name in kinds if not missing or set(missing) & set(_points_of(name))]
+        name = useful[0]
+        order = sorted(_points_of(name), key=lambda point: (deaths[point], chance.random()))
+        dealt = [
+            point
+            for program in dict.fromkeys(point.program for point in order)
+            for point in [one for one in order if one.program == program][: _at_once(program)]
+        ]
         restart = None
-        if chance.random() < restarts_each:
+        if bus:
             how = chance.choice((signal.SIGKILL, signal.SIGTERM))
-            restart = (how, chance.uniform(*RESTART_AFTER_S))
-        yield Round(number, name, tuple(dict.fromkeys(dealt)), restart)
+            restart = (how, round(chance.uniform(*RESTART_AFTER_S), 1))
+        return Round(self.number, name, tuple(dealt), restart)
 
 
-def _programs() -> set[str]:
-    return {point.program for point in Point}
+def _at_once(program: str) -> int:
+    return POINTS_AT_ONCE.get(program, 1)
 
 
-class _Deck:
-    """Points in an order of chance; when all were dealt, all are dealt again."""
-
-    def __init__(self, name: str, seed: int, points: Sequence[Point] | None = None) -> None:
-        self._chance = random.Random(f"{seed}/{name}")
-        program = [one for one in Point if one.program == name and one not in OWN]
-        self._points = list(program if points is None else points)
-        self._left: list[Point] = []
-
-    def deal(self, count: int) -> list[Point]:
-        """Return the next *count* points."""
-        dealt: list[Point] = []
-        while self._points and len(dealt) < count:
-            if not self._left:
-                self._left = self._chance.sample(self._points, len(self._points))
-            dealt.append(self._left.pop())
-        return dealt
+def _points_of(name: str) -> list[Point]:
+    """Return the points that are reached in a kind of round."""
+    kind = KINDS[name]
+    programs = {"router", "controller", "web", "channel", *kind.in_pods}
+    return [
+        point
+        for point in Point
+        if point.program in programs and (point in kind.own or point not in OWN)
+    ]
 
 
 @dataclass

@@ -21,7 +21,8 @@ from tests.fault.faults.answers import Api, Full, Platform
 from tests.fault.faults.network import Deaf, Refuse, Reset, Slow
 from tests.fault.faults.processes import Die, Kill, Restart, Stop
 from tests.fault.faults.shape import Fault
-from tests.fault.plant import LIVE, PAIRS, PROGRAMS
+from tests.fault.pids import PROGRAMS
+from tests.fault.plant import LIVE, PAIRS
 
 KINDS: dict[str, Callable[..., Fault]] = {
     "kill": Kill,

@@ -11,6 +11,7 @@ long as time allows, and the shortest schedule known to fail is printed.
 
 import argparse
 import asyncio
+import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -47,13 +48,6 @@ class Result:
     problems: list[str]
 
 
-async def run_once(schedule: Sequence[Moment], *, seed: int, seconds: float) -> Result:
-    """Run *schedule* in a system of its own."""
-    with own_system() as (system, model_port):
-        async with planted(system, model_port, seed=str(seed)) as plant:
-            return await run_in(plant, system, model_port, Plan(schedule, str(seed), seconds))
-
-
 @dataclass(frozen=True)
 class Plan:
     """What is done in one run."""
@@ -63,16 +57,30 @@ class Plan:
     seconds: float
 
 
+async def run_once(plan: Plan, *, keep: Path | None = None) -> Result:
+    """Run a plan in a system of its own; *keep* what it wrote where a promise was broken."""
+    with own_system() as (system, model_port):
+        async with planted(system, model_port, seed=plan.seed) as plant:
+            result = await run_in(plant, system, model_port, plan)
+        if keep is not None and result.problems:
+            for part in ("logs", "node/pods", "router"):
+                shutil.copytree(
+                    system.home / part,
+                    keep / part,
+                    dirs_exist_ok=True,
+                    ignore=shutil.ignore_patterns("volumes"),
+                )
+        return result
+
+
 async def run_in(plant: Plant, system: System, model_port: int, plan: Plan) -> Result:
     """Run a plan in a system whose connections lead through proxies."""
     async with _acting(plant, system, model_port, plan.seed) as acts:
         try:
-            async with asyncio.TaskGroup() as group:
-                playing = group.create_task(acts.run())
+            async with asyncio.timeout(plan.seconds + QUIET_S), asyncio.TaskGroup() as group:
+                group.create_task(acts.run())
                 group.create_task(_play(plant, plan))
                 group.create_task(_enough_after(acts, plan.seconds))
-                async with asyncio.timeout(plan.seconds + QUIET_S):
-                    await asyncio.shield(playing)
             began = time.monotonic()
             async with asyncio.timeout(QUIET_S):
                 await acts.until_seen()
@@ -123,14 +131,14 @@ def main() -> None:
     sys.stdout.write(f"# --seed {given.seed} --seconds {seconds}\n{lines}\n")
     if given.dry:
         return
-    result = asyncio.run(run_once(schedule, seed=given.seed, seconds=seconds))
+    result = asyncio.run(run_once(Plan(schedule, str(given.seed), seconds), keep=given.keep))
     _tell(result)
     if not result.problems:
         return
 
     def fails(part: Sequence[Moment]) -> bool:
         sys.stderr.write(f"again, with {len(part)} of {len(schedule)} faults\n")
-        again = asyncio.run(run_once(part, seed=given.seed, seconds=seconds))
+        again = asyncio.run(run_once(Plan(part, str(given.seed), seconds)))
         _tell(again)
         return bool(again.problems)
 
@@ -155,6 +163,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--schedule", type=Path, help="a file of lines as they are printed")
     parser.add_argument("--shrink-minutes", type=float, default=10.0)
+    parser.add_argument("--keep", type=Path, help="where the logs of a run that fails are kept")
     parser.add_argument("--dry", action="store_true", help="only print the schedule")
     return parser.parse_args()
 

@@ -43,11 +43,6 @@ class Tally:
         """Return the points at which fewer than *each* died."""
         return [point for point in Point if self.deaths[point] < each]
 
-    def useful(self, one: Round, each: int) -> tuple[Point, ...]:
-        """Return the points of a round, or none where it serves none that has too few deaths."""
-        missing = set(self.below(each))
-        return one.points if not missing or missing & set(one.points) else ()
-
     def add(self, one: Round, trial: Trial, restarts: Sequence[datetime]) -> None:
         """Note what came of a round."""
         self.rounds += 1
@@ -55,9 +50,10 @@ class Tally:
         self.leftovers += trial.leftovers
         for point, moments in trial.deaths.items():
             self.deaths[point] += len(moments)
-            if moments:
-                self.settled_s[point].append((trial.ended - moments[-1]).total_seconds())
-                self.broken_at[point] += bool(trial.problems)
+            self.broken_at[point] += bool(moments and trial.problems)
+            for moment in moments:
+                end = trial.ended if moment <= trial.ended else trial.over
+                self.settled_s[point].append((end - moment).total_seconds())
         self.problems += [f"{one}: {problem}" for problem in trial.problems]
         took_s = (trial.ended - trial.since).total_seconds()
         verdict = "; ".join(trial.problems) or "kept"
@@ -71,11 +67,11 @@ class Tally:
             f"`{command}`: {self.rounds} rounds, {self.kills} deaths, {self.restarts} restarts of "
             f"the bus; {self.broken} promises broken; {self.leftovers} posts left over.",
             "",
-            "| point | deaths | rest of the work seen after, p50 | p99 | rounds broken |",
+            "| point | deaths | all ends seen after, p50 | p99 | rounds broken |",
             "|---|---|---|---|---|",
         ]
         for point in Point:
-            times = [one for one in self.settled_s[point] if one >= 0]
+            times = self.settled_s[point]
             shown = " | ".join(_seconds(times, share) for share in (0.5, 0.99))
             rows.append(
                 f"| `{point.value}` | {self.deaths[point]} | {shown} | {self.broken_at[point]} |"

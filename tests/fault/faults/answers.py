@@ -59,7 +59,7 @@ class Full:
 
     async def inject(self, plant: Plant) -> None:
         """Let no file of it grow for a while."""
-        pids = await plant.pids("bus")
+        pids = await plant.pids.of("bus")
         try:
             for pid in pids:
                 _limit(pid, 1)

@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from sympozium.runtime.sync_points import Point
-from tests.fault.plant import Plant, all_of
+from tests.fault.pids import all_of
+from tests.fault.plant import Plant
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Kill:
 
     async def inject(self, plant: Plant) -> None:
         """Kill whoever is there now."""
-        for pid in await plant.pids(self.program):
+        for pid in await plant.pids.of(self.program):
             _send(pid, signal.SIGKILL)
 
 
@@ -30,7 +31,7 @@ class Restart:
 
     async def inject(self, plant: Plant) -> None:
         """Ask it to end."""
-        for pid in await plant.pids(self.program):
+        for pid in await plant.pids.of(self.program):
             _send(pid, signal.SIGTERM)
 
 
@@ -43,7 +44,7 @@ class Stop:
 
     async def inject(self, plant: Plant) -> None:
         """Stop it, wait, have it go on."""
-        pids = [pid for top in await plant.pids(self.program) for pid in all_of(top)]
+        pids = [pid for top in await plant.pids.of(self.program) for pid in all_of(top)]
         try:
             for pid in pids:
                 _send(pid, signal.SIGSTOP)

@@ -1,0 +1,154 @@
+"""How long people wait for an answer when a program dies as they ask.
+
+    python -m tests.fault.recovery                 each kind of kill ten times, as a table
+    python -m tests.fault.recovery --times 30 --write FILE
+
+Somebody asks at the moment of the kill; what is measured is the time from there until the
+answer is seen, the answer's own work included. The row `nobody` is that work alone.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sympozium.contract.errors import PermanentError, TransientError
+from sympozium.contract.resources import PODS
+from tests.fault.laboratory import Laboratory, laboratory, own_system
+from tests.fault.loads import Crowd, answers
+from tests.fault.pids import IN_PODS, Pids
+from tests.fault.sight import all_seen
+
+KINDS = ("nobody", "web", "router", "controller", "bot", "bridge", "bus", "api", "node")
+ANSWER_TIMEOUT_S = 120.0
+READY_TIMEOUT_S = 30.0
+POLL_S = 0.05
+SLOW_S = 0.1
+SETTLE_S = 1.0
+"""Between two kills, so that each begins in a system at rest."""
+
+
+@dataclass
+class Recoveries:
+    """Seconds until the answer was seen, by who was killed."""
+
+    took_s: dict[str, list[float]] = field(default_factory=dict)
+
+    def table(self) -> str:
+        """Return a row for each kind of kill."""
+        rows = ["| killed as somebody asked | times | answer seen after, p50 | p99 | longest |"]
+        rows.append("|---|---|---|---|---|")
+        for kind, times in self.took_s.items():
+            if not times:
+                continue
+            high = _share(times, 0.99)
+            rows.append(
+                f"| {kind} | {len(times)} | {statistics.median(times):.2f} s | {high:.2f} s "
+                f"| {max(times):.2f} s |"
+            )
+        return "\n".join(rows)
+
+
+def _share(times: Sequence[float], share: float) -> float:
+    ordered = sorted(times)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+async def measure(lab: Laboratory, *, times: int) -> Recoveries:
+    """Kill each kind *times* times, one kind after the other."""
+    recoveries = Recoveries({kind: [] for kind in KINDS})
+    for number in range(times):
+        for kind in KINDS:
+            crowd = lab.crowd(f"recovery/{kind}/{number}")
+            took_s = await _once(lab, kind, crowd)
+            recoveries.took_s[kind].append(took_s)
+            sys.stderr.write(f"{kind} {took_s:.2f} s\n")
+    return recoveries
+
+
+async def _once(lab: Laboratory, kind: str, crowd: Crowd) -> float:
+    await _renew(lab.pids, kind)
+    await asyncio.sleep(SETTLE_S)
+    token = crowd.token()
+    is_slow = kind == "bridge"
+    await crowd.script({**answers(token), "delay_s": SLOW_S if is_slow else 0.0})
+    name = crowd.conversation("probe")
+    async with asyncio.timeout(ANSWER_TIMEOUT_S):
+        if is_slow:  # it is there only while an answer is written
+            await crowd.say(name, token)
+            await crowd.until_running(name, token)
+        pids = [] if kind == "nobody" else await lab.pids.of(kind)
+        began = time.monotonic()
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if kind == "bot":
+            await crowd.say_at_platform(name, token)
+        elif not is_slow:
+            await crowd.say(name, token)
+        await crowd.ended()
+        await all_seen(crowd)
+    return time.monotonic() - began
+
+
+async def _renew(pids: Pids, kind: str) -> None:
+    """Have a program run in a new pod: one that died lately is started with a pause."""
+    if kind not in IN_PODS:
+        return
+    async with asyncio.timeout(READY_TIMEOUT_S):
+        while True:
+            with suppress(TransientError, PermanentError):
+                old = await pids.pods_of(kind)
+                break
+            await asyncio.sleep(POLL_S)
+        uids = {pod["metadata"]["uid"] for pod in old}
+        for pod in old:
+            metadata = pod["metadata"]
+            with suppress(TransientError, PermanentError):
+                await pids.kube.delete(PODS, metadata["namespace"], metadata["name"])
+        while not await _is_renewed(pids, kind, uids):  # noqa: ASYNC110 - the cluster does it
+            await asyncio.sleep(POLL_S)
+
+
+async def _is_renewed(pids: Pids, kind: str, old: set[str]) -> bool:
+    with suppress(TransientError):
+        pods = await pids.pods_of(kind)
+        return bool(pods) and all(
+            pod["metadata"]["uid"] not in old
+            and any(
+                one["type"] == "Ready" and one["status"] == "True"
+                for one in pod.get("status", {}).get("conditions", [])
+            )
+            for pod in pods
+        )
+    return False
+
+
+async def _run(times: int, seed: int) -> Recoveries:
+    with own_system() as (system, model_port):
+        async with laboratory(system, model_port, seed=seed, with_bot=True) as lab:
+            return await measure(lab, times=times)
+
+
+def main() -> None:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fault.recovery", description=__doc__)
+    parser.add_argument("--times", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--write", type=Path, help="also write the table here")
+    given = parser.parse_args()
+    text = asyncio.run(_run(given.times, given.seed)).table()
+    sys.stdout.write(text + "\n")
+    if given.write is not None:
+        given.write.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
