@@ -12,6 +12,7 @@ from sympozium.contract.limits import MAX_QUEUED, MAX_STATUS_RESULT_BYTES
 from sympozium.contract.reasons import Reason
 from sympozium.contract.run_events import Failure, Result, Usage
 from sympozium_controller.runs.decide import (
+    DEADLINE_SLACK,
     CreateJob,
     DeleteJob,
     LookAgain,
@@ -207,6 +208,18 @@ def test_a_disrupted_pod_is_replaced_and_fails_nothing_while_its_job_lives() -> 
     error = written(failed).error
     assert error is not None
     assert error.reason == Reason.EVICTED
+
+
+def test_a_run_has_all_its_time_from_when_there_was_room_for_its_pod() -> None:
+    minute = timedelta(minutes=1)
+    pod = a_pod(scheduled=START + 8 * minute)
+    seen = Seen(a_run(), a_plan(), job=a_job(), pod=pod, ending=Silence.NOTHING)
+    assert not isinstance(next_actions(seen, now=START + 18 * minute)[0], WriteStatus)
+    error = written(seen, 18 * minute + DEADLINE_SLACK).error
+    assert error is not None
+    assert error.reason == Reason.DEADLINE_EXCEEDED
+    again = replace(seen, pod=replace(pod, scheduled=START + 60 * minute))
+    assert written(again, 20 * minute + DEADLINE_SLACK).error is not None
 
 
 @pytest.mark.parametrize(

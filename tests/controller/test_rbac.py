@@ -114,7 +114,7 @@ async def live_a_full_life(cluster: Cluster, bus: NatsBus) -> None:
         "metadata": {"name": "refused.1", "namespace": NAMESPACE},
         "involvedObject": {"kind": "Job", "name": "refused", "uid": job["metadata"]["uid"]},
         "reason": "FailedCreate",
-        "message": "forbidden: exceeded quota",
+        "message": "forbidden: exceeded quota: small",
     }
     await cluster.kube.create(EVENTS, event)
     await cluster.ended("refused")

@@ -75,6 +75,7 @@ pods = st.builds(
     reason=st.sampled_from(["", "", "Evicted"]),
     created=st.just(START),
     is_unschedulable=st.booleans(),
+    scheduled=st.sampled_from([None, START, START + timedelta(seconds=100)]),
     is_disrupted=st.booleans(),
     containers=st.tuples(agents) | st.just(()),
 )

@@ -13,7 +13,7 @@ from sympozium_controller.runs.plan import Plan
 from sympozium_controller.runs.pod import AGENT_CONTAINER
 from sympozium_controller.runs.status import Facts
 from sympozium_controller.runs.trouble import Trouble, job_trouble, pod_trouble
-from sympozium_controller.runs.view import JobView, PodView, Run, seconds
+from sympozium_controller.runs.view import ROOM_FACTOR, JobView, PodView, Run, seconds
 
 SHORT_RUN = timedelta(seconds=5)
 """A run or a wait that is over sooner gets no status write of its own."""
@@ -192,7 +192,14 @@ def _troubles(seen: Seen, job: JobView, now: datetime) -> list[Trouble]:
 
 
 def _deadline(seen: Seen, job: JobView) -> Trouble:
-    moment = job.created + job.timeout + DEADLINE_SLACK
+    """Return when the run is too late: it has its time from when there was room for its pod.
+
+    However often it was given another pod, it has no more than the Job has.
+    """
+    room_since = seen.pod.scheduled if seen.pod is not None else None
+    latest = job.created + (ROOM_FACTOR - 1) * job.timeout
+    begun = min(max(job.created, room_since or job.created), latest)
+    moment = begun + job.timeout + DEADLINE_SLACK
     if seen.pod is not None and seen.pod.is_unschedulable:
         return Trouble(
             Reason.NO_CAPACITY, "no node had room for the pod until the deadline", moment

@@ -21,7 +21,7 @@ from sympozium.contract.resources import (
     Object,
 )
 from sympozium_controller.runs.plan import OPENAI_BASE_URL, Plan
-from sympozium_controller.runs.view import JOB_SLACK, Run
+from sympozium_controller.runs.view import JOB_SLACK, ROOM_FACTOR, TIMEOUT_ANNOTATION, Run
 from sympozium_controller.settings import PodSettings
 
 AGENT_CONTAINER = "agent"
@@ -71,7 +71,7 @@ def build_job(run: Run, plan: Plan, settings: PodSettings) -> Object:
     }
     spec: Object = {
         "backoffLimit": 0,
-        "activeDeadlineSeconds": int((plan.timeout + JOB_SLACK).total_seconds()),
+        "activeDeadlineSeconds": int((ROOM_FACTOR * plan.timeout + JOB_SLACK).total_seconds()),
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {
             "rules": [
@@ -98,7 +98,10 @@ def build_job(run: Run, plan: Plan, settings: PodSettings) -> Object:
             "name": run.name,
             "namespace": run.namespace,
             "labels": labels,
-            "annotations": {MODEL_ANNOTATION: plan.model.model},
+            "annotations": {
+                MODEL_ANNOTATION: plan.model.model,
+                TIMEOUT_ANNOTATION: str(int(plan.timeout.total_seconds())),
+            },
             "ownerReferences": [
                 {
                     "apiVersion": AGENT_RUNS.api_version,

@@ -8,7 +8,7 @@ held whole, because its status is written with it.
 from sympozium.contract.resources import CONVERSATION_LABEL, RUN_LABEL, Object
 from sympozium.kube.informer import without_managed_fields
 from sympozium_controller.runs.pod import MODEL_ANNOTATION
-from sympozium_controller.runs.view import is_finished_run
+from sympozium_controller.runs.view import TIMEOUT_ANNOTATION, is_finished_run
 
 _METADATA = (
     "name",
@@ -27,8 +27,9 @@ _SPEC = ("agentRef", "cleanup", "ttlSecondsAfterFinished")
 _ASKED = ("channel", "messageId")
 
 _LABELS = (CONVERSATION_LABEL, RUN_LABEL)
-_ANNOTATIONS = (MODEL_ANNOTATION,)
+_ANNOTATIONS = (MODEL_ANNOTATION, TIMEOUT_ANNOTATION)
 _CONDITIONS = ("PodScheduled", "DisruptionTarget")
+_CONDITION = ("type", "status", "reason", "lastTransitionTime")
 _CONTAINERS = ("initContainerStatuses", "containerStatuses")
 _CONTAINER = ("name", "state", "restartCount")
 
@@ -76,7 +77,7 @@ def slim_pod(pod: Object) -> Object:
         return {"metadata": _metadata(pod), "status": status}
     told: Object = {name: status[name] for name in ("phase", "reason") if name in status}
     told["conditions"] = [
-        {"type": one["type"], "status": one["status"], "reason": one.get("reason", "")}
+        {name: one[name] for name in _CONDITION if name in one}
         for one in status.get("conditions") or []
         if one["type"] in _CONDITIONS
     ]

@@ -12,7 +12,7 @@ import msgspec
 from sympozium.contract.agentrun import TERMINAL_PHASES, AgentRunSpec, AgentRunStatus
 from sympozium.contract.limits import MAX_RUN_TIMEOUT
 from sympozium.contract.names import RunName, RunUid
-from sympozium.contract.resources import CONVERSATION_LABEL, Object
+from sympozium.contract.resources import CONVERSATION_LABEL, GROUP, Object
 from sympozium.contract.times import parse_kube_time
 
 JOB_SLACK = timedelta(seconds=5)
@@ -22,6 +22,13 @@ The controller ends a run that is late, because it knows whether there ever was 
 it. The Job's own deadline, at which its pods go with all that they say, is for when no
 controller is there.
 """
+
+ROOM_FACTOR = 2
+"""A pod may wait for room for as long as its run may take; then all of that is left to it."""
+
+TIMEOUT_ANNOTATION = f"{GROUP}/timeout-seconds"
+"""On the Job: how long the run may take, from when there is room for its pod."""
+
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -101,6 +108,7 @@ class PodView:
     reason: str = ""
     created: datetime = _EPOCH
     is_unschedulable: bool = False
+    scheduled: datetime | None = None
     is_disrupted: bool = False
     containers: tuple[ContainerView, ...] = ()
 
@@ -163,6 +171,9 @@ def read_job(obj: Object, *, model_annotation: str) -> JobView:
 
 def _timeout(job: Object) -> timedelta:
     deadline_s = job["spec"].get("activeDeadlineSeconds")
+    timeout_s = (job["metadata"].get("annotations") or {}).get(TIMEOUT_ANNOTATION)
+    if timeout_s is not None:
+        return timedelta(seconds=int(timeout_s))
     return MAX_RUN_TIMEOUT if deadline_s is None else timedelta(seconds=deadline_s) - JOB_SLACK
 
 
@@ -182,6 +193,9 @@ def read_pod(obj: Object) -> PodView:
         created=_time(obj["metadata"].get("creationTimestamp")) or _EPOCH,
         is_unschedulable=scheduled.get("status") == "False"
         and scheduled.get("reason") == "Unschedulable",
+        scheduled=_time(scheduled.get("lastTransitionTime"))
+        if scheduled.get("status") == "True"
+        else None,
         is_disrupted=conditions.get("DisruptionTarget", {}).get("status") == "True",
         containers=(*sidecars, *others),
     )
