@@ -10,7 +10,7 @@ import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from sympozium.contract.resources import Object
@@ -30,19 +30,34 @@ START_PATIENCE_S = 2.0
 
 @dataclass(frozen=True)
 class Need:
-    """What a pod asks for: processors, bytes of memory, and a place."""
+    """What a pod asks for: processors, bytes of memory, and a place.
+
+    Attributes:
+        stays: It ends only when somebody ends it; nobody waits for its room.
+    """
 
     cpu: Decimal
     memory: Decimal
     pods: int = 1
+    stays: bool = False
 
     def plus(self, other: "Need") -> "Need":
         """Return both together."""
-        return Need(self.cpu + other.cpu, self.memory + other.memory, self.pods + other.pods)
+        return replace(
+            self,
+            cpu=self.cpu + other.cpu,
+            memory=self.memory + other.memory,
+            pods=self.pods + other.pods,
+        )
 
     def minus(self, other: "Need") -> "Need":
         """Return what is left without *other*."""
-        return Need(self.cpu - other.cpu, self.memory - other.memory, self.pods - other.pods)
+        return replace(
+            self,
+            cpu=self.cpu - other.cpu,
+            memory=self.memory - other.memory,
+            pods=self.pods - other.pods,
+        )
 
     def fits(self, capacity: "Need") -> bool:
         """Return whether *capacity* is enough."""
@@ -50,12 +65,19 @@ class Need:
         return enough and self.pods <= capacity.pods
 
 
+_NOTHING = Need(Decimal(0), Decimal(0), 0)
+
+
 class Room:
-    """Hands out what the machine has. A pod that asks for more than all of it runs alone."""
+    """Hands out what the machine has. A pod that asks for more than all of it runs alone.
+
+    If it can: where something that stays is on the machine, it waits in nobody's way.
+    """
 
     def __init__(self, capacity: Need, *, starts: int) -> None:
         self._capacity = capacity
-        self._taken = Need(Decimal(0), Decimal(0), 0)
+        self._taken = _NOTHING
+        self._taken_for_good = _NOTHING
         self._waiting: deque[tuple[Need, asyncio.Event]] = deque()
         self._starts = asyncio.Semaphore(starts)
 
@@ -67,8 +89,9 @@ class Room:
 
         Where that takes a while, *tell* is called with True, and with False when it is over.
         """
-        need = Need(
-            min(need.cpu, self._capacity.cpu), min(need.memory, self._capacity.memory), need.pods
+        capacity = self._capacity
+        need = replace(
+            need, cpu=min(need.cpu, capacity.cpu), memory=min(need.memory, capacity.memory)
         )
         turn = asyncio.Event()
         self._waiting.append((need, turn))
@@ -78,7 +101,7 @@ class Room:
             yield
         finally:
             if turn.is_set():
-                self._taken = self._taken.minus(need)
+                self._give_back(need)
             else:
                 self._waiting.remove((need, turn))
             self._let_in()
@@ -89,13 +112,27 @@ class Room:
         return StartSlot(self._starts)
 
     def _let_in(self) -> None:
-        while self._waiting:
-            need, turn = self._waiting[0]
-            if not self._taken.plus(need).fits(self._capacity):
+        """Let in who fits, up to the first who has to wait for others to end.
+
+        Who would not fit even then keeps nobody waiting.
+        """
+        for need, turn in list(self._waiting):
+            if self._taken.plus(need).fits(self._capacity):
+                self._take(need)
+                self._waiting.remove((need, turn))
+                turn.set()
+            elif self._taken_for_good.plus(need).fits(self._capacity):
                 return
-            self._taken = self._taken.plus(need)
-            self._waiting.popleft()
-            turn.set()
+
+    def _take(self, need: Need) -> None:
+        self._taken = self._taken.plus(need)
+        if need.stays:
+            self._taken_for_good = self._taken_for_good.plus(need)
+
+    def _give_back(self, need: Need) -> None:
+        self._taken = self._taken.minus(need)
+        if need.stays:
+            self._taken_for_good = self._taken_for_good.minus(need)
 
 
 async def _wait_and_tell(turn: asyncio.Event, tell: Callable[[bool], None]) -> None:
@@ -140,7 +177,8 @@ def need_of(pod: Object) -> Need:
     """
     spec = pod["spec"]
     sidecars = [c for c in spec.get("initContainers") or [] if c.get("restartPolicy") == "Always"]
-    total = Need(Decimal(0), Decimal(0), 1)
+    stays = spec.get("restartPolicy", "Always") == "Always"
+    total = Need(Decimal(0), Decimal(0), 1, stays)
     for container in (*spec["containers"], *sidecars):
         requests = (container.get("resources") or {}).get("requests") or {}
         total = total.plus(

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -45,6 +46,20 @@ async def test_a_pod_that_asks_for_more_than_the_machine_runs_alone() -> None:
         await asyncio.sleep(1)
         assert order == ["giant"]
     assert order == ["giant", "other"]
+
+
+async def test_a_pod_for_which_there_will_never_be_room_keeps_nobody_waiting() -> None:
+    place, order = room(), list[str]()
+    async with asyncio.TaskGroup() as group:
+        staying = replace(need("0.1"), stays=True)
+        web = group.create_task(stay(place, staying, order, "web", for_s=1000))
+        await asyncio.sleep(1)
+        group.create_task(stay(place, need("2"), order, "giant", for_s=1))
+        await asyncio.sleep(1)
+        await stay(place, need("1.9"), order, "run", for_s=1)
+        assert order == ["web", "run"]
+        web.cancel()
+    assert order == ["web", "run", "giant"]
 
 
 async def test_a_long_wait_is_told_until_it_is_over_and_a_short_one_is_not() -> None:
@@ -98,4 +113,6 @@ def test_a_pod_needs_what_its_containers_and_sidecars_ask_for_together() -> None
         "containers": [container("50m"), {}],
         "initContainers": [container("10m", restartPolicy="Always"), container("4")],
     }
-    assert need_of({"spec": spec}) == Need(Decimal("0.06"), Decimal(2 << 20), 1)
+    what = Need(Decimal("0.06"), Decimal(2 << 20), 1)
+    assert need_of({"spec": {**spec, "restartPolicy": "Never"}}) == what
+    assert need_of({"spec": spec}) == replace(what, stays=True)
