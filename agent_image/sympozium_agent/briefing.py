@@ -8,8 +8,9 @@ from pathlib import Path
 from sympozium.bus.ports import LiveBus, NoAnswerError
 from sympozium.contract.envelope import decode, encode
 from sympozium.contract.errors import PermanentError
+from sympozium.contract.names import RunName
 from sympozium.contract.reasons import Reason
-from sympozium.contract.run_events import ContextAnswer, Failure, RunContext
+from sympozium.contract.run_events import ContextAnswer, ContextRequest, Failure, RunContext
 from sympozium.contract.subjects import context
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
@@ -67,10 +68,11 @@ class Briefing:
 
 async def _ask_until_answered(bus: LiveBus, identity: RunIdentity) -> RunContext:
     subject = context(identity.namespace, identity.run_uid)
+    question = encode(ContextRequest(run_name=RunName(identity.run_name)))
     pause_s = FIRST_PAUSE_S
     while True:
         try:
-            data = await bus.request(subject, b"{}", timeout_s=REQUEST_TIMEOUT_S)
+            data = await bus.request(subject, question, timeout_s=REQUEST_TIMEOUT_S)
             answer = decode(data, ContextAnswer)
         except NoAnswerError as error:
             cause = str(error)

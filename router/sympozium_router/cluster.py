@@ -10,7 +10,6 @@ from collections.abc import Iterable
 
 import msgspec
 
-from sympozium.contract.agentrun import TERMINAL_PHASES
 from sympozium.contract.channel import ChannelSpec
 from sympozium.contract.conditions import Condition
 from sympozium.contract.errors import TransientError
@@ -21,6 +20,7 @@ from sympozium.kube.client import Kube
 from sympozium.kube.errors import AlreadyExistsError, ConflictError, NotFoundError
 from sympozium.kube.informer import Informer, Listener
 from sympozium_router.channel_status import MAX_CONFLICTS, Change, change_status, with_condition
+from sympozium_router.held import Cutter, held_run, is_cut, is_terminal
 from sympozium_router.refusals import RefusedError
 
 _UID = "uid"
@@ -33,7 +33,8 @@ class Cluster:
         self._kube = kube
         self._agents = Informer(kube, AGENTS)
         self._channels = Informer(kube, CHANNELS)
-        self._runs = Informer(kube, AGENT_RUNS, indexes={_UID: _uid_of})
+        self._runs = Informer(kube, AGENT_RUNS, indexes={_UID: _uid_of}, keep=held_run)
+        self.cutter = Cutter(self._runs)
 
     @property
     def is_synced(self) -> bool:
@@ -54,6 +55,7 @@ class Cluster:
         async with asyncio.TaskGroup() as group:
             for informer in self._informers:
                 group.create_task(informer.run(stop))
+            group.create_task(self.cutter.run(stop))
 
     def listen_to_runs(self, listener: Listener) -> None:
         """Have *listener* called for every later change of an AgentRun."""
@@ -92,13 +94,15 @@ class Cluster:
         return self._agents.get(namespace, name) or await self._read(AGENTS, namespace, name)
 
     def known_run(self, namespace: str, name: RunName) -> Object | None:
-        """Return the copy of the run of a name, if there is one."""
+        """Return the copy of the run of a name, if there is one; it may be cut (see `held`)."""
         return self._runs.get(namespace, name)
 
     async def run(self, namespace: str, name: RunName, uid: RunUid) -> Object | None:
         """Return a run, or None where it is gone; raises as `channel`."""
         known = _of_uid(self.known_run(namespace, name), uid)
-        return known or await self.fresh_run(namespace, name, uid)
+        if known is None or is_cut(known):
+            return await self.fresh_run(namespace, name, uid)
+        return known
 
     async def fresh_run(self, namespace: str, name: RunName, uid: RunUid) -> Object | None:
         """Return a run as it is now, or None where it is gone.
@@ -119,10 +123,17 @@ class Cluster:
         """Return the copy of the run of a uid, if there is one in *namespace*."""
         return _first_in(namespace, self._runs.by_index(_UID, uid))
 
-    async def run_by_uid(self, namespace: str, uid: RunUid) -> Object | None:
-        """Return the run of a uid, or None where there is none in *namespace*; raises as `run`."""
+    async def run_by_uid(
+        self, namespace: str, uid: RunUid, name: RunName | None = None
+    ) -> Object | None:
+        """Return the run of a uid, or None where there is none in *namespace*; raises as `run`.
+
+        Where the copy is behind, *name* spares a look at every run that there is.
+        """
         found = self.known_run_by_uid(namespace, uid)
-        if found is None:
+        if name and (found is None or is_cut(found)):
+            return await self.fresh_run(namespace, name, uid)
+        if found is None or is_cut(found):
             listed = (await self._kube.list(AGENT_RUNS, namespace)).items
             found = _first_in(namespace, (run for run in listed if uid in _uid_of(run)))
         return found
@@ -200,11 +211,6 @@ class Cluster:
             return await self._kube.get(resource, namespace, name)
         except NotFoundError:
             return None
-
-
-def is_terminal(run: Object) -> bool:
-    """Return whether a run has come to its end."""
-    return run.get("status", {}).get("phase") in TERMINAL_PHASES
 
 
 def uid_of(run: Object) -> RunUid:

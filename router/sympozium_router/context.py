@@ -17,20 +17,27 @@ import msgspec
 from sympozium.bus.ports import LiveBus
 from sympozium.contract.agent import AgentConfig, AgentSpec
 from sympozium.contract.agentrun import AgentRunSpec, Source, ToolPolicy
-from sympozium.contract.envelope import encode
+from sympozium.contract.envelope import decode, encode
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.limits import MAX_HISTORY_MESSAGES
 from sympozium.contract.messages import Entry, FileRef
 from sympozium.contract.names import RunName
 from sympozium.contract.new_run import PROVIDER
 from sympozium.contract.resources import Object
-from sympozium.contract.run_events import ContextAnswer, ModelAccess, RunContext, Steering
+from sympozium.contract.run_events import (
+    ContextAnswer,
+    ContextRequest,
+    ModelAccess,
+    RunContext,
+    Steering,
+)
 from sympozium.contract.subjects import ROUTER_GROUP, run_of
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
 from sympozium.store.ports import MAX_OPEN, Conversation, Message, MessageKey, SessionStore
 from sympozium_router.clock import Clock
-from sympozium_router.cluster import Cluster, is_terminal, uid_of
+from sympozium_router.cluster import Cluster, uid_of
+from sympozium_router.held import is_cut, is_terminal
 from sympozium_router.replies import Replies
 from sympozium_router.task import files_of, steering_of, task_of
 from sympozium_router.transcripts import memory_of
@@ -68,11 +75,12 @@ class Contexts:
         """Answer while the block lasts; of several routers one answers."""
         return self._bus.respond(SUBJECTS, self.answer, group=ROUTER_GROUP)
 
-    async def answer(self, subject: str, _data: bytes) -> bytes:
+    async def answer(self, subject: str, data: bytes) -> bytes:
         """Return an encoded `ContextAnswer`; the subject says whose."""
         try:
             namespace, uid = run_of(subject)
-            run = await self._cluster.run_by_uid(namespace, uid)
+            asked = decode(data or b"{}", ContextRequest)
+            run = await self._cluster.run_by_uid(namespace, uid, asked.run_name)
             if run is None:
                 answer = ContextAnswer(error=f"there is no run of uid {uid!r} in {namespace!r}")
             else:
@@ -150,7 +158,7 @@ class Contexts:
             return message
         names = message.namespace, message.run_name
         run = self._cluster.known_run(*names)
-        if run is None or not is_terminal(run):  # it must be by now: the copy may be behind
+        if run is None or is_cut(run) or not is_terminal(run):  # it must be by now
             run = await self._cluster.fresh_run(*names, message.run_uid)
         if run is None:
             return message

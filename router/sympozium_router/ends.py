@@ -22,7 +22,8 @@ from sympozium.contract.run_events import Usage
 from sympozium.contract.times import parse_duration, parse_kube_time
 from sympozium.kube.refusals import rule_of
 from sympozium.store.ports import Cut, End, Message
-from sympozium_router.cluster import is_terminal, uid_of
+from sympozium_router.cluster import uid_of
+from sympozium_router.held import is_terminal
 from sympozium_router.letters import good_files
 from sympozium_router.wording import Facts, reference_of, sentence
 

@@ -32,7 +32,7 @@ from sympozium.store.ports import (
     StoreUnavailableError,
 )
 from sympozium_router.clock import Clock
-from sympozium_router.cluster import Cluster, is_terminal, uid_of
+from sympozium_router.cluster import Cluster, uid_of
 from sympozium_router.ends import (
     cut_end,
     end_by_run,
@@ -41,6 +41,7 @@ from sympozium_router.ends import (
     outbound_end,
     silence_ends_at,
 )
+from sympozium_router.held import is_terminal
 from sympozium_router.published import Published
 from sympozium_router.replies import Replies
 from sympozium_router.runs import Runs
@@ -240,6 +241,8 @@ class Outbox:
     def _run_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         run = new or old
         source = run["spec"].get("source") if run else None
+        if new is None and old is not None and is_terminal(old):
+            return  # it was looked at when it ended, and is deleted because it is old
         if source and self._is_caught_up and (new is None or is_terminal(new)):
             conversation = ConversationId(source.get("conversation", ""))
             self.look_at(Conversation(key[0], source.get("channel", ""), conversation))

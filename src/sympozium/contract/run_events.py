@@ -161,6 +161,16 @@ class Steering(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_d
     files: list[FileRef] = []
 
 
+class ContextRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Asks for the context of the run that the subject names by its uid.
+
+    Attributes:
+        run_name: Name of the run, by which it is found sooner; empty: of an older bridge.
+    """
+
+    run_name: RunName = RunName("")
+
+
 class RunContext(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """The answer to a `context` request, and the only line of `/ipc/in.jsonl` at its start.
 

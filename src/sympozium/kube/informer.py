@@ -112,6 +112,10 @@ class Informer:
         if self._objects.get(_key(obj)) is not None or _version(obj) > int(self._version):
             self._take(obj)
 
+    def hold(self, key: Key, part: Object) -> None:
+        """Hold only *part* of an object until it changes. Nobody is told, and no index."""
+        self._objects[key] = part
+
     def _take(self, obj: Object) -> None:
         key = _key(obj)
         held = self._objects.get(key)
