@@ -5,11 +5,18 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from sympozium.runtime.health import listen
+
 SHUTDOWN_S = 1.0
 
 
-async def serve_health(stop: asyncio.Event, *, port: int, is_ready: Callable[[], bool]) -> None:
-    """Answer until *stop* is set. Ready is 200 only while *is_ready* says so."""
+async def serve_health(
+    stop: asyncio.Event, *, port: int, host: str = "", is_ready: Callable[[], bool]
+) -> None:
+    """Answer until *stop* is set, on all addresses unless a *host* is named.
+
+    Ready is 200 only while *is_ready* says so.
+    """
 
     async def livez(_: web.Request) -> web.Response:
         return web.Response(text="ok")
@@ -23,7 +30,7 @@ async def serve_health(stop: asyncio.Event, *, port: int, is_ready: Callable[[],
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     try:
-        await web.TCPSite(runner, port=port).start()
+        await listen(runner, host, port)
         await stop.wait()
     finally:
         await runner.cleanup()

@@ -72,7 +72,8 @@ async def run_controller(kube: Kube, settings: Settings, stop: asyncio.Event) ->
         loops, ready = _assemble(kube, bus, settings)
 
         async def health(stop: asyncio.Event) -> None:
-            await serve_health(stop, port=settings.health_port, is_ready=ready)
+            port, host = settings.health_port, settings.health_host
+            await serve_health(stop, port=port, host=host, is_ready=ready)
 
         log.info("controller started", extra={"action": "start"})
         loops += [health, bus.stay_connected, ClockWatch(bus, RUNS_CONSUMER).run]

@@ -24,6 +24,7 @@
 | | further ones wait in a fair order; 0, the default: as many as there is room for |
 | `SYMPOZIUM_MAX_CONCURRENT_RUNS_PER_NAMESPACE` | the same for each namespace |
 | `SYMPOZIUM_HEALTH_PORT` | port of `/livez` and `/readyz`; default 8080 |
+| `SYMPOZIUM_HEALTH_HOST` | address on which they are served; default: on all |
 | `SYMPOZIUM_CRASH_AT` and its like | a sync point; heeded here, and passed on to run pods |
 | `SYMPOZIUM_LOG_LEVEL` | `DEBUG`, `INFO`, `WARNING` or `ERROR`; default `INFO` |
 | `KUBERNETES_SERVICE_HOST`, `KUBERNETES_SERVICE_PORT` | the API server, as the kubelet says |
@@ -103,6 +104,7 @@ class Settings:
     system_namespace: str = "sympozium-system"
     pod_name: str = ""
     health_port: int = 8080
+    health_host: str = ""
     log_level: str = "INFO"
 
 
@@ -156,6 +158,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         system_namespace=reader.text("SYMPOZIUM_SYSTEM_NAMESPACE", "sympozium-system"),
         pod_name=reader.text("SYMPOZIUM_POD_NAME", ""),
         health_port=reader.number("SYMPOZIUM_HEALTH_PORT", 8080, low=1, high=65535),
+        health_host=reader.text("SYMPOZIUM_HEALTH_HOST", ""),
         log_level=reader.choice("SYMPOZIUM_LOG_LEVEL", "INFO", LOG_LEVELS),
     )
     reader.finish()

@@ -23,7 +23,7 @@ async def main() -> None:
         settings.nats_url, "router", reply_prefix("router"), token=settings.nats_token
     )
     async with (
-        health.served(settings.health_port),
+        health.served(settings.health_port, settings.health_host),
         open_store(settings.store_url) as store,
         connect_bus(address) as bus,
         connect_kube(settings.endpoint()) as kube,

@@ -20,6 +20,7 @@ class Settings:
     Attributes:
         nats_token_file: None: connect without a credential, which only a bus without
             access control admits.
+        health_host: Address on which `/livez` and `/readyz` are served; empty: on all.
         kube: Another API server than that of the pod's cluster.
         keep: How long a finished message stays in the transcript.
     """
@@ -28,6 +29,7 @@ class Settings:
     nats_token_file: Path | None
     store_url: str
     health_port: int
+    health_host: str
     log_level: str
     keep: timedelta
     kube: Endpoint | None
@@ -59,6 +61,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         nats_token_file=Path(token_file) if token_file else None,
         store_url=reader.text("SYMPOZIUM_STORE_URL", DEFAULT_STORE_URL),
         health_port=reader.number("SYMPOZIUM_HEALTH_PORT", DEFAULT_HEALTH_PORT, low=0, high=65535),
+        health_host=reader.text("SYMPOZIUM_HEALTH_HOST", ""),
         log_level=reader.choice("SYMPOZIUM_LOG_LEVEL", "INFO", LOG_LEVELS),
         keep=timedelta(days=reader.number("SYMPOZIUM_KEEP_DAYS", 90, low=2, high=3650)),
         kube=_endpoint(reader),

@@ -7,11 +7,11 @@ from decimal import Decimal
 
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.resources import Object
+from sympozium_local.kubelet.network import LOOPBACK, pod_address
 from sympozium_local.kubelet.quantity import parse_quantity
 from sympozium_local.kubelet.sources import Sources
 
 _REFERENCE = re.compile(r"\$(\$|\(([A-Za-z_.-][A-Za-z0-9_.-]*)\))")
-_LOOPBACK = "127.0.0.1"
 
 
 class ConfigError(PermanentError):
@@ -102,9 +102,8 @@ def field_value(pod: Object, path: str) -> str:
         "metadata.uid": metadata["uid"],
         "spec.nodeName": pod["spec"].get("nodeName", ""),
         "spec.serviceAccountName": pod["spec"].get("serviceAccountName", "default"),
-        **dict.fromkeys(
-            ("status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs"), _LOOPBACK
-        ),
+        **dict.fromkeys(("status.hostIP", "status.hostIPs"), LOOPBACK),
+        **dict.fromkeys(("status.podIP", "status.podIPs"), pod_address(pod)),
     }
     if path not in fields:
         raise ConfigError(f"the downward API has no field {path!r}")

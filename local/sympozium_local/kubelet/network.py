@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import hashlib
 import socket
 from collections.abc import Mapping
 
@@ -11,11 +12,35 @@ from sympozium_local.kubelet.policy import Egress
 from sympozium_local.kubelet.proxy import PROXY_PORT, proxy_env, serve_proxy
 from sympozium_local.kubelet.sandbox.client import Container
 
+LOOPBACK = "127.0.0.1"
+_OWN_ADDRESS = {"status.podIP", "status.podIPs"}
+
+
+def pod_address(pod: Object) -> str:
+    """Return the address of a pod; it stays the same for the pod's life.
+
+    As a rule it is the machine's own. A pod that asks for its address, by the downward
+    API, has one of the loopback's to itself: several that share the machine's network
+    may so listen on the same port.
+    """
+    variables = [
+        variable
+        for container in pod["spec"]["containers"]
+        for variable in container.get("env") or ()
+    ]
+    references = [(one.get("valueFrom") or {}).get("fieldRef") or {} for one in variables]
+    if not any(one.get("fieldPath") in _OWN_ADDRESS for one in references):
+        return LOOPBACK
+    digest = hashlib.sha256(str(pod["metadata"]["uid"]).encode()).digest()
+    return f"127.{1 + digest[0] % 254}.{digest[1]}.{1 + digest[2] % 254}"
+
 
 class PodNetwork:
     """The network of one pod. Without *egress* it is the machine's own loopback."""
 
-    def __init__(self, spec: Object, egress: Egress | None) -> None:
+    def __init__(self, pod: Object, egress: Egress | None) -> None:
+        spec: Object = pod["spec"]
+        self._address = pod_address(pod)
         self.egress = egress
         specs = [*(spec.get("initContainers") or ()), *spec["containers"]]
         self._ports: dict[str, list[int]] = {
@@ -66,7 +91,7 @@ class PodNetwork:
         sock = socket.socket()
         sock.setblocking(False)
         try:
-            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+            await asyncio.get_running_loop().sock_connect(sock, (self._address, port))
         except BaseException:
             sock.close()
             raise

@@ -47,10 +47,16 @@ class Node:
     room: Room = field(default_factory=machine_room)
     _uids: "count[int]" = field(default_factory=count)
 
-    def next_host_uid(self) -> int:
-        """Return whom a pod's processes shall be on the machine; 0: whoever we are."""
+    def host_uid_for(self, pod: Object) -> int:
+        """Return whom a pod's processes shall be on the machine; 0: whoever we are.
+
+        Each pod is somebody else, except that those that are shown a folder of the
+        machine are one: they write the same files.
+        """
         if not syscalls.is_privileged():
             return 0
+        if any("hostPath" in volume for volume in pod["spec"].get("volumes") or ()):
+            return FIRST_HOST_UID + _HOST_UIDS
         return FIRST_HOST_UID + next(self._uids) % _HOST_UIDS
 
     def pod_dir(self, uid: str) -> Path:

@@ -16,7 +16,7 @@ from sympozium.contract.times import parse_kube_time
 from sympozium.kube.errors import ConflictError, NotFoundError
 from sympozium_local.kubelet.build import PodParts
 from sympozium_local.kubelet.container import ContainerRunner, grace_period_s
-from sympozium_local.kubelet.network import PodNetwork
+from sympozium_local.kubelet.network import PodNetwork, pod_address
 from sympozium_local.kubelet.node import Node
 from sympozium_local.kubelet.policy import Egress, find_egress
 from sympozium_local.kubelet.room import StartSlot, need_of
@@ -44,7 +44,7 @@ class PodWorker:
     def __init__(self, node: Node, pod: Object) -> None:
         self._node = node
         self.pod = pod
-        self.state = PodState(start_time=datetime.now(UTC))
+        self.state = PodState(start_time=datetime.now(UTC), address=pod_address(pod))
         self._runners: dict[str, ContainerRunner] = {}
         self._written: Object = pod.get("status") or {}
         self._dirty = asyncio.Event()
@@ -232,7 +232,7 @@ class PodWorker:
 
     async def _prepare(self) -> PodParts:
         """Make what the containers share, again and again until it can be made."""
-        host_uid = self._node.next_host_uid()
+        host_uid = self._node.host_uid_for(self.pod)
         uid = self.pod["metadata"]["uid"]
         memory = self._node.memory_dir / uid
         retry_s = _RETRY_S
@@ -248,7 +248,7 @@ class PodWorker:
                 self._warn_about_mount(error)
                 await self._stop.wait()
             else:
-                network = PodNetwork(self.pod["spec"], egress)
+                network = PodNetwork(self.pod, egress)
                 return PodParts(
                     self._node, self.pod, host_uid, network, volumes, self._dirty.set, self._warn
                 )

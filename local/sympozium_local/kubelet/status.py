@@ -64,6 +64,7 @@ class PodState:
 
     containers: list[ContainerState] = field(default_factory=list)
     start_time: datetime | None = None
+    address: str = LOOPBACK
     is_initialized: bool = False
     is_over: bool = False
     """Nothing runs and nothing will be started again."""
@@ -97,8 +98,8 @@ def pod_status(state: PodState, before: Object, *, now: datetime) -> Object:
         "phase": phase,
         "hostIP": LOOPBACK,
         "hostIPs": [{"ip": LOOPBACK}],
-        "podIP": LOOPBACK,
-        "podIPs": [{"ip": LOOPBACK}],
+        "podIP": state.address,
+        "podIPs": [{"ip": state.address}],
         "startTime": before.get("startTime") or kube_time(state.start_time or now),
         "reason": state.failure[0] if state.failure else None,
         "message": state.failure[1] if state.failure else None,
