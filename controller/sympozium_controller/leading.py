@@ -9,6 +9,7 @@ import contextlib
 from dataclasses import dataclass
 
 from sympozium.bus.nats import NatsBus
+from sympozium.bus.room import Room
 from sympozium.kube.client import Kube
 from sympozium.kube.informer import Informer
 from sympozium.runtime.loops import run_until_stopped
@@ -70,6 +71,7 @@ class Leader:
                 ChannelReconciler(kube, bus, channels, self._furniture, pods).run,
                 AgentReconciler(kube, runs.agents, channels.channels, self._furniture).run,
                 self._retention.run,
+                Room(bus.client).run,
                 stop=stop,
                 drain_s=DRAIN_S,
             )

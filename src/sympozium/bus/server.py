@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nkeys
 
-from sympozium.contract.subjects import CONTROLLER_RUNS, OUTBOX, RUNS, STREAMS, reply_prefix
+from sympozium.contract.subjects import CONTROLLER_RUNS, INBOX, OUTBOX, RUNS, STREAMS, reply_prefix
 
 ACCOUNT = "SYMPOZIUM"
 """The account that every program of the system shares; its grants keep them apart."""
@@ -108,7 +108,7 @@ def _controller_permissions() -> dict[str, object]:
     """What the controller may: administer streams, read RUNS, ask a router, admit others."""
     administration = [f"$JS.API.STREAM.{verb}.{s.name}" for s in STREAMS for verb in _STREAM_VERBS]
     administration += [f"$JS.API.CONSUMER.{v}.{s.name}.>" for s in STREAMS for v in _CONSUMER_VERBS]
-    administration.append(f"$JS.API.CONSUMER.NAMES.{OUTBOX}")
+    administration += [f"$JS.API.CONSUMER.NAMES.{OUTBOX}", f"$JS.API.STREAM.PURGE.{INBOX}"]
     runs = [
         f"$JS.API.CONSUMER.MSG.NEXT.{RUNS}.{CONTROLLER_RUNS}",
         f"$JS.API.DIRECT.GET.{RUNS}",
