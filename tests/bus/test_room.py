@@ -18,10 +18,10 @@ SIZE_BYTES = 64 * 1024
 BODY = b"x" * 1000
 
 
-async def shrunk(bus: NatsBus) -> None:
-    """Make INBOX so small that a test can fill it."""
+async def shrunk(bus: NatsBus, *, size_bytes: int = SIZE_BYTES) -> None:
+    """Make INBOX so small that a test can fill it, or that nothing fits."""
     config = (await bus.client.jetstream().stream_info(INBOX)).config
-    config.max_bytes = SIZE_BYTES
+    config.max_bytes = size_bytes
     await bus.client.jetstream().update_stream(config)
 
 

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from sympozium.bus.admin import ensure_bus
+from sympozium.bus.nats import Address, connect
+from sympozium.contract.subjects import reply_prefix
 from sympozium.testing.channels.driver import Spot, Where
 from sympozium.testing.channels.stage import Stage
+from tests.bus.test_room import shrunk
 from tests.fixtures.behind import behind_a_proxy
 from tests.fixtures.tcp_proxy import Way
 from tests.platforms.slack.delivery import ACK_WITHIN_S, signed
@@ -86,3 +90,17 @@ async def test_what_was_said_while_all_sockets_were_down_is_read_from_the_histor
     delivery.is_lossy = False
     _, after = await own.asks("ada", here, "after")
     assert after.text == "after"
+
+
+async def test_an_event_for_which_there_is_no_room_is_refused_and_taken_when_there_is(
+    own_http: Stage,
+) -> None:
+    where, event = direct(own_http, "no room")
+    body = json.dumps(event).encode()
+    address = Address(own_http.nats.url, "operator", reply_prefix("operator"))
+    async with connect(address) as bus:
+        await shrunk(bus, size_bytes=1)
+        assert (await posted(own_http, body, signed(body)))[0] == 503
+        await ensure_bus(bus.client)
+    await brought_until_taken(own_http, body)
+    assert (await own_http.heard(where)).text == "no room"
