@@ -93,7 +93,7 @@ class Observer:
         """Note a message of one of the streams."""
         if message.metadata.stream == INBOX:
             inbound = unwrap(message.data, InboundMessage)
-            if inbound.kind is not InboundKind.MESSAGE:
+            if inbound.kind in {InboundKind.EDIT, InboundKind.DELETE}:
                 return  # it changes another message, and is not answered itself
             self._note_inbound(Stored(message.metadata.sequence.stream, inbound))
         else:
