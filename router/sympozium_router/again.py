@@ -68,22 +68,31 @@ class Retries:
             return Again(None, wording.nothing_to_retry(reference))
         if not _is_same_sender(meant[-1].inbound, request.inbound):
             return Again(None, wording.NOT_YOURS_TO_RETRY)
-        return await self.next_try(meant[-1], sequence=request.sequence, now=request.recorded_at)
+        at = request.sequence
+        return await self.next_try(meant[-1], sequence=at, now=request.recorded_at, asked_at=at)
 
-    async def next_try(self, first: Message, *, sequence: int, now: datetime) -> Again:
+    async def next_try(
+        self, first: Message, *, sequence: int, now: datetime, asked_at: int = 0
+    ) -> Again:
         """Return the next try of *first*, which takes its turn at *sequence*.
 
         What has no row yet is tried as itself.
+
+        Args:
+            first: What failed.
+            sequence: An INBOX sequence.
+            now: When it is asked for.
+            asked_at: Sequence of the request, which may come again; 0: it has none.
 
         Raises:
             StoreUnavailableError: Try again.
         """
         key = first.key
-        for number in range(MAX_TRIES):
+        for _ in range(MAX_TRIES):
             known = await self._store.known(key)
             if known is None:
                 return Again(_tried_again(first, key.message_id, sequence, now))
-            if number and known.sequence == sequence:
+            if known.sequence == asked_at and known.id != first.id:
                 return Again(known)  # this very request made it
             if known.end is None or known.end.error is None:
                 return Again(None, wording.ALREADY_RETRIED)

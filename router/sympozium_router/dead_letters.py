@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
@@ -30,9 +31,10 @@ from sympozium.contract.subjects import (
     inbox,
     outbox,
 )
-from sympozium.store.ports import Message
+from sympozium.store.ports import Conversation, Message
 from sympozium_router import wording
 from sympozium_router.clock import Clock
+from sympozium_router.death_toll import DeathToll
 from sympozium_router.letters import read_letter
 from sympozium_router.reception import Reception
 
@@ -50,9 +52,18 @@ _SECRET = re.compile(
 class DeadLetters:
     """Does what operators ask for with `contract.operate.DeadRequest`."""
 
-    def __init__(self, bus: NatsBus, reception: Reception, clock: Clock) -> None:
+    def __init__(
+        self,
+        bus: NatsBus,
+        reception: Reception,
+        toll: DeathToll,
+        settled: Callable[[Conversation], None],
+        clock: Clock,
+    ) -> None:
         self._bus = bus
         self._reception = reception
+        self._toll = toll
+        self._settled = settled
         self._clock = clock
 
     def responding(self) -> AbstractAsyncContextManager[None]:
@@ -84,6 +95,7 @@ class DeadLetters:
         if request.action is Action.RETRY:
             done = await self._put_through(stored)
         await self._bus.unbury(stored.sequence)
+        self._toll.look_now()
         log.info("dead letter settled", extra={"action": request.action.value, "id": request.id})
         return DeadAnswer(letters=[_entry(stored)], done=done)
 
@@ -135,6 +147,7 @@ class DeadLetters:
         )
         again = await self._reception.put_through(first, sequence=max(1, settled))
         if again.message is not None:
+            self._settled(again.message.conversation)
             return "It is being worked on again; the answer comes where it was asked."
         if again.refusal == wording.ALREADY_RETRIED:
             return "It was tried again already, or answered meanwhile."

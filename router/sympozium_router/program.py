@@ -22,6 +22,8 @@ from sympozium_router.clock import Clock, utc_now
 from sympozium_router.cluster import Cluster
 from sympozium_router.commands import Commands
 from sympozium_router.context import Contexts
+from sympozium_router.dead_letters import DeadLetters
+from sympozium_router.death_toll import DeathToll
 from sympozium_router.fetches import Fetches
 from sympozium_router.history import History
 from sympozium_router.intake import Intake
@@ -67,6 +69,8 @@ class Router:
         )
         reception = Reception(bus, store, self._cluster, departments, clock)
         self._intake = Intake(bus, Backlog(bus, store), reception, suspects, self._outbox.look_at)
+        self._toll = DeathToll(bus, self._cluster, clock)
+        self._dead = DeadLetters(bus, reception, self._toll, self._outbox.look_at, clock)
         self._contexts = Contexts(bus, store, self._cluster, Replies(bus), clock)
         self._history = History(bus, store)
         self._notebook = Notebook(bus, store, clock)
@@ -81,6 +85,7 @@ class Router:
             ExceptionGroup: A part cannot go on: a role is missing, the bus is gone for good.
         """
         health.watch(self._missing, self._store_missing)
+        health.export(self._toll.as_text)
         async with (
             self._history.responding(),
             self._notebook.responding(),
@@ -105,10 +110,12 @@ class Router:
         async with (
             self._contexts.responding(),
             self._fetches.responding(),
+            self._dead.responding(),
             asyncio.TaskGroup() as group,
         ):
             group.create_task(self._intake.run(stop))
             group.create_task(self._outbox.run(stop))
+            group.create_task(self._toll.run(stop))
             group.create_task(ExpiredCodes(self._cluster, self._clock).run(stop))
 
     async def _synced_before(self, stop: asyncio.Event) -> bool:

@@ -51,3 +51,19 @@ async def unbury(stream: JetStreamContext, sequence: int) -> None:
             f"cannot remove dead letter {sequence}: {type(error).__name__}"
         ) from error
     heed_cancellation()
+
+
+async def counts(stream: JetStreamContext) -> dict[str, int]:
+    """Return how many dead letters there are, by the subject they are kept under.
+
+    Raises:
+        BusUnavailableError: No answer in time, or this identity may not.
+    """
+    try:
+        info = await stream.stream_info(DEAD, subjects_filter="dead.>")
+    except (nats.errors.Error, TimeoutError, OSError) as error:
+        raise BusUnavailableError(
+            f"cannot count the dead letters: {type(error).__name__}"
+        ) from error
+    heed_cancellation()
+    return dict(info.state.subjects or {})

@@ -16,6 +16,9 @@ from sympozium.contract.schema import (
 CONNECTED = "Connected"
 """Type of the condition that says what a channel says of its platform."""
 
+DELIVERED = "Delivered"
+"""Type of the condition that is False while a channel has dead letters; none before its first."""
+
 BOTS = ("slack", "telegram", "discord")
 """The chat platforms whose channels belong to the system."""
 
@@ -216,7 +219,8 @@ class ChannelStatus(KubeModel, frozen=True, kw_only=True):
     """What is known of a channel.
 
     The controller writes the condition `Available`, the router `Connected` (what the
-    channel says of its platform) and `pairings`.
+    channel says of its platform), `Delivered` (False: messages were given up and wait for
+    an operator) and `pairings`.
     """
 
     observed_generation: int = 0
