@@ -55,8 +55,8 @@ channels: installed ## the contract of a channel, for every one of CHANNELS
 		--pyargs sympozium.testing.channels \
 		$(foreach name,$(CHANNELS),--channel=tests.platforms.$(name).driver:make_driver)
 
-fault: installed ## kill every program at every one of its sync points and read the ledger (4 minutes)
-	@$(RUN)/python -m tests.fault.points
+fault: installed ## kill at every sync point once (5 minutes); with SEED=.. SECONDS=..: a seeded schedule
+	@$(RUN)/python -m $(if $(SEED)$(SECONDS)$(SCHEDULE),tests.fault.seeded $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SCHEDULE),--schedule $(SCHEDULE)),tests.fault.points)
 
 fault-long: installed ## 1,000 kills over all sync points and 100 restarts of the bus (30 minutes)
 	@$(RUN)/python -m tests.fault.long --kills $(KILLS) --restarts $(RESTARTS) --seed $(or $(SEED),1) $(if $(WRITE),--write $(WRITE))

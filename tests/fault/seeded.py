@@ -128,7 +128,7 @@ def main() -> None:
     last_s = max((moment.at_s for moment in schedule), default=0.0)
     seconds = max(given.seconds, last_s) if given.schedule else given.seconds
     lines = "\n".join(str(moment) for moment in schedule)
-    sys.stdout.write(f"# --seed {given.seed} --seconds {seconds}\n{lines}\n")
+    _say(f"# --seed {given.seed} --seconds {seconds}\n{lines}")
     if given.dry:
         return
     result = asyncio.run(run_once(Plan(schedule, str(given.seed), seconds), keep=given.keep))
@@ -144,13 +144,18 @@ def main() -> None:
 
     least = shorter(schedule, fails, until=time.monotonic() + 60 * given.shrink_minutes)
     lines = "\n".join(str(moment) for moment in least)
-    sys.stdout.write(f"# shortest known to fail, of seed {given.seed}:\n{lines}\n")
+    _say(f"# shortest known to fail, of seed {given.seed}:\n{lines}")
     raise SystemExit(1)
 
 
 def _tell(result: Result) -> None:
     kept = "\n".join(result.problems) or "every promise was kept"
-    sys.stdout.write(f"{result.said} said, all seen {result.quiet_s:.1f} s after: {kept}\n")
+    _say(f"{result.said} said, all seen {result.quiet_s:.1f} s after: {kept}")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def _parsed() -> argparse.Namespace:

@@ -1,36 +1,53 @@
 """Whoever dies at a sync point costs nobody an answer, and gives nobody two.
 
-A short fixed set runs with all other tests; all points and the table of what came of
-them is `python -m tests.fault.points`.
+A short fixed set runs with all other tests; all points one by one are `make fault`, and a
+thousand deaths `make fault-long`.
 """
+
+import signal
+from functools import partial
 
 import pytest
 
 from sympozium.runtime.sync_points import Point
-from tests.fault.laboratory import laboratory, load_of
+from tests.fault import loads
+from tests.fault.laboratory import Trouble, laboratory, load_of
+from tests.fault.rounds import Fallen, all_at_once, restart_bus
 from tests.fixtures.system import System
 
-SHORT = (
+pytestmark = pytest.mark.timeout(180)
+
+EARLY = (
     Point.WEB_AFTER_STORE,
     Point.ROUTER_AFTER_CREATE,
-    Point.ROUTER_AFTER_FINISH,
-    Point.ROUTER_AFTER_PUBLISH,
+    Point.ROUTER_AFTER_CANCEL,
     Point.CONTROLLER_AFTER_STATUS,
     Point.BRIDGE_AFTER_END,
-    Point.AGENT_BEFORE_END,
-    Point.ROUTER_AFTER_CANCEL,
 )
+LATE = (Point.ROUTER_AFTER_FINISH, Point.ROUTER_AFTER_PUBLISH, Point.AGENT_BEFORE_END)
 """Between each two effects of a message's way, once."""
 
 
-@pytest.mark.timeout(180)
-async def test_a_death_between_any_two_effects_costs_nobody_an_answer(
+async def test_deaths_between_any_two_effects_cost_nobody_an_answer(
     system: System, model_port: int
 ) -> None:
+    everything = partial(all_at_once, wanted=(loads.talk, loads.stop))
     async with laboratory(system, model_port, seed=1, with_bot=False) as lab:
-        outcomes = [await lab.run(point) for point in SHORT]
-    verdicts = {outcome.point: outcome.verdict for outcome in outcomes}
-    assert verdicts == dict.fromkeys(SHORT, "recovered")
+        trial = await lab.trial(everything, Trouble(EARLY), name="early")
+    assert trial.problems == []
+    assert [point for point in EARLY if not trial.deaths[point]] == []
+
+
+async def test_a_bus_that_dies_among_the_dying_costs_nobody_an_answer(
+    system: System, model_port: int
+) -> None:
+    fallen = Fallen()
+    async with laboratory(system, model_port, seed=2, with_bot=False) as lab:
+        restart = partial(restart_bus, lab.pids.home, signal.SIGKILL, 0.7, fallen)
+        trial = await lab.trial(loads.talk, Trouble(LATE, meanwhile=restart), name="late")
+    assert trial.problems == []
+    assert [point for point in LATE if not trial.deaths[point]] == []
+    assert len(fallen.moments) == 1
 
 
 def test_every_point_has_something_going_on_at_it() -> None:

@@ -1,0 +1,69 @@
+"""A schedule is drawn from a seed, is text, and can be made shorter."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.fault.schedule import draw, parse, read
+from tests.fault.seeded import Plan, run_once
+from tests.fault.shrink import shorter
+
+SHORT = """
+0.5 die web.after-store
+2.0 stop router 3.0
+2.5 deaf controller-bus back 3.0
+6.0 api router lost 0.5 writes 3.0
+6.0 api controller 429 0.5 all 2.0
+7.0 platform lost-answer 1
+8.0 refuse bot-platform 1.5
+9.5 full 2.0
+12.0 kill controller
+12.5 kill bridge
+13.0 kill api
+"""
+"""Each kind of trouble once: a stop, a one-way partition, a full disk, wrong and lost answers."""
+
+
+@pytest.mark.timeout(240)
+def test_each_kind_of_fault_costs_nobody_an_answer() -> None:
+    lines = [line for line in SHORT.splitlines() if line]
+    plan = Plan([parse(line) for line in lines], seed="short", seconds=14.0)
+    result = asyncio.run(run_once(plan))
+    assert result.problems == []
+    assert result.said > 5
+
+
+def test_a_seed_gives_the_same_schedule_each_time_and_another_seed_another() -> None:
+    assert draw(7, 300) == draw(7, 300)
+    assert draw(7, 300) != draw(8, 300)
+
+
+def test_a_schedule_that_is_written_and_read_is_the_same(tmp_path: Path) -> None:
+    drawn = draw(3, 900)
+    file = tmp_path / "schedule"
+    file.write_text("# a remark\n\n" + "\n".join(str(moment) for moment in drawn))
+    assert read(file) == drawn
+    assert len({type(moment.fault) for moment in drawn}) > 8
+
+
+def test_a_line_that_says_nothing_is_refused_with_what_there_is() -> None:
+    with pytest.raises(ValueError, match="there is no fault 'flood'; there are kill"):
+        parse("1.0 flood everything")
+    with pytest.raises(ValueError, match="stop takes 2 words, not 1"):
+        parse("1.0 stop router")
+
+
+def test_only_what_is_needed_to_fail_is_left() -> None:
+    def fails(part: list[int]) -> bool:
+        return {3, 11} <= set(part)
+
+    assert shorter(range(16), lambda part: fails(list(part)), until=time.monotonic() + 10) == [
+        3,
+        11,
+    ]
+
+
+def test_nothing_is_left_out_when_the_time_is_over() -> None:
+    assert shorter([1, 2, 3], lambda _: True, until=0.0) == [1, 2, 3]
