@@ -45,24 +45,27 @@ async def test_a_message_that_every_router_dies_of_is_set_aside_told_and_holds_n
     assert world.shown.ends(behind)[0].text == "hi"
 
 
+class Away(Reception):
+    """Cannot reach the API server."""
+
+    tried: asyncio.Event
+
+    @override
+    async def give(self, letter: Letter, inbound: InboundMessage) -> None:
+        """Say so, and be seen to have tried."""
+        self.tried.set()
+        raise UnavailableError("cannot reach the API server")
+
+
 async def test_a_message_is_not_given_up_because_routers_end_while_something_is_away(
     open_world: OpenWorld, bus: NatsBus
 ) -> None:
     async with open_world() as world:
         message_id = await world.say("1")
         for _ in range(2 * MAX_ATTEMPTS):
-            tried = asyncio.Event()
-
-            class Away(Reception):
-                tried = tried
-
-                @override
-                async def give(self, letter: Letter, inbound: InboundMessage) -> None:
-                    self.tried.set()
-                    raise UnavailableError("cannot reach the API server")
-
+            Away.tried = asyncio.Event()
             async with routing(world, reception_type=Away):
-                await tried.wait()
+                await Away.tried.wait()
         async with world.router():
             await world.answer(message_id, "at last")
             end = await world.shown.end_of(message_id)
