@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from sympozium.contract.envelope import open_envelope, unwrap
+from sympozium.contract.envelope import open_any_version, unwrap
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.limits import (
     FILE_PART_BYTES,
@@ -69,6 +69,7 @@ _NOBODY = Sender(platform="", user_id="")
 class _Ids(msgspec.Struct, rename="camel"):
     message_id: MessageId
     conversation: ConversationId
+    reply_to: str = ""
 
 
 def read_letter(subject: str, sequence: int, data: bytes) -> Letter:
@@ -157,11 +158,13 @@ def _has_good_ids(message_id: str, conversation: str) -> bool:
 def _answerable(data: bytes) -> InboundMessage | None:
     """Return enough of an unreadable message to tell its sender so, if there is enough."""
     try:
-        envelope = open_envelope(data)
+        envelope = open_any_version(data)
         ids = msgspec.json.decode(envelope.payload, type=_Ids)
     except (PermanentError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     if not _has_good_ids(ids.message_id, ids.conversation):
+        return None
+    if len(ids.reply_to) > MAX_REPLY_TO_CHARS:
         return None
     return InboundMessage(
         message_id=ids.message_id,
@@ -169,4 +172,5 @@ def _answerable(data: bytes) -> InboundMessage | None:
         sender=_NOBODY,
         text="",
         time=envelope.time,
+        reply_to=ids.reply_to,
     )

@@ -50,16 +50,25 @@ def open_envelope(data: bytes) -> Envelope:
     Raises:
         PermanentError: *data* is no envelope, or one of a version newer than ours.
     """
-    try:
-        envelope = _envelope_decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise PermanentError(f"cannot decode an envelope: {_safe(error)}") from None
+    envelope = open_any_version(data)
     if envelope.version > VERSION:
         raise PermanentError(
             f"cannot read an envelope of version {envelope.version}: this program knows "
             f"{VERSION}; upgrade it"
         )
     return envelope
+
+
+def open_any_version(data: bytes) -> Envelope:
+    """Decode an envelope of whatever version, to say of it that it cannot be read.
+
+    Raises:
+        PermanentError: *data* is no envelope.
+    """
+    try:
+        return _envelope_decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise PermanentError(f"cannot decode an envelope: {_safe(error)}") from None
 
 
 def unwrap(data: bytes, payload_type: type[T]) -> T:
