@@ -37,7 +37,8 @@ def pod(phase: str, **metadata: object) -> Object:
         "spec": {"nodeName": "here", "containers": [CONTAINER], "initContainers": [CONTAINER]},
         "status": {
             "phase": phase,
-            "containerStatuses": [{"name": "agent", "state": {"terminated": ended}}],
+            "conditions": [{"type": "Ready", "status": "False", "message": "m" * 300}],
+            "containerStatuses": [{"name": "agent", "image": "i", "state": {"terminated": ended}}],
         },
     }
 

@@ -6,12 +6,41 @@ them take more memory than everything else in this process.
 
 from sympozium.contract.resources import Object
 from sympozium.kube.informer import without_managed_fields
-from sympozium_local.controllers.pods import is_true
+from sympozium_local.controllers.job_counts import INDEX_ANNOTATION
+from sympozium_local.controllers.pods import has_ended, is_true
+
+_FOR_PEOPLE = ("annotations", "generateName", "finalizers", "generation")
 
 
 def held_pod(pod: Object) -> Object:
-    """Return *pod* without its spec, which no controller asks for."""
-    return {name: part for name, part in without_managed_fields(pod).items() if name != "spec"}
+    """Return *pod* without its spec, and one that has ended without all that was for people."""
+    held = {name: part for name, part in without_managed_fields(pod).items() if name != "spec"}
+    if not has_ended(pod):
+        return held
+    metadata = {name: part for name, part in pod["metadata"].items() if name not in _FOR_PEOPLE}
+    index = (pod["metadata"].get("annotations") or {}).get(INDEX_ANNOTATION)
+    if index is not None:
+        metadata["annotations"] = {INDEX_ANNOTATION: index}
+    return held | {"metadata": metadata, "status": _ended_status(pod["status"])}
+
+
+def _ended_status(status: Object) -> Object:
+    conditions = [
+        {"type": one["type"], "status": one["status"]} for one in _list(status, "conditions")
+    ]
+    return {
+        "phase": status["phase"],
+        "conditions": conditions,
+        **{
+            kind: [{"name": one["name"], "state": one.get("state")} for one in _list(status, kind)]
+            for kind in ("initContainerStatuses", "containerStatuses")
+        },
+    }
+
+
+def _list(status: Object, name: str) -> list[Object]:
+    found: list[Object] = status.get(name) or []
+    return found
 
 
 def held_job(job: Object) -> Object:
