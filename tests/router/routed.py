@@ -199,8 +199,8 @@ class World:
     async def end_run(self, run: Object, **status: Any) -> None:
         """Have the controller write a run's terminal status."""
         status.setdefault("phase", "Succeeded")
-        name = run["metadata"]["name"]
-        await self.kube.patch(AGENT_RUNS, NAMESPACE, name, {"status": status}, subresource="status")
+        namespace, name = run["metadata"]["namespace"], run["metadata"]["name"]
+        await self.kube.patch(AGENT_RUNS, namespace, name, {"status": status}, subresource="status")
 
     async def answer(self, message_id: str, text: str) -> None:
         """Wait for the run of a message and have it answer."""
