@@ -2,7 +2,7 @@
 
 import typer
 
-from sympozium_local.cli import channels, chat, debug, doctor, lifecycle, runs, show, status
+from sympozium_local.cli import channels, chat, dead, debug, doctor, lifecycle, runs, show, status
 
 app = typer.Typer(
     name="sympozium",
@@ -35,6 +35,7 @@ app.command("down")(lifecycle.down)
 app.command("chat")(chat.chat)
 app.add_typer(runs.app, name="runs")
 app.add_typer(channels.app, name="channel")
+app.add_typer(dead.app, name="dead")
 app.command("doctor")(doctor.doctor)
 app.command("status")(status.status)
 app.add_typer(debug.app, name="debug")

@@ -42,6 +42,11 @@ class Cluster:
         headers = {"Content-Type": "application/merge-patch+json"}
         return self._json("PATCH", path, body=json.dumps(patch), headers=headers)
 
+    def create(self, path: str, obj: Object) -> Object:
+        """Create an object, or ask for what a path answers when it is given one."""
+        headers = {"Content-Type": "application/json"}
+        return self._json("POST", path, body=json.dumps(obj), headers=headers)
+
     def apply(self, path: str, obj: Object) -> Object:
         """Make an object's fields be as *obj* says, whoever set them before; create it if need be.
 
