@@ -9,10 +9,11 @@ ALONE := tests/embedded/kubelet tests/scenario tests/local tests/fault
 KILLS ?= 1000
 RESTARTS ?= 100
 CHANNELS ?= web slack telegram discord
+MINUTES ?= 20
 FIRST_QUESTION ?= which pods run here?
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean installed check test channels fault fault-long crds bench lock
+.PHONY: help up down clean installed check test channels fault fault-long crds bench growth soak lock
 
 help: ## print this list
 	@echo 'Sympozium: AI agents on Kubernetes, reached from chat.'
@@ -68,6 +69,12 @@ bench: installed ## print the numbers, each beside a peer measured in the same r
 	@$(RUN)/python -m tests.bench.main_job
 	@$(RUN)/python -m tests.bench.channels
 	@$(RUN)/python -m tests.bench.replies
+
+growth: installed ## what a message costs beside 0, 1,000 and 10,000 finished runs and 5,000 threads
+	@$(RUN)/python -m tests.bench.growth
+
+soak: installed ## a steady load for twenty minutes; fails where memory or answers grow
+	@$(RUN)/python -m tests.bench.soak --minutes $(MINUTES)
 
 lock: ## write requirements.lock from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo 'cannot write the lock file: uv is not on PATH; install it (pip install uv)' >&2; exit 1; }

@@ -1,0 +1,185 @@
+"""A steady load for a long time: nothing may grow, and nobody may wait longer at its end.
+
+`make soak` asks for twenty minutes and ends with exit code 1 where a bound is broken.
+The time is cut into quarters. Of the first one the memory is not judged: caches fill.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+
+import aiohttp
+
+from sympozium_local.system.home import Home
+from tests.bench.bot import a_bot
+from tests.bench.main_job import running
+from tests.bench.sizes import Taken, disk_mb, programs, rows, sample
+from tests.bench.steady import ANSWER, QUESTION, Answered, Load
+from tests.fixtures.chat import Person
+from tests.fixtures.system import ScriptedModel, System, scriptable_model
+
+QUARTERS = 4
+SAMPLE_EVERY_S = 5.0
+
+MEMORY_RATIO = 1.10
+MEMORY_SLACK_MB = 6.0
+"""From the second to the last quarter a program's memory may grow by a tenth, or by so much."""
+
+FILES_SLACK = 20
+"""So many open files, or threads, more than in the second quarter are what the load needs now."""
+
+P99_RATIO = 1.10
+P99_SLACK_S = 0.03
+"""The last quarter's p99 may be a tenth over the first one's, or over it by so much."""
+
+WARM_UP_S = 20.0
+
+
+@dataclass(frozen=True)
+class Quarter:
+    """What was measured in one quarter of the time.
+
+    Attributes:
+        taken: What each program took, on the average.
+        disk: Sizes at its end in MB.
+        rows: Numbers of objects and rows at its end.
+    """
+
+    answered: list[Answered]
+    taken: Mapping[str, Taken]
+    disk: Mapping[str, float]
+    rows: Mapping[str, int]
+
+    @property
+    def lost(self) -> int:
+        """How many messages had no answer."""
+        return sum(one.took_s is None for one in self.answered)
+
+    def percentile(self, part: float) -> float:
+        """Return how long the answers took of which a *part* came sooner."""
+        ordered = sorted(one.took_s for one in self.answered if one.took_s is not None)
+        return ordered[min(len(ordered) - 1, int(len(ordered) * part))] if ordered else 0.0
+
+
+async def measure_quarter(system: System, load: Load, seconds: float) -> Quarter:
+    """Sample for *seconds*."""
+    found = programs(system)
+    samples: dict[str, list[Taken]] = {name: [] for name in found}
+    first, end = len(load.answered), time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        await asyncio.sleep(min(SAMPLE_EVERY_S, left))
+        for name, taken in (await asyncio.to_thread(sample, found)).items():
+            samples[name].append(taken)
+    home = Home(system.home)
+    return Quarter(
+        load.answered[first:],
+        {name: _average(all_) for name, all_ in samples.items() if all_},
+        await asyncio.to_thread(disk_mb, home),
+        await asyncio.to_thread(rows, home),
+    )
+
+
+def _average(all_: list[Taken]) -> Taken:
+    return Taken(
+        mean(one.rss_mb for one in all_),
+        round(mean(one.files for one in all_)),
+        round(mean(one.threads for one in all_)),
+    )
+
+
+def problems(quarters: list[Quarter]) -> list[str]:
+    """Return which bounds are broken."""
+    first, second, last = quarters[0], quarters[1], quarters[-1]
+    found = [f"{one.lost} messages had no answer" for one in quarters if one.lost]
+    p99, limit = last.percentile(0.99), first.percentile(0.99)
+    if p99 > max(limit * P99_RATIO, limit + P99_SLACK_S):
+        found.append(f"p99 of the last quarter is {p99 * 1000:.0f} ms, of the first {limit:.3f} s")
+    for name, taken in last.taken.items():
+        before = second.taken.get(name)
+        if before is None:
+            found.append(f"{name} was started anew")
+            continue
+        if taken.rss_mb > max(before.rss_mb * MEMORY_RATIO, before.rss_mb + MEMORY_SLACK_MB):
+            found.append(f"{name} grew from {before.rss_mb:.1f} to {taken.rss_mb:.1f} MB")
+        if taken.files > before.files + FILES_SLACK or taken.threads > before.threads + FILES_SLACK:
+            found.append(f"{name} holds more open files or threads than before")
+    return found
+
+
+def show(quarters: list[Quarter]) -> None:
+    """Print everything that was measured, a column for each quarter."""
+    _line("", [f"quarter {number + 1}" for number in range(len(quarters))])
+    _line("messages answered", [f"{len(one.answered) - one.lost}" for one in quarters])
+    _line("messages without an answer", [f"{one.lost}" for one in quarters])
+    for name, part in (("p50", 0.5), ("p99", 0.99)):
+        _line(f"{name}, ms", [f"{one.percentile(part) * 1000:.0f}" for one in quarters])
+    _section(quarters, "memory, MB", lambda one: {n: f"{t.rss_mb:.1f}" for n, t in _taken(one)})
+    _section(
+        quarters,
+        "files and threads",
+        lambda one: {n: f"{t.files} {t.threads}" for n, t in _taken(one)},
+    )
+    _section(quarters, "on disk, MB", lambda one: {n: f"{mb:.1f}" for n, mb in one.disk.items()})
+    _section(quarters, "number of", lambda one: {n: str(count) for n, count in one.rows.items()})
+
+
+def _taken(quarter: Quarter) -> list[tuple[str, Taken]]:
+    return list(quarter.taken.items())
+
+
+def _section(
+    quarters: list[Quarter], title: str, cells_of: Callable[[Quarter], dict[str, str]]
+) -> None:
+    columns = [cells_of(one) for one in quarters]
+    for name in dict.fromkeys(name for column in columns for name in column):
+        _line(f"{title}: {name}", [column.get(name, "-") for column in columns])
+
+
+def _line(name: str, cells: list[str]) -> None:
+    print(f"{name:<44}" + "".join(f"{cell:>12}" for cell in cells), flush=True)
+
+
+async def soak(model_url: str, model_port: int, minutes: float, rate: float) -> list[str]:
+    """Load a system for so long, print what was measured, and return the bounds that broke."""
+    timeout = aiohttp.ClientTimeout(total=60)
+    connector = aiohttp.TCPConnector(limit=0)
+    quarter_s = minutes * 60 / QUARTERS
+    with running(model_url) as system:
+        async with (
+            aiohttp.ClientSession(timeout=timeout, connector=connector) as session,
+            a_bot(system) as driver,
+        ):
+            model = ScriptedModel(f"http://127.0.0.1:{model_port}", session)
+            await model.script({"match": QUESTION, "answer": ANSWER})
+            load = Load(Person(session, system.url), driver, rate)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(load.run(WARM_UP_S + minutes * 60))
+                await asyncio.sleep(WARM_UP_S)
+                quarters = [await measure_quarter(system, load, quarter_s) for _ in range(QUARTERS)]
+    print(f"soak: {minutes:g} minutes, {rate:g} messages/s, the web channel and one bot")
+    show(quarters)
+    return problems(quarters)
+
+
+def main() -> None:
+    """Read the arguments, soak, and say whether the bounds held."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--rate", type=float, default=3.0, help="messages a second")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory, scriptable_model(Path(directory)) as port:
+        url = f"http://127.0.0.1:{port}/v1"
+        broken = asyncio.run(soak(url, port, asked.minutes, asked.rate))
+    tolerance = f"memory x{MEMORY_RATIO} or {MEMORY_SLACK_MB:g} MB, p99 x{P99_RATIO} or 30 ms"
+    print(f"bounds ({tolerance}): " + ("; ".join(broken) or "held"))
+    sys.exit(bool(broken))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""A steady load of many conversations, at the web channel and at a chat platform."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from sympozium.testing.channels.driver import Driver, Spot, Where
+from tests.fixtures.chat import Person
+
+TALKS = 50
+"""Conversations that go on side by side at the web channel."""
+
+TURNS = 8
+"""Messages of one conversation; then its place is taken by a new one."""
+
+PEOPLE = 60
+"""They write to the bot, each in a chat of their own."""
+
+ONE_IN = 6
+"""Every so many-th message goes to the bot."""
+
+ANSWER = "all is well"
+QUESTION = "soak: how are things?"
+PATIENCE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One message and how long its answer took; None: there was none, or an error."""
+
+    asked_at: float
+    took_s: float | None
+
+
+@dataclass
+class Load:
+    """Says *rate* messages a second for as long as it is left to run.
+
+    Attributes:
+        asked: How many were said.
+        answered: What came of each, in the order of their ends.
+    """
+
+    person: Person
+    driver: Driver
+    rate: float
+    asked: int = 0
+    answered: list[Answered] = field(default_factory=list)
+    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def run(self, for_s: float) -> None:
+        """Say what is to be said in that time, and wait for the last answer."""
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(self._watch())
+            async with asyncio.TaskGroup() as asking:
+                while (left := began + for_s - time.monotonic()) > 0:
+                    asking.create_task(self._one(self.asked))
+                    self.asked += 1
+                    await asyncio.sleep(min(left, self._pause(began)))
+            watching.cancel()
+
+    def _pause(self, began: float) -> float:
+        """Return how long until the next message is due; what was late is made up for."""
+        return max(began + self.asked / self.rate - time.monotonic(), 0.0)
+
+    async def _one(self, number: int) -> None:
+        asked_at = time.monotonic()
+        is_answered = False
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                if number % ONE_IN:
+                    is_answered = await self._at_web(number)
+                else:
+                    is_answered = await self._at_platform(number // ONE_IN)
+        except (TimeoutError, AssertionError, OSError, aiohttp.ClientError):
+            pass
+        took_s = time.monotonic() - asked_at if is_answered else None
+        self.answered.append(Answered(asked_at, took_s))
+
+    async def _at_web(self, number: int) -> bool:
+        conversation = f"soak-{number % TALKS}-{number // (TALKS * TURNS)}"
+        async with self.person.events(conversation) as events:
+            said = await self.person.say(conversation, QUESTION)
+            async for event in events:
+                is_ours = event.data.get("message_id") == said
+                if is_ours and event.type in {"final", "error"}:
+                    return event.type == "final"
+        return False
+
+    async def _at_platform(self, number: int) -> bool:
+        where = Where(Spot.DIRECT, f"person-{number % PEOPLE}")
+        before = self._answers(where)
+        await self.driver.says(where.name, where, QUESTION)
+        async with self._news:
+            await self._news.wait_for(lambda: self._answers(where) > before)
+        return True
+
+    def _answers(self, where: Where) -> int:
+        return sum(one.text == ANSWER and one.id != "draft" for one in self.driver.seen(where))
+
+    async def _watch(self) -> None:
+        while True:
+            await self.driver.changed()
+            async with self._news:
+                self._news.notify_all()
