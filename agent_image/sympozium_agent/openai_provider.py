@@ -34,6 +34,9 @@ with unused_hidden():
 CONNECT_TIMEOUT_S = 5.0
 WRITE_TIMEOUT_S = 10.0
 
+_ahead: list[openai.AsyncOpenAI] = []
+"""A client that nobody has used yet, in a process from which agents are forked."""
+
 
 class _Function(msgspec.Struct):
     name: str | None = None
@@ -228,24 +231,31 @@ async def open_provider(
         idle_timeout_s: How long the endpoint may send nothing.
         transport: In place of the network.
     """
-    timeout = httpx2.Timeout(
+    client = _ahead.pop() if _ahead and transport is None else _new_client(transport)
+    client.base_url = base_url
+    client.timeout = httpx2.Timeout(
         idle_timeout_s, connect=CONNECT_TIMEOUT_S, write=WRITE_TIMEOUT_S, pool=CONNECT_TIMEOUT_S
     )
+    async with client:
+        yield OpenAIProvider(client, model, idle_timeout_s)
+
+
+def prepare() -> None:
+    """Have a client ready for the next provider of this process, or of one forked from it."""
+    if not _ahead:
+        _ahead.append(_new_client())
+
+
+def _new_client(transport: httpx2.AsyncBaseTransport | None = None) -> openai.AsyncOpenAI:
     # Loading the trusted certificates takes longer than all the rest here, and the bridge is
     # reached without TLS. With this context, any other address would be refused.
     no_authorities = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    async with (
-        httpx2.AsyncClient(
-            timeout=timeout, trust_env=False, verify=no_authorities, transport=transport
-        ) as http,
-        openai.AsyncOpenAI(
-            base_url=base_url, api_key="none", max_retries=0, timeout=timeout, http_client=http
-        ) as client,
-    ):
-        # For a header that nobody here reads it would find out in a thread, and a second one
-        # would then end the first.
-        client._platform = "Linux"
-        yield OpenAIProvider(client, model, idle_timeout_s)
+    http = httpx2.AsyncClient(trust_env=False, verify=no_authorities, transport=transport)
+    client = openai.AsyncOpenAI(api_key="none", max_retries=0, http_client=http)
+    # For a header that nobody here reads it would find out in a thread, and a second one
+    # would then end the first.
+    client._platform = "Linux"
+    return client
 
 
 def _message(turn: Turn) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from sympozium_agent.model_proxy.http import MAX_BODY_BYTES
 from sympozium_agent.model_proxy.server import MAX_CONCURRENT_CALLS, ModelProxy, serve_model
-from sympozium_agent.model_proxy.upstream import Endpoint, open_upstream
+from sympozium_agent.model_proxy.upstream import Endpoint, open_upstream, prepare
 from tests.fixtures.sockets import bare_connection
 
 KEY = "sk-planted-key"
@@ -198,7 +198,12 @@ async def test_more_calls_at_once_than_an_agent_makes_are_refused() -> None:
         assert [call.result() for call in calls] == [200] * MAX_CONCURRENT_CALLS
 
 
-async def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_prepared", [False, True])
+async def test_a_proxy_of_the_environment_is_used(
+    monkeypatch: pytest.MonkeyPatch, *, is_prepared: bool
+) -> None:
+    if is_prepared:
+        prepare()
     async with endpoint(echo) as url:
         monkeypatch.setenv("HTTP_PROXY", url.removesuffix("/secret-path/v1"))
         async with (

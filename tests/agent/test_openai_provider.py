@@ -1,16 +1,18 @@
 """Reading streams as endpoints really send them."""
 
+import asyncio
 import json
 import subprocess
 import sys
 import threading
+from types import ModuleType
 from typing import Any
 
 import httpx2
 import pytest
 
 from sympozium.contract.messages import Role
-from sympozium_agent.openai_provider import open_provider
+from sympozium_agent.openai_provider import open_provider, prepare
 from sympozium_agent.provider import (
     Answer,
     ModelCallError,
@@ -23,7 +25,8 @@ from sympozium_agent.provider import (
     Trouble,
     Turn,
 )
-from sympozium_agent.rehearsal import warm_up
+from sympozium_agent.rehearsal import agent, bridge, tool_runner
+from sympozium_agent.rehearsal.stand_in import stand_in
 
 
 def chunk(delta: Any = None, finish_reason: str | None = None, **more: Any) -> Any:
@@ -140,9 +143,23 @@ async def test_every_turn_is_told_as_the_protocol_has_it() -> None:
     assert asked["stream_options"] == {"include_usage": True}
 
 
-async def test_a_rehearsal_needs_no_network_and_leaves_no_thread() -> None:
+def test_a_client_made_before_the_fork_asks_in_the_event_loop_of_after() -> None:
+    async def ask() -> Answer:
+        async with (
+            stand_in() as url,
+            open_provider(url, "demo", idle_timeout_s=5) as provider,
+        ):
+            return await provider.ask([Said(Role.USER, "hello")], [], lambda _: None)
+
+    prepare()
+    first = asyncio.run(ask())
+    assert (first.text, asyncio.run(ask())) == ("word word word ", first)
+
+
+@pytest.mark.parametrize("program", [agent, bridge, tool_runner])
+async def test_a_rehearsal_needs_no_network_and_leaves_no_thread(program: ModuleType) -> None:
     before = threading.active_count()
-    await warm_up()
+    await program.warm_up()
     assert threading.active_count() == before
 
 

@@ -14,7 +14,10 @@ from sympozium_local.kubelet.sandbox.plan import Bind
 AGENT_MODULES = ("sympozium_agent.agent", "sympozium_agent.bridge", "sympozium_agent.tool_runner")
 """Modules whose ``main()`` the zygote runs without starting an interpreter."""
 
-PRELOADED = (*AGENT_MODULES, "sympozium_agent.rehearsal")
+PRELOADED = (
+    *AGENT_MODULES,
+    *(module.replace(".", ".rehearsal.", 1) for module in AGENT_MODULES),
+)
 """What the zygote imports before it forks, and rehearses."""
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")

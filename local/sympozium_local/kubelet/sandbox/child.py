@@ -15,7 +15,6 @@ import selectors
 import signal
 import socket
 from contextlib import suppress
-from pathlib import Path
 from typing import NoReturn
 
 import msgspec
@@ -81,7 +80,7 @@ def _build(plan: ContainerPlan, control: socket.socket, *, is_root: bool) -> Non
     else:
         _map_own_user(plan)
     for path in plan.cgroup_procs:
-        Path(path).write_text("0")
+        _write(path, b"0")
     syscalls.unshare(syscalls.CLONE_NEWCGROUP)
     socket.sethostname(plan.hostname)
     if plan.is_isolated:
@@ -97,9 +96,17 @@ def _build(plan: ContainerPlan, control: socket.socket, *, is_root: bool) -> Non
 
 
 def _map_own_user(plan: ContainerPlan) -> None:
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{plan.uid} {plan.kubelet_uid} 1")
-    Path("/proc/self/gid_map").write_text(f"{plan.gid} {plan.kubelet_gid} 1")
+    _write("/proc/self/setgroups", b"deny")
+    _write("/proc/self/uid_map", b"%d %d 1" % (plan.uid, plan.kubelet_uid))
+    _write("/proc/self/gid_map", b"%d %d 1" % (plan.gid, plan.kubelet_gid))
+
+
+def _write(path: str, data: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, data)
+    finally:
+        os.close(fd)
 
 
 def _listen(port: int) -> int:

@@ -289,6 +289,7 @@ async def open_sandbox(
         "PATH": os.defpath,
         "LANG": "C.UTF-8",
         "PYTHONDONTWRITEBYTECODE": "1",
+        "LD_BIND_NOW": "1",  # or each fork would bind what it calls, and copy the tables for it
     }
     loop = asyncio.get_running_loop()
     process = subprocess.Popen(  # noqa: ASYNC220 - awaited through its socket

@@ -88,7 +88,10 @@ def _open_volume(bind: Bind, host_uid: int) -> tuple[int, bool]:
 
 def _make_target(target: str, *, is_folder: bool) -> None:
     folder = target if is_folder else os.path.dirname(target)
-    os.makedirs(folder, exist_ok=True)
+    try:
+        os.mkdir(folder)
+    except OSError:  # it is there, or not even its parent
+        os.makedirs(folder, exist_ok=True)
     if not is_folder and not os.path.exists(target):
         _write(target, "")
 

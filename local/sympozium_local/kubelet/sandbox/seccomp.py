@@ -8,10 +8,11 @@ to try them with.
 import ctypes
 import errno
 import functools
-import os
 import platform
 import struct
 from dataclasses import dataclass
+
+from sympozium_local.kubelet.sandbox import syscalls
 
 _ANYWHERE = {
     "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427,
@@ -91,19 +92,16 @@ def forbid_system_calls(*, may_outlive_parent: bool = True) -> None:
     Raises:
         OSError: The kernel has no filters.
     """
-    code = prepared(may_outlive_parent=may_outlive_parent)
-    program = _Program(len(code) // _INSTRUCTION_BYTES, code)
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(program), 0, 0) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"seccomp filter: {os.strerror(number)}")
+    program = prepared(may_outlive_parent=may_outlive_parent)
+    syscalls.prctl("seccomp filter", _PR_SET_SECCOMP, _MODE_FILTER, program, 0, 0)
 
 
 @functools.cache
-def prepared(*, may_outlive_parent: bool) -> bytes:
+def prepared(*, may_outlive_parent: bool) -> object:
     """Return the filter of this machine. A parent of many processes may ask for it beforehand."""
     machine = _MACHINES[platform.machine()]
-    return b"".join(filter_for(machine, may_outlive_parent=may_outlive_parent))
+    code = b"".join(filter_for(machine, may_outlive_parent=may_outlive_parent))
+    return ctypes.byref(_Program(len(code) // _INSTRUCTION_BYTES, code))
 
 
 def filter_for(machine: _Machine, *, may_outlive_parent: bool) -> list[bytes]:

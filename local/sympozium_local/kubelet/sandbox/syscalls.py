@@ -45,6 +45,9 @@ MACHINES = frozenset(_SYS_CLONE)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc_holding_gil = ctypes.PyDLL(None, use_errno=True)
+for _name in ("capset", "mount", "pivot_root", "prctl", "setns", "syscall", "umount2", "unshare"):
+    getattr(_libc, _name)  # is looked up now, or in every fork
+_after_fork_in_child = ctypes.pythonapi.PyOS_AfterFork_Child
 
 
 def _check(result: int, what: str) -> None:
@@ -72,11 +75,16 @@ def fork_into(namespaces: int) -> int:
     flags = ctypes.c_ulong(namespaces | signal.SIGCHLD)
     pid: int = _libc_holding_gil.syscall(ctypes.c_long(number), flags, None, None, None, None)
     if pid == 0:
-        ctypes.pythonapi.PyOS_AfterFork_Child()
+        _after_fork_in_child()
         return 0
     ctypes.pythonapi.PyOS_AfterFork_Parent()
     _check(pid, "clone")
     return pid
+
+
+def prctl(what: str, operation: int, *arguments: object) -> None:
+    """Change an attribute of this process; *what* is said of it if that is refused."""
+    _check(_libc.prctl(operation, *arguments), what)
 
 
 def unshare(flags: int) -> None:
