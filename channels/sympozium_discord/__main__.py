@@ -9,6 +9,7 @@ import aiohttp
 
 from sympozium.chat.program import Office, Parts, serve_channel
 from sympozium.runtime.logs import redact
+from sympozium.runtime.long_lived import settle_in
 from sympozium.runtime.loops import stop_on_signals
 from sympozium.runtime.program import run_program
 from sympozium_discord.addresses import addresses_of
@@ -56,6 +57,7 @@ async def open_parts(settings: Settings, office: Office) -> AsyncIterator[Parts]
 
 async def main() -> None:
     """Read the settings and serve until SIGTERM or SIGINT."""
+    settle_in()
     settings = read_settings()
     redact(settings.token)
     logging.getLogger().setLevel(settings.channel.log_level)

@@ -5,6 +5,7 @@ from functools import partial
 
 from sympozium.chat.program import serve_channel
 from sympozium.runtime.logs import redact
+from sympozium.runtime.long_lived import settle_in
 from sympozium.runtime.loops import stop_on_signals
 from sympozium.runtime.program import run_program
 from sympozium_slack.connection import connected
@@ -15,6 +16,7 @@ PROGRAM = "channel-slack"
 
 async def main() -> None:
     """Read the settings and serve until SIGTERM or SIGINT."""
+    settle_in()
     settings = read_settings()
     redact(settings.bot_token, settings.app_token, settings.signing_secret)
     logging.getLogger().setLevel(settings.channel.log_level)

@@ -5,6 +5,7 @@ from functools import partial
 
 from sympozium.chat.program import serve_channel
 from sympozium.runtime.logs import redact
+from sympozium.runtime.long_lived import settle_in
 from sympozium.runtime.loops import stop_on_signals
 from sympozium.runtime.program import run_program
 from sympozium_telegram.connection import open_telegram
@@ -15,6 +16,7 @@ PROGRAM = "channel-telegram"
 
 async def main() -> None:
     """Read the settings and serve until SIGTERM or SIGINT."""
+    settle_in()
     settings = read_settings()
     redact(settings.token, settings.token.partition(":")[2])
     redact(settings.webhook_secret, hidden_path(settings.webhook_secret))

@@ -9,6 +9,7 @@ from sympozium.bus.suspects import Suspects
 from sympozium.chat.desk import Desk
 from sympozium.contract.subjects import outbox_consumer
 from sympozium.runtime.logs import redact
+from sympozium.runtime.long_lived import settle_in
 from sympozium.runtime.loops import Loop, run_until_stopped, stop_on_signals
 from sympozium.runtime.program import run_program
 from sympozium_web.audience import Audience
@@ -63,6 +64,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
 
 async def main() -> None:
     """Read the settings and serve until SIGTERM or SIGINT."""
+    settle_in()
     settings = read_settings()
     redact(settings.token)
     logging.getLogger().setLevel(settings.log_level)

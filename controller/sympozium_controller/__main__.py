@@ -5,6 +5,7 @@ import os
 from sympozium.kube.client import connect
 from sympozium.kube.endpoint import in_cluster
 from sympozium.runtime.logs import redact
+from sympozium.runtime.long_lived import settle_in
 from sympozium.runtime.loops import stop_on_signals
 from sympozium.runtime.program import run_program
 from sympozium_controller.program import run_controller
@@ -13,6 +14,7 @@ from sympozium_controller.settings import read_settings
 
 async def main() -> None:
     """Run until SIGTERM or SIGINT."""
+    settle_in()
     settings = read_settings()
     redact(settings.bus.password, settings.bus.issuer_seed)
     stop = stop_on_signals()

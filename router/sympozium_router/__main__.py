@@ -7,6 +7,7 @@ from sympozium.bus.nats import connect as connect_bus
 from sympozium.contract.subjects import reply_prefix
 from sympozium.kube.client import connect as connect_kube
 from sympozium.runtime.health import Health
+from sympozium.runtime.long_lived import settle_in
 from sympozium.runtime.loops import stop_on_signals
 from sympozium.runtime.program import run_program
 from sympozium.store.sql import open_store
@@ -16,6 +17,7 @@ from sympozium_router.settings import read_settings
 
 async def main() -> None:
     """Open what the router needs, and run it until the process is told to stop."""
+    settle_in()
     settings = read_settings()
     stop = stop_on_signals()
     health = Health()

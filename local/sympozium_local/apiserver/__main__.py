@@ -6,9 +6,9 @@ import logging
 import signal
 from pathlib import Path
 
+from sympozium.runtime.long_lived import settle_in
 from sympozium.runtime.program import run_program
 from sympozium_local.apiserver.server import serve
-from sympozium_local.long_lived import settle_in
 
 log = logging.getLogger("sympozium_local.apiserver")
 

@@ -19,13 +19,13 @@ from sympozium.contract.resources import NODES
 from sympozium.kube.client import Kube, connect
 from sympozium.kube.endpoint import Endpoint
 from sympozium.kube.errors import ForbiddenError
+from sympozium.runtime.long_lived import settle_in
 from sympozium.runtime.loops import run_until_stopped, stop_on_signals
 from sympozium.runtime.program import run_program
 from sympozium_local.controllers.run import run_controllers
 from sympozium_local.kubelet.__main__ import read_kubeconfig
 from sympozium_local.kubelet.kubelet import KubeletSettings, run_kubelet
 from sympozium_local.kubelet.node import NODE_NAME, SANDBOX_ANNOTATION
-from sympozium_local.long_lived import settle_in
 from sympozium_local.system.addons import apply_addons
 from sympozium_local.system.home import Home, read_json
 

@@ -13,7 +13,8 @@ of the time of a busy server went into looking through them again and again.
 def settle_in() -> None:
     """Have the collector leave alone what is there now, and look through new objects seldom.
 
-    To be called when a program has started: its modules and tables live as long as it does.
+    To be called once, when a program has loaded what it needs: its modules and tables live as long
+    as it does.
     """
     gc.collect()
     gc.freeze()
