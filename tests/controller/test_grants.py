@@ -6,7 +6,13 @@ from hypothesis import strategies as st
 from sympozium.contract.names import RunUid
 from sympozium.contract.subjects import RUNS_CONSUMER, run_out
 from sympozium_controller.identity.grants import grants_of
-from sympozium_controller.identity.who import ChannelIdentity, RouterIdentity, RunIdentity
+from sympozium_controller.identity.who import (
+    ChannelIdentity,
+    Identity,
+    OperatorIdentity,
+    RouterIdentity,
+    RunIdentity,
+)
 
 names = st.from_regex(r"[a-z]([-a-z0-9]{0,10}[a-z0-9])?", fullmatch=True)
 
@@ -22,7 +28,7 @@ def matches(pattern: str, subject: str) -> bool:
     return len(wanted) == len(given_)
 
 
-def may_publish(identity: RunIdentity | ChannelIdentity | RouterIdentity, subject: str) -> bool:
+def may_publish(identity: Identity, subject: str) -> bool:
     return any(matches(pattern, subject) for pattern in grants_of(identity).publish)
 
 
@@ -68,9 +74,21 @@ def test_the_router_can_neither_speak_for_a_person_nor_for_a_run() -> None:
     assert not may_publish(router, "files.team.u-1.f.0")
 
 
+def test_an_operator_asks_a_router_and_does_nothing_else() -> None:
+    grants = grants_of(OperatorIdentity())
+    assert grants.publish == ("operator.dead",)
+    assert grants.subscribe == ("_INBOX.operator.>",)
+    assert "operator.dead" in grants_of(RouterIdentity()).subscribe
+    assert may_publish(RouterIdentity(), "_INBOX.operator.x.y")
+
+
 def test_nobody_but_the_router_reads_a_stream() -> None:
-    reads = [f"$JS.API.DIRECT.GET.{stream}" for stream in ("INBOX", "OUTBOX", "RUNS", "FILES")]
-    for identity in (ChannelIdentity("team", "web"), RunIdentity("team", RunUid("u-1"))):
+    streams = ("INBOX", "OUTBOX", "RUNS", "FILES", "DEAD")
+    reads = [f"$JS.API.DIRECT.GET.{stream}" for stream in streams]
+    identities = (
+        ChannelIdentity("team", "web"), RunIdentity("team", RunUid("u-1")), OperatorIdentity()
+    )  # fmt: skip
+    for identity in identities:
         assert [subject for subject in reads if may_publish(identity, subject)] == []
         assert not may_publish(identity, "$JS.API.DIRECT.GET.FILES.files.team.web.f.0")
     assert [subject for subject in reads if not may_publish(RouterIdentity(), subject)] == []
@@ -97,6 +115,8 @@ def test_nobody_may_administer_the_bus_or_use_the_controllers_consumer(
     forbidden = [
         "$JS.API.STREAM.PURGE.RUNS",
         "$JS.API.STREAM.DELETE.INBOX",
+        "$JS.API.STREAM.DELETE.DEAD",
+        "$JS.API.STREAM.MSG.DELETE.INBOX",
         "$JS.API.CONSUMER.CREATE.OUTBOX.x.outbox.a.b",
         "$JS.API.CONSUMER.DELETE.OUTBOX.channel_a_b",
         f"$JS.API.CONSUMER.MSG.NEXT.RUNS.{RUNS_CONSUMER.name}",
@@ -106,5 +126,6 @@ def test_nobody_may_administer_the_bus_or_use_the_controllers_consumer(
         RouterIdentity(),
         ChannelIdentity(namespace, name),
         RunIdentity(namespace, RunUid(name)),
+        OperatorIdentity(),
     ):
         assert [subject for subject in forbidden if may_publish(identity, subject)] == []

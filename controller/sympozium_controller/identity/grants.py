@@ -88,6 +88,7 @@ def _router() -> Grants:
             f"{reply_prefix('router')}.>",
             *(f"{asked}.*.*" for asked in ("context", "history", "notes", "report", "fetch")),
             "waiting.*",
+            DEAD_LETTERS,
         ),
     )
 
