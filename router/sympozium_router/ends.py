@@ -7,6 +7,7 @@ import msgspec
 
 from sympozium.contract.agentrun import AgentRunStatus, Phase
 from sympozium.contract.errors import PermanentError
+from sympozium.contract.files import good_files
 from sympozium.contract.limits import DEFAULT_RUN_TIMEOUT, MAX_QUEUED
 from sympozium.contract.messages import (
     FileRef,
@@ -24,7 +25,6 @@ from sympozium.kube.refusals import rule_of
 from sympozium.store.ports import Cut, End, Message
 from sympozium_router.cluster import uid_of
 from sympozium_router.held import is_terminal
-from sympozium_router.letters import good_files
 from sympozium_router.wording import Facts, reference_of, sentence
 
 SILENCE_ENDS_AFTER = timedelta(seconds=14)
@@ -65,7 +65,7 @@ def outcome_of(run: Object) -> Outcome | None:
         result_sequence=status.result_sequence,
         files=good_files(status.files, owner=uid_of(run)),
         absorbed=tuple(status.absorbed),
-        usage=Usage(input_tokens=spent.input_tokens, output_tokens=spent.output_tokens)
+        usage=Usage(input_tokens=spent.input_tokens, output_tokens=spent.output_tokens).bounded()
         if spent
         else _NOTHING,
     )

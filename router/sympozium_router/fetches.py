@@ -12,13 +12,13 @@ from sympozium.bus.ports import Bus, LiveBus
 from sympozium.contract.desk import FetchAnswer, FetchRequest
 from sympozium.contract.envelope import decode, encode
 from sympozium.contract.errors import PermanentError, TransientError
+from sympozium.contract.files import MAX_PARTS
 from sympozium.contract.limits import FILE_PART_BYTES
 from sympozium.contract.names import RunUid, is_subject_token
 from sympozium.contract.resources import Object
 from sympozium.contract.subjects import FILES, ROUTER_GROUP, channel_of, file_part
 from sympozium.store.ports import ChannelKey, Transcripts
 from sympozium_router.cluster import Cluster
-from sympozium_router.letters import MAX_PARTS
 
 log = logging.getLogger(__name__)
 

@@ -5,21 +5,16 @@ publish on. What a message says of itself cannot name another's.
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
 
 from sympozium.contract.envelope import open_any_version, unwrap
 from sympozium.contract.errors import PermanentError
-from sympozium.contract.limits import (
-    FILE_PART_BYTES,
-    MAX_FILE_BYTES,
-    MAX_FILES,
-    MAX_TEXT_BYTES,
-)
-from sympozium.contract.messages import FileRef, InboundKind, InboundMessage, Sender
-from sympozium.contract.names import ConversationId, MessageId, is_subject_token
+from sympozium.contract.files import MAX_ID_CHARS, file_problem
+from sympozium.contract.limits import MAX_FILES, MAX_TEXT_BYTES
+from sympozium.contract.messages import InboundKind, InboundMessage, Sender
+from sympozium.contract.names import ConversationId, MessageId
 from sympozium.contract.subjects import channel_of
 from sympozium.store.ports import Conversation
 
@@ -32,13 +27,8 @@ MAX_ARGUMENTS_CHARS = 2000
 MAX_GROUPS = 500
 """Discord knows at most 250 roles in a server."""
 
-MAX_ID_CHARS = 200
 MAX_REPLY_TO_CHARS = 8000
 """It is kept with the message and sent back with all that is said about it."""
-
-MAX_FILE_NAME_CHARS = 255
-MAX_PARTS = 4 * MAX_FILE_BYTES // FILE_PART_BYTES
-"""More than a file of that size needs, should its parts be cut smaller."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +77,6 @@ def read_letter(subject: str, sequence: int, data: bytes) -> Letter:
     return Letter(sequence, namespace, channel, inbound, _problem(inbound, channel))
 
 
-def good_files(files: Iterable[FileRef], *, owner: str) -> tuple[FileRef, ...]:
-    """Return those of *files* that *owner* can have stored, as many as may be sent."""
-    good = [ref for ref in files if ref.owner == owner and not _file_problem(ref)]
-    return tuple(good[:MAX_FILES])
-
-
 def _problem(inbound: InboundMessage, channel: str) -> str:
     """Return why a message of *channel* cannot be handled; empty where it can."""
     for problem in (_text_problem(inbound), _kind_problem(inbound), _size_problem(inbound)):
@@ -102,7 +86,7 @@ def _problem(inbound: InboundMessage, channel: str) -> str:
         return f"it has {len(inbound.files)} files; at most {MAX_FILES} are accepted"
     if any(ref.owner != channel for ref in inbound.files):
         return "one of its files did not come by its channel"
-    return next(filter(None, map(_file_problem, inbound.files)), "")
+    return next(filter(None, map(file_problem, inbound.files)), "")
 
 
 def _text_problem(inbound: InboundMessage) -> str:
@@ -136,18 +120,6 @@ def _size_problem(inbound: InboundMessage) -> str:
         return f"its reference has more than {MAX_REPLY_TO_CHARS} characters"
     if len(inbound.quoted.encode(errors="replace")) > MAX_TEXT_BYTES:
         return f"what it quotes has more than {MAX_TEXT_BYTES} bytes"
-    return ""
-
-
-def _file_problem(ref: FileRef) -> str:
-    if not is_subject_token(ref.id) or len(ref.id) > MAX_ID_CHARS:
-        return "one of its files has no good id"
-    if not 0 <= ref.size_bytes <= MAX_FILE_BYTES:
-        return f"one of its files is longer than {MAX_FILE_BYTES} bytes"
-    if not 0 <= ref.parts <= ref.size_bytes or ref.parts > MAX_PARTS:
-        return "one of its files is cut into more parts than it can have"
-    if len(ref.name) > MAX_FILE_NAME_CHARS or len(ref.media_type) > MAX_FILE_NAME_CHARS:
-        return "the name of one of its files is too long"
     return ""
 
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sympozium.contract.envelope import wrap
+from sympozium.contract.files import good_files
 from sympozium.contract.messages import (
     Command,
     FileRef,
@@ -15,7 +16,7 @@ from sympozium.contract.messages import (
     Sender,
 )
 from sympozium.contract.names import ConversationId, MessageId
-from sympozium_router.letters import Letter, good_files, read_letter
+from sympozium_router.letters import Letter, read_letter
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SUBJECT = "inbox.default.web"

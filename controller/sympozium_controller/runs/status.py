@@ -8,7 +8,8 @@ import msgspec
 
 from sympozium.contract.agentrun import AgentRunStatus, Phase, RunError, RunUsage
 from sympozium.contract.conditions import Condition
-from sympozium.contract.limits import MAX_FILES, MAX_STATUS_RESULT_BYTES
+from sympozium.contract.files import good_files
+from sympozium.contract.limits import MAX_STATUS_RESULT_BYTES
 from sympozium.contract.reasons import Reason
 from sympozium.contract.run_events import Failure, Result, Usage
 from sympozium.contract.times import kube_time
@@ -83,12 +84,11 @@ def _succeeded(facts: Facts, result: Result, sequence: int) -> AgentRunStatus:
     fits = len(result.text.encode()) <= MAX_STATUS_RESULT_BYTES
     condition = _condition(facts, "Complete", "Answered", "the agent answered")
     status = _terminal(facts, Phase.SUCCEEDED, condition, usage=_usage(result.usage))
-    own = [file for file in result.files if file.owner == facts.run.uid]
     return msgspec.structs.replace(
         status,
         result=result.text if fits else "",
         result_sequence=0 if fits else sequence,
-        files=own[:MAX_FILES],
+        files=list(good_files(result.files, owner=facts.run.uid)),
     )
 
 
@@ -134,6 +134,7 @@ def _condition(facts: Facts, type_: str, reason: str, message: str) -> Condition
 
 
 def _usage(usage: Usage) -> RunUsage | None:
+    usage = usage.bounded()
     if not usage.input_tokens and not usage.output_tokens:
         return None
     return RunUsage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)

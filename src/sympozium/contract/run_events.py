@@ -13,6 +13,9 @@ from sympozium.contract.envelope import unwrap, wrap
 from sympozium.contract.messages import Entry, FileRef
 from sympozium.contract.names import MessageId, RunName, RunUid
 
+MAX_TOKENS = 10**12
+"""More than a run can use. What counts more is wrong, and must not break who adds it up."""
+
 
 class _Line(
     msgspec.Struct,
@@ -59,6 +62,13 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
     input_tokens: int = 0
     output_tokens: int = 0
+
+    def bounded(self) -> "Usage":
+        """Return what of it may be true, and fits a number of JSON and of a database."""
+        return Usage(
+            input_tokens=max(0, min(self.input_tokens, MAX_TOKENS)),
+            output_tokens=max(0, min(self.output_tokens, MAX_TOKENS)),
+        )
 
 
 class Absorbed(_Line, frozen=True, kw_only=True, tag="absorbed"):

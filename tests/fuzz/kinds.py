@@ -1,0 +1,33 @@
+"""Our kinds as the embedded API server checks them, without the server around it."""
+
+from copy import deepcopy
+
+from sympozium.contract.crds import definition_objects
+from sympozium.contract.resources import Object
+from sympozium_local.apiserver.schema import CompiledSchema
+
+MAX_OBJECT_BYTES = 1_500_000
+"""Largest object that a cluster stores. Source: the default request limit of etcd."""
+
+_SCHEMAS = {
+    definition["spec"]["names"]["kind"]: CompiledSchema(
+        definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    )
+    for definition in definition_objects()
+}
+
+
+def complaints_about(obj: Object) -> list[str]:
+    """Return why the API server would refuse *obj*; nothing: it would take it."""
+    schema, filled = _SCHEMAS[obj["kind"]], deepcopy(obj)
+    removed = schema.prune(filled)
+    schema.default(filled)
+    found = [f"{one.field}: {one.message}" for one in schema.validate(filled)]
+    if len(repr(obj)) > MAX_OBJECT_BYTES:
+        found.append("it is too large")
+    return found + [f"{name}: unknown" for name in removed]
+
+
+def is_taken(obj: Object) -> bool:
+    """Return whether the API server would take *obj*, as far as its schema says."""
+    return obj.get("kind") in _SCHEMAS and not complaints_about(obj)
