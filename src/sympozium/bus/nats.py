@@ -211,6 +211,7 @@ class NatsBus:
             await self._client.publish(subject, data)
         except nats.errors.Error as error:
             log.debug("live message dropped", extra={"action": "drop", "cause": str(error)})
+        heed_cancellation()
 
     async def request(self, subject: str, data: bytes, *, timeout_s: float) -> bytes:
         """Return the answer of one responder; see `LiveBus.request`."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from sympozium.bus.cancelled import ended, heed_cancellation
 from sympozium.bus.ports import LiveBus
 from sympozium.contract.agentrun import Phase
 from sympozium.contract.envelope import encode
@@ -131,7 +132,7 @@ class WaitingRoom:
         async with asyncio.TaskGroup() as group:
             ticking = group.create_task(self._tick_loop())
             await stop.wait()
-            ticking.cancel()
+            await ended(ticking)
 
     async def _tick_loop(self) -> None:
         while True:
@@ -147,6 +148,7 @@ class WaitingRoom:
                 log.debug("not everybody was told that they wait", extra=cause)
             except Exception:  # what is shown of waiting must not stop the runs
                 log.exception("waiting is not shown", extra={"action": "drop"})
+            heed_cancellation()
 
     def _attend(self, waiter: _Waiter, run: Run) -> None:
         timeout = parse_duration(run.spec.timeout) if run.spec.timeout else DEFAULT_RUN_TIMEOUT
