@@ -20,8 +20,13 @@ FATAL = "fatal"
 
 async def letters(bus: NatsBus, stream: str = INBOX) -> list[tuple[DeadLetter, bytes]]:
     """Return the dead letters of the channel, oldest first."""
+    return await letters_under(bus, dead(stream, NAMESPACE, CHANNEL))
+
+
+async def letters_under(bus: NatsBus, subject: str) -> list[tuple[DeadLetter, bytes]]:
+    """Return the dead letters that are kept under a subject, oldest first."""
     found, since = list[tuple[DeadLetter, bytes]](), 1
-    while stored := await bus.next(DEAD, dead(stream, NAMESPACE, CHANNEL), since=since):
+    while stored := await bus.next(DEAD, subject, since=since):
         found.append((read_headers(stored.subject, stored.headers), stored.data))
         since = stored.sequence + 1
     return found

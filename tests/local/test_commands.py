@@ -5,8 +5,8 @@ import pytest
 from tests.local.command_line import CommandLine
 
 EVERYTHING = (
-    "up", "down", "chat", "runs", "channel", "doctor", "status", "kubeconfig", "crds", "version",
-    "clean",
+    "up", "down", "chat", "runs", "channel", "dead", "doctor", "status", "kubeconfig", "crds",
+    "version", "clean",
 )  # fmt: skip
 
 
@@ -33,6 +33,7 @@ def test_each_command_has_help(sympozium: CommandLine, command: str) -> None:
         ("kubeconfig",),
         ("doctor",),
         ("channel", "list"),
+        ("dead", "list"),
         ("channel", "add", "telegram"),
     ],
 )
@@ -48,7 +49,16 @@ def test_without_a_system_commands_say_so_with_exit_code_3(
 
 @pytest.mark.parametrize(
     "arguments",
-    [("chat", "hello", "-c", "no/slash"), ("chat", "  "), ("runs", "list", "-o", "xml"), ("nope",)],
+    [
+        ("chat", "hello", "-c", "no/slash"),
+        ("chat", "  "),
+        ("runs", "list", "-o", "xml"),
+        ("nope",),
+        ("dead", "drop", "1"),
+        ("dead", "retry"),
+        ("dead", "retry", "1", "--all"),
+        ("dead", "list", "--stream", "inbocks"),
+    ],
 )
 def test_wrong_usage_has_exit_code_2(sympozium: CommandLine, arguments: tuple[str, ...]) -> None:
     answer = sympozium.run(*arguments)
