@@ -19,6 +19,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
+from sympozium.bus.cancelled import heed_cancellation
 from sympozium.bus.nats import Address, connect
 from sympozium.contract.envelope import unwrap
 from sympozium.contract.messages import InboundKind, InboundMessage, OutboundKind, OutboundMessage
@@ -139,8 +140,10 @@ class _Reading:
             with suppress(*_AWAY):
                 client = self._client.jetstream(timeout=BUS_TIMEOUT_S)
                 last = (await client.stream_info(self._stream)).state.last_seq
+                heed_cancellation()
                 if last >= self._next and seen == self._next:
                     await self._subscribe()
+            heed_cancellation()
             seen = self._next
 
     async def _subscribe(self) -> None:
