@@ -19,6 +19,7 @@ from sympozium_local.apiserver.errors import (
     method_not_allowed,
     not_found,
 )
+from sympozium_local.apiserver.meta import now_text
 from sympozium_local.apiserver.objects import Objects
 from sympozium_local.apiserver.patches import PatchError, apply_patch
 from sympozium_local.apiserver.registry import Registry
@@ -128,7 +129,10 @@ class Subresources:
             raise method_not_allowed()
         body = call.body if isinstance(call.body, dict) else {}
         options = DeleteOptions.of(call.query, body.get("deleteOptions"))
-        await self._objects.delete(replace(call, verb="delete", subresource=""), options)
+        deletion = replace(call, verb="delete", subresource="")
+        if not call.is_dry_run:
+            self._objects.adjust(self._objects.row(deletion), _mark_as_disrupted)
+        await self._objects.delete(deletion, options)
         status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
         return web.Response(
             body=encode({**status, "code": 201}), status=201, content_type="application/json"
@@ -204,6 +208,22 @@ class Subresources:
             message = f"cannot read the log of pod {call.name!r}: the kubelet does not answer"
             raise ApiError(503, "ServiceUnavailable", message) from error
         return response
+
+
+def _mark_as_disrupted(pod: Object) -> None:
+    """Say that it is not the pod's fault that it ends, as every eviction does."""
+    now = now_text()
+    disrupted = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting",
+        "lastProbeTime": None,
+        "lastTransitionTime": now,
+    }
+    status = pod.setdefault("status", {})
+    others = [one for one in status.get("conditions") or () if one["type"] != disrupted["type"]]
+    status["conditions"] = [*others, disrupted]
 
 
 def _json(obj: Object) -> web.Response:

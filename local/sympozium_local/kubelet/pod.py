@@ -27,6 +27,7 @@ from sympozium_local.kubelet.status import (
     container_entries,
     ended_before,
     pod_status,
+    with_others,
 )
 from sympozium_local.kubelet.volumes import VolumeNotReadyError, Volumes
 
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 
 _SETTLE_S = 0.25
 """How long a status waits for containers that are about to start or end, to say it once."""
+_END_SETTLE_S = 1.0
+"""The same of a pod whose main containers have ended: its sidecars end within a moment."""
 _RETRY_S, _MAX_RETRY_S = 0.5, 10.0
 _SIZE_CHECK_S = 2.0
 
@@ -100,6 +103,7 @@ class PodWorker:
     def update(self, pod: Object) -> None:
         """Take in a newer version of the object. Of one that has ended the spec may be cut."""
         self.pod = pod | {"spec": self.pod["spec"]}
+        self._written = with_others(self._written, pod.get("status") or {})
         if pod["metadata"].get("deletionTimestamp"):
             self.stop()
 
@@ -322,9 +326,12 @@ class PodWorker:
         has_started = False
         while True:
             await self._dirty.wait()
+            began = asyncio.get_running_loop().time()
             with suppress(TimeoutError):
-                async with asyncio.timeout(_SETTLE_S):
+                async with asyncio.timeout(_SETTLE_S) as deadline:
                     while not self._is_settled():
+                        if self._is_ending():
+                            deadline.reschedule(began + _END_SETTLE_S)
                         self._dirty.clear()
                         await self._dirty.wait()
             self._dirty.clear()
@@ -337,9 +344,11 @@ class PodWorker:
             await self._write_status()
 
     def _is_settled(self) -> bool:
+        return not self._is_ending() and all(c.is_settled for c in self.state.containers)
+
+    def _is_ending(self) -> bool:
         mains = [c for c in self.state.containers if not c.is_init]
-        is_ending = all(c.ended for c in mains) or self._stop.is_set()
-        return not is_ending and all(c.is_settled for c in self.state.containers)
+        return all(c.ended for c in mains) or self._stop.is_set()
 
     async def _write_status(self) -> None:
         retry_s = _RETRY_S

@@ -9,6 +9,9 @@ from sympozium.contract.times import kube_time, parse_kube_time
 LOOPBACK = "127.0.0.1"
 _KILLED = 137
 
+_OTHERS = {"DisruptionTarget"}
+"""Conditions that whoever evicts a pod gives it; they must outlive our next status."""
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -202,6 +205,14 @@ def _conditions(state: PodState, phase: str, before: Object, now: datetime) -> l
     ours = [_condition(held.get(kind), kind, holds, why, now) for kind, holds, why in wanted]
     kinds = {kind for kind, _, _ in wanted}
     return ours + [c for c in held.values() if c["type"] not in kinds]
+
+
+def with_others(written: Object, seen: Object) -> Object:
+    """Return the status that was *written* with the conditions that others gave the pod since."""
+    held = written.get("conditions") or []
+    kinds = {one["type"] for one in held}
+    others = [one for one in seen.get("conditions") or () if one["type"] in _OTHERS - kinds]
+    return {**written, "conditions": [*held, *others]} if others else written
 
 
 def _unscheduled(before: Object, now: datetime) -> Object:

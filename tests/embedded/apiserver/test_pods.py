@@ -94,11 +94,14 @@ async def test_an_ended_pod_goes_at_once(api: Any, pod: Any) -> None:
     assert (await api.call("GET", f"{PODS}/p"))[0] == 404
 
 
-async def test_an_eviction_deletes_the_pod(api: Any, pod: Any) -> None:
+async def test_an_eviction_says_so_and_deletes_the_pod(api: Any, pod: Any) -> None:
     await api.create(PODS, pod)
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p"}}
     await api.create(f"{PODS}/p/eviction", body)
-    assert (await api.get(f"{PODS}/p"))["metadata"]["deletionTimestamp"]
+    evicted = await api.get(f"{PODS}/p")
+    assert evicted["metadata"]["deletionTimestamp"]
+    disrupted = [c for c in evicted["status"]["conditions"] if c["type"] == "DisruptionTarget"]
+    assert [(c["status"], c["reason"]) for c in disrupted] == [("True", "EvictionByEvictionAPI")]
 
 
 @asynccontextmanager

@@ -1,0 +1,433 @@
+"""Every reason why there is no answer, brought about for real, and the sentence a person reads.
+
+The whole system runs; the person sits at the web channel. What the embedded cluster does
+not have is stood in for: no ResourceQuota is enforced and no ValidatingAdmissionPolicy is
+evaluated, so an admission webhook refuses in the words of the real ones.
+"""
+
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sympozium.contract.reasons import Reason
+from sympozium.contract.resources import AGENTS, CHANNELS, Object
+from sympozium.contract.times import parse_duration, parse_kube_time
+from sympozium.kube.client import Kube
+from tests.fixtures.admission import refusing
+from tests.fixtures.chat import Person
+from tests.fixtures.nats_server import free_port
+from tests.fixtures.system import ScriptedModel, System
+from tests.scenario.acting import pods_of, run_of, started_run
+
+pytestmark = pytest.mark.timeout(150)
+
+TOLD_WITHIN = timedelta(seconds=15)
+"""How long after its deadline a run may be silent, at the most."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A person, and what an ending is brought about with."""
+
+    person: Person
+    kube: Kube
+    model: ScriptedModel
+    system: System
+    directory: Path
+
+    async def ask(self, agent: str, text: str = "a question") -> Object:
+        """Ask an agent in a conversation of its own; return what ends the message."""
+        return await self.person.ask(f"ending-{agent}", f"@{agent} {text}")
+
+
+Bring = Callable[[Stage], Awaitable[Object]]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """One way to get no answer.
+
+    Attributes:
+        says: What stands in the sentence, and nowhere in that of another reason.
+    """
+
+    name: str
+    reason: Reason
+    says: str
+    bring: Bring
+
+
+def agent(name: str, *, secret: str = "", **config: Any) -> Object:
+    """Describe an Agent that differs from the assistant in what is given."""
+    spec: Object = {
+        "agents": {
+            "default": {
+                "model": "demo",
+                "timeout": "40s",
+                **config,
+            }
+        }
+    }
+    if secret:
+        spec["authRefs"] = [{"provider": "openai", "secret": secret}]
+    return {
+        "apiVersion": AGENTS.api_version,
+        "kind": AGENTS.kind,
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": spec,
+    }
+
+
+AGENTS_OF_THE_STAGE = ("steady", "late", "giant", "hungry", "keyless", "lost")
+"""And `absent`, which the channel names and nobody made."""
+
+
+def stage_agents(system: System) -> list[Object]:
+    """Describe the agents of the stage; their model is the scripted one, but for `lost`."""
+    url = system.environ["OPENAI_BASE_URL"]
+    return [
+        agent("steady", baseURL=url),
+        agent("late", baseURL=url, timeout="3s"),
+        agent("hungry", baseURL=url, resources={"limits": {"memory": "8Mi"}}),
+        agent("giant", baseURL=url, timeout="4s", resources={"requests": {"cpu": "640"}}),
+        agent("keyless", baseURL=url, secret="nobody-made-this"),
+        agent("lost", baseURL=f"http://127.0.0.1:{free_port()}/v1"),
+    ]
+
+
+@asynccontextmanager
+async def channel(kube: Kube, **spec: object) -> AsyncIterator[None]:
+    """Have the web channel be so while the block lasts."""
+    before = (await kube.get(CHANNELS, "default", "web"))["spec"]
+    restored = {name: before.get(name) for name in spec}
+    await kube.patch(CHANNELS, "default", "web", {"spec": spec})
+    try:
+        yield
+    finally:
+        await kube.patch(CHANNELS, "default", "web", {"spec": restored})
+
+
+@pytest.fixture
+async def stage(
+    person: Person, kube: Kube, model: ScriptedModel, system: System, tmp_path: Path
+) -> AsyncIterator[Stage]:
+    """The whole system with the agents of the stage behind its web channel."""
+    for one in stage_agents(system):
+        await kube.apply(AGENTS, one, manager="stage")
+    async with channel(kube, agents=[*AGENTS_OF_THE_STAGE, "absent"]):
+        yield Stage(person, kube, model, system, tmp_path)
+    for name in AGENTS_OF_THE_STAGE:
+        await kube.delete(AGENTS, "default", name)
+
+
+# What the cluster does.
+
+
+async def past_the_deadline(stage: Stage) -> Object:
+    await stage.model.script({"match": "question", "answer": "a b c d e f g h", "delay_s": 1})
+    return await stage.ask("late")
+
+
+async def out_of_memory(stage: Stage) -> Object:
+    return await stage.ask("hungry")
+
+
+async def evicted(stage: Stage) -> Object:
+    """Fill the run's volume beyond its size, for which the kubelet evicts a pod."""
+    message_id, run = await asked_and_at_work(stage, "evicted")
+    volume = await shared_folder(stage, run)
+    piece = b"x" * (8 << 20)
+    with (volume / "flood").open("wb") as flood:
+        for _ in range(66):
+            flood.write(piece)
+    return await stage.person.end_of("evicted", message_id)
+
+
+async def no_image(stage: Stage) -> Object:
+    """Take the image away from the pod that is made for the run, as no registry has it."""
+    async with setting(stage, "SYMPOZIUM_IMAGE_AGENT", "registry.example/none:1"):
+        return await stage.ask("steady", "a question without an image")
+
+
+async def no_room(stage: Stage) -> Object:
+    """Ask an agent that wants more processors than this machine can ever have free."""
+    return await stage.ask("giant")
+
+
+async def missing_secret(stage: Stage) -> Object:
+    return await stage.ask("keyless")
+
+
+async def killed(stage: Stage) -> Object:
+    message_id, _ = await asked_and_at_work(stage, "killed")
+    stage.system.kill("agent")
+    return await stage.person.end_of("killed", message_id)
+
+
+# What a rule says.
+
+
+async def refused_run(stage: Stage) -> Object:
+    return await refused(stage, "sympozium.ai", "agentruns", "no runs on Sundays")
+
+
+async def refused_job(stage: Stage) -> Object:
+    return await refused(stage, "batch", "jobs", "no jobs on Sundays")
+
+
+async def refused_pod(stage: Stage) -> Object:
+    return await refused(stage, "", "pods", "no pods on Sundays")
+
+
+async def quota_of_runs(stage: Stage) -> Object:
+    text = "exceeded quota: small, requested: count/agentruns.sympozium.ai=1, used: 0, limited: 0"
+    return await refused(stage, "sympozium.ai", "agentruns", text)
+
+
+async def quota_of_pods(stage: Stage) -> Object:
+    text = "exceeded quota: small, requested: pods=1, used: pods=0, limited: pods=0"
+    return await refused(stage, "", "pods", text)
+
+
+async def refused(stage: Stage, group: str, resource: str, text: str) -> Object:
+    def judge(obj: Object) -> str:
+        is_ours = obj["kind"] == "AgentRun" or (
+            obj["metadata"].get("labels", {}).get("sympozium.ai/component") == "run"
+        )
+        return text if is_ours else ""
+
+    name = f"refused-{resource}-{text.split()[0]}"
+    async with refusing(
+        stage.kube, stage.directory / "hook", group=group, resource=resource, judge=judge
+    ):
+        return await stage.person.ask(name, "@steady a question")
+
+
+# What the model does.
+
+
+def model_that(**behaviour: Any) -> Bring:
+    async def bring(stage: Stage) -> Object:
+        await stage.model.script({"match": "question", **behaviour})
+        name = "-".join(f"{key}-{value}" for key, value in behaviour.items())
+        conversation = f"model-{re.sub('[^a-z0-9]+', '-', name.lower())}"[:60].strip("-")
+        return await stage.person.ask(conversation, "@steady a question")
+
+    return bring
+
+
+async def nobody_listens(stage: Stage) -> Object:
+    return await stage.ask("lost")
+
+
+# What the run says of itself: a line that any program in its pod may write.
+
+
+def run_that_says(**failure: str) -> Bring:
+    async def bring(stage: Stage) -> Object:
+        conversation = f"says-{failure['reason'].lower()}"
+        message_id, run = await asked_and_at_work(stage, conversation)
+        journal = await shared_folder(stage, run) / "out.jsonl"
+        with journal.open("ab") as out:
+            out.write(json.dumps({"type": "failure", **failure}).encode() + b"\n")
+        return await stage.person.end_of(conversation, message_id)
+
+    return bring
+
+
+# What people and operators do.
+
+
+async def cancelled(stage: Stage) -> Object:
+    message_id, run = await asked_and_at_work(stage, "stopped")
+    done = stage.system.sympozium("runs", "cancel", run["metadata"]["name"])
+    assert done.returncode == 0, done.stderr
+    return await stage.person.end_of("stopped", message_id)
+
+
+async def interrupted(stage: Stage) -> Object:
+    async with channel(stage.kube, mode="interrupt"):
+        message_id, _ = await asked_and_at_work(stage, "interrupted")
+        await stage.model.script()
+        await stage.person.ask("interrupted", "@steady hello")
+        return await stage.person.end_of("interrupted", message_id)
+
+
+async def nobody_there(stage: Stage) -> Object:
+    return await stage.ask("absent")
+
+
+async def not_let_in(stage: Stage) -> Object:
+    async with channel(stage.kube, access={"users": ["somebody-else"]}):
+        return await until_refused(stage)
+
+
+async def until_refused(stage: Stage) -> Object:
+    """Ask until the router's copy of the channel is the changed one."""
+    for number in range(20):
+        entry = await stage.person.ask(f"stranger-{number}", "hello")
+        if entry["error"]:
+            return entry
+    raise AssertionError("everybody is let in")
+
+
+ENDINGS = [
+    Ending("deadline", Reason.DEADLINE_EXCEEDED, "took longer than agent late", past_the_deadline),
+    Ending("out of memory", Reason.OUT_OF_MEMORY, "ran out of memory", out_of_memory),
+    Ending("evicted", Reason.EVICTED, "took away the machine", evicted),
+    Ending("image", Reason.IMAGE_PULL, "cannot get its image", no_image),
+    Ending("room", Reason.NO_CAPACITY, "had no room", no_room),
+    Ending("secret", Reason.CONFIGURATION, "keyless is not set up completely", missing_secret),
+    Ending("killed", Reason.AGENT_CRASHED, "stopped in the middle of its work", killed),
+    Ending("run denied", Reason.DENIED_BY_POLICY, "(it says: no runs on Sundays)", refused_run),
+    Ending("job denied", Reason.DENIED_BY_POLICY, "(it says: no jobs on Sundays)", refused_job),
+    Ending("pod denied", Reason.DENIED_BY_POLICY, "(it says: no pods on Sundays)", refused_pod),
+    Ending("quota of runs", Reason.QUOTA, "(it says: quota small)", quota_of_runs),
+    Ending("quota of pods", Reason.QUOTA, "(it says: quota small)", quota_of_pods),
+    Ending("silent", Reason.MODEL_TIMEOUT, "model stopped answering", model_that(fault="hang")),
+    Ending(
+        "dripping",
+        Reason.MODEL_TIMEOUT,
+        "model stopped answering",
+        model_that(fault="drip", after_tokens=2),
+    ),
+    Ending("nobody listens", Reason.MODEL_UNREACHABLE, "cannot be reached", nobody_listens),
+    Ending("reset", Reason.MODEL_UNREACHABLE, "cannot be reached", model_that(fault="reset")),
+    Ending("wrong key", Reason.MODEL_REFUSED, "refused the request", model_that(status=401)),
+    Ending("overloaded", Reason.MODEL_OVERLOADED, "is overloaded", model_that(status=503)),
+    Ending("half", Reason.MODEL_BAD_ANSWER, "came incomplete", model_that(fault="truncate")),
+    Ending(
+        "circles",
+        Reason.TOO_MANY_STEPS,
+        "as many steps as it may take",
+        model_that(tool="no_such_tool", repeat_tool=True),
+    ),
+    Ending(
+        "long",
+        Reason.RESULT_TOO_LARGE,
+        "longer than can be shown",
+        model_that(answer="x" * 600_000),
+    ),
+    Ending(
+        "no context",
+        Reason.CONTEXT_UNAVAILABLE,
+        "earlier messages of this conversation",
+        run_that_says(reason="ContextUnavailable", detail="ConnectionError: 10.0.0.1:4222"),
+    ),
+    Ending(
+        "a bug",
+        Reason.INTERNAL,
+        "went wrong on our side",
+        run_that_says(reason="Oops", detail="Traceback (most recent call last)"),
+    ),
+    Ending("cancelled", Reason.CANCELLED, "was cancelled", cancelled),
+    Ending("interrupted", Reason.INTERRUPTED, "A newer message took over", interrupted),
+    Ending("absent", Reason.AGENT_NOT_FOUND, "agent absent does not exist", nobody_there),
+    Ending("stranger", Reason.ACCESS_DENIED, "may not talk to this agent", not_let_in),
+]
+
+ELSEWHERE = {
+    Reason.MESSAGE_UNREADABLE: (
+        "tests/router/test_refusals.py",
+        "test_a_message_that_cannot_be_read_is_answered_and_kept_for_a_person",
+    ),
+    Reason.SET_ASIDE: (
+        "tests/dead/test_given_up.py",
+        "test_a_message_that_every_router_dies_of_is_set_aside_told_and_holds_nobody_up",
+    ),
+}
+"""What no channel of ours lets through to the router, and where it is brought about."""
+
+
+@pytest.mark.parametrize("ending", ENDINGS, ids=[one.name for one in ENDINGS])
+async def test_an_ending_without_an_answer_is_told_in_its_sentence(
+    stage: Stage, ending: Ending
+) -> None:
+    entry = await ending.bring(stage)
+    assert entry["error"] is not None, entry["text"]
+    told = entry["error"]["message"]
+    assert (entry["error"]["code"], ending.says in told) == (ending.reason, True), told
+    assert re.search(r"\(([a-z0-9-]{10,63})\)$", told), f"nothing to quote: {told}"
+    for internal in ("Traceback", "127.0.0.1", "10.0.0.1", "Error", "forbidden", "http"):
+        assert internal not in told
+    await told_in_time(stage, entry)
+
+
+async def told_in_time(stage: Stage, entry: Object) -> None:
+    """Check that the run of an end, if it had one, ended by its deadline and what is allowed."""
+    run = await run_of(stage.kube, entry["in_reply_to"])
+    if run is None or "finishedAt" not in run.get("status", {}):
+        return
+    limit = parse_duration(run["spec"]["timeout"])
+    created = parse_kube_time(run["metadata"]["creationTimestamp"])
+    assert parse_kube_time(run["status"]["finishedAt"]) <= created + limit + TOLD_WITHIN
+
+
+def test_every_reason_is_brought_about() -> None:
+    brought = {ending.reason for ending in ENDINGS}
+    assert brought | set(ELSEWHERE) == set(Reason)
+    assert not brought & set(ELSEWHERE)
+    root = Path(__file__).parents[2]
+    for path, name in ELSEWHERE.values():
+        assert f"def {name}(" in (root / path).read_text()
+
+
+async def test_a_pod_that_is_evicted_is_replaced_and_its_message_answered(
+    stage: Stage,
+) -> None:
+    message_id, run = await asked_and_at_work(stage, "disrupted")
+    (pod,) = await pods_of(stage.kube, run)
+    await stage.model.script({"match": "question", "answer": "Done."})
+    name = pod["metadata"]["name"]
+    eviction = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": name, "namespace": "default"},
+    }
+    path = f"/api/v1/namespaces/default/pods/{name}/eviction"
+    await stage.kube.request("POST", path, body=eviction)
+    entry = await stage.person.end_of("disrupted", message_id)
+    assert (entry["error"], entry["text"]) == (None, "Done.")
+
+
+# How things are brought about.
+
+
+async def asked_and_at_work(stage: Stage, conversation: str) -> tuple[str, Object]:
+    """Ask the steady agent; return the message's id and its run, once the model is at work."""
+    await stage.model.script({"match": "question", "answer": "word " * 60, "delay_s": 1})
+    async with stage.person.events(conversation) as events:
+        message_id = await stage.person.say(conversation, "@steady a question")
+        async for event in events:
+            assert event.type not in {"final", "error"}, event
+            if event.type == "delta":
+                break
+    return message_id, await started_run(stage.kube, message_id)
+
+
+async def shared_folder(stage: Stage, run: Object) -> Path:
+    """Return the volume that the containers of a run share, as the node has it."""
+    (pod,) = await pods_of(stage.kube, run)
+    uid = pod["metadata"]["uid"]
+    (folder,) = stage.system.home.rglob(f"*{uid}*/volumes/ipc")
+    return folder
+
+
+@asynccontextmanager
+async def setting(stage: Stage, name: str, value: str) -> AsyncIterator[None]:
+    """Run the controller with another environment while the block lasts."""
+    deployment = ("-n", "sympozium-system", "deployment/sympozium-controller")
+    for assignment in (f"{name}={value}", f"{name}-"):
+        changed = stage.system.kubectl("set", "env", *deployment, assignment)
+        assert changed.returncode == 0, changed.stderr
+        rolled = stage.system.kubectl("rollout", "status", *deployment, "--timeout=40s")
+        assert rolled.returncode == 0, rolled.stdout + rolled.stderr
+        if not assignment.endswith("-"):
+            yield
