@@ -28,7 +28,7 @@ LATE = (Point.ROUTER_AFTER_FINISH, Point.ROUTER_AFTER_PUBLISH, Point.AGENT_BEFOR
 """Between each two effects of a message's way, once."""
 
 
-async def test_deaths_between_any_two_effects_cost_nobody_an_answer(
+async def test_a_death_between_any_two_effects_costs_nobody_an_answer(
     system: System, model_port: int
 ) -> None:
     everything = partial(all_at_once, wanted=(loads.talk, loads.stop))
