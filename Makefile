@@ -13,7 +13,7 @@ MINUTES ?= 20
 FIRST_QUESTION ?= which pods run here?
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean installed check test channels fault fault-long crds bench growth soak lock
+.PHONY: help up down clean installed check test channels fault fault-long crds bench growth handover soak lock
 
 help: ## print this list
 	@echo 'Sympozium: AI agents on Kubernetes, reached from chat.'
@@ -72,6 +72,9 @@ bench: installed ## print the numbers, each beside a peer measured in the same r
 
 growth: installed ## what a message costs beside 0, 1,000 and 10,000 finished runs and 5,000 threads
 	@$(RUN)/python -m tests.bench.growth
+
+handover: installed ## how soon another router or controller goes on after a kill -9
+	@$(RUN)/python -m tests.bench.handover
 
 soak: installed ## a steady load for twenty minutes; fails where memory or answers grow
 	@$(RUN)/python -m tests.bench.soak --minutes $(MINUTES)
