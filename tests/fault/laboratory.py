@@ -5,7 +5,7 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,6 +21,7 @@ from sympozium.testing.channels.driver import Driver
 from sympozium_local.system.home import Home
 from tests.fault import loads
 from tests.fault.arming import CONTROLLER, ROUTER, WEB, Arming, Deaths, Place
+from tests.fault.clocks import preload
 from tests.fault.ledger import check
 from tests.fault.loads import Crowd, Load
 from tests.fault.observer import observing
@@ -225,7 +226,9 @@ class Laboratory:
 
 
 @contextmanager
-def running_system(directory: Path, model_port: int) -> Iterator[System]:
+def running_system(
+    directory: Path, model_port: int, variables: Mapping[str, str]
+) -> Iterator[System]:
     """Start the whole system over an empty home; stop it at the end."""
     port = free_port()
     environ = {
@@ -237,7 +240,9 @@ def running_system(directory: Path, model_port: int) -> Iterator[System]:
         "OPENAI_API_KEY": "none",
     }
     system = System(directory, port, environ)
-    up = system.sympozium("up", "--background", timeout_s=90)
+    up = System(directory, port, {**environ, **variables}).sympozium(
+        "up", "--background", timeout_s=90
+    )
     try:
         if up.returncode:
             raise RuntimeError(up.stdout + up.stderr)
@@ -315,11 +320,15 @@ async def _done(system: System, *arguments: str) -> None:
 
 
 @contextmanager
-def own_system() -> Iterator[tuple[System, int]]:
+def own_system(*, can_step_clocks: bool = False) -> Iterator[tuple[System, int]]:
     """Start a system and its model for one laboratory; yield it and the model's port."""
     with tempfile.TemporaryDirectory() as folder:
         model_folder, home = Path(folder, "model"), Path(folder, "home")
         model_folder.mkdir()
         home.mkdir()
-        with scriptable_model(model_folder) as port, running_system(home, port) as system:
+        variables = preload(Path(folder)) if can_step_clocks else {}
+        with (
+            scriptable_model(model_folder) as port,
+            running_system(home, port, variables) as system,
+        ):
             yield system, port

@@ -18,6 +18,7 @@ from sympozium.runtime.sync_points import Point
 from sympozium.testing.channels.driver import Fault as PlatformFault
 from tests.fault.api_proxy import Wrong
 from tests.fault.faults.answers import Api, Full, Platform
+from tests.fault.faults.clocks import Clock
 from tests.fault.faults.network import Deaf, Refuse, Reset, Slow
 from tests.fault.faults.processes import Die, Kill, Restart, Stop
 from tests.fault.faults.shape import Fault
@@ -36,6 +37,7 @@ KINDS: dict[str, Callable[..., Fault]] = {
     "api": Api,
     "platform": Platform,
     "full": Full,
+    "clock": Clock,
 }
 MEAN_PAUSE_S = 2.5
 LONGEST_STOP_S = 35.0
@@ -93,6 +95,11 @@ def parse(line: str) -> Moment:
     return Moment(float(at_s), kind(*values))
 
 
+def without_clocks(schedule: Sequence[Moment]) -> list[Moment]:
+    """Return the schedule for a machine on which clocks cannot be stepped."""
+    return [moment for moment in schedule if not isinstance(moment.fault, Clock)]
+
+
 def draw(seed: int, seconds: float) -> list[Moment]:
     """Return faults for so many seconds; the same seed gives the same ones."""
     return list(_moments(random.Random(f"{seed}/faults"), seconds))
@@ -123,6 +130,11 @@ def _api(chance: random.Random) -> Fault:
     return Api(program, chance.choice(list(Wrong)), rate, verbs, _for_s(chance, 1, 6))
 
 
+def _clock(chance: random.Random) -> Fault:
+    step_s = chance.choice((-600, 600))
+    return Clock(chance.choice(list(LIVE)), step_s, _for_s(chance, 2, 15))
+
+
 def _deaf(chance: random.Random) -> Fault:
     way = chance.choice(("there", "back", "both"))
     return Deaf(chance.choice(PAIRS), way, _for_s(chance, 1, 12))
@@ -146,5 +158,6 @@ _WEIGHTS: Sequence[tuple[Callable[[random.Random], Fault], float]] = (
     (_deaf, 3),
     (_api, 4),
     (lambda chance: Platform(chance.choice(TRANSIENT), chance.randint(1, 3)), 3),
+    (_clock, 2),
     (lambda chance: Full(_for_s(chance, 1, 5)), 0.5),
 )
