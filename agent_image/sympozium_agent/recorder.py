@@ -4,6 +4,7 @@ import logging
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -40,7 +41,7 @@ class Recorded(msgspec.Struct, frozen=True):
         is_ended: The run's end is among it.
     """
 
-    offset: int = 0
+    offset: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 0
     is_ended: bool = False
 
 

@@ -35,6 +35,9 @@ from sympozium_agent.skills.table import bounded
 
 log = logging.getLogger(__name__)
 
+MAX_CALL_ID_CHARS = 200
+"""It goes into the answer, which must fit a line."""
+
 SERVICE_ACCOUNT_DIR = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -159,11 +162,14 @@ def answered_calls(answers: Path) -> set[str]:
 def read_call(line: Line) -> ToolCall | None:
     """Return the call in *line*; None, and a warning, where there is none."""
     try:
-        return decode(line.data, ToolCall)
+        call = decode(line.data, ToolCall)
     except PermanentError:
+        call = None
+    if call is None or len(call.call_id) > MAX_CALL_ID_CHARS:
         extra = {"action": "refuse", "offset": line.offset}
         log.warning("journal line is no tool call", extra=extra)
         return None
+    return call
 
 
 async def run() -> None:
