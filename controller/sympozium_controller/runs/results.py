@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 
 from sympozium.bus.ports import Bus, Delivery
 from sympozium.bus.settle import settle
+from sympozium.bus.suspects import Suspects
 from sympozium.contract.run_events import Absorbed, Failure, Result, Started, recorded_event
 from sympozium.contract.subjects import RUNS_CONSUMER, run_of
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
 from sympozium_controller.runs.endings import Ending
+from sympozium_controller.runs.marks import BusMarks
 from sympozium_controller.runs.observe import RunCache
 from sympozium_controller.runs.reconcile import RunReconciler
 
@@ -27,6 +29,7 @@ class Results:
         self._bus = bus
         self._cache = cache
         self._reconciler = reconciler
+        self._suspects = Suspects(BusMarks(bus))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until *stop* is set; what is in our hands is finished."""
@@ -68,6 +71,6 @@ class Results:
 
     async def _one(self, delivery: Delivery, slots: asyncio.Semaphore) -> None:
         try:
-            await settle(delivery, self.handle)
+            await settle(delivery, self.handle, suspects=self._suspects)
         finally:
             slots.release()

@@ -115,6 +115,7 @@ def _controller_permissions() -> dict[str, object]:
         f"$JS.API.DIRECT.GET.{RUNS}.>",
         f"$JS.ACK.{RUNS}.{CONTROLLER_RUNS}.>",
         f"dead.{RUNS}.*.*",
+        "runs.marks.*.*",
     ]
     return {
         "publish": [*administration, *runs, "waiting.*", "live.*.*"],

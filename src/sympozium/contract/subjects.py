@@ -94,6 +94,11 @@ def run_in(namespace: str, uid: RunUid) -> str:
     return _subject("runs", namespace, uid, "in")
 
 
+def controller_mark(key: str) -> str:
+    """Subject of RUNS on which the controller notes *key*, as `<what>:<sequence>`."""
+    return _subject("runs", "marks", *key.split(":"))
+
+
 def live(namespace: str, uid: RunUid) -> str:
     """Subject of one run's live tokens: core NATS, nobody's record."""
     return _subject("live", namespace, uid)
