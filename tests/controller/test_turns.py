@@ -12,7 +12,8 @@ from sympozium.contract.names import RunUid
 from sympozium.contract.resources import AGENT_RUNS, AGENTS, JOBS, NAMESPACES, PODS, Object
 from sympozium.contract.run_events import Result, Started
 from sympozium.contract.subjects import live
-from sympozium_controller.runs.turns.turns import STARTING_AT_ONCE, STARTING_WHEN_FULL
+from sympozium_controller.runs.turns.pace import FEWEST
+from sympozium_controller.runs.turns.turns import STARTING_WHEN_FULL
 from sympozium_controller.settings import Limits, Settings
 from tests.controller.cluster import NAMESPACE, Cluster, controller, say
 
@@ -74,15 +75,15 @@ async def test_only_so_many_pods_are_on_their_way_at_once(
     controlled: Cluster, bus: NatsBus
 ) -> None:
     await controlled.create_agent()
-    runs = await flood(controlled, STARTING_AT_ONCE + 5)
-    await controlled.job(f"flood-{STARTING_AT_ONCE - 1:03}")
-    late = runs[STARTING_AT_ONCE]
+    runs = await flood(controlled, FEWEST + 5)
+    await controlled.job(f"flood-{FEWEST - 1:03}")
+    late = runs[FEWEST]
     barrier = await controlled.create_run("barrier", agentRef="nobody")
     await controlled.ended(barrier["metadata"]["name"])
-    assert len(await job_names(controlled)) == STARTING_AT_ONCE
+    assert len(await job_names(controlled)) == FEWEST
     await say(bus, runs[0], Started())
     await controlled.job(late["metadata"]["name"])
-    assert len(await job_names(controlled)) == STARTING_AT_ONCE + 1
+    assert len(await job_names(controlled)) == FEWEST + 3  # a start that took no longer: two more
 
 
 async def test_one_message_of_another_tenant_passes_a_flood(
@@ -105,7 +106,7 @@ async def test_a_tenant_that_floods_and_is_killed_over_leaves_the_other_its_turn
     async with other_namespace(cluster, "quiet"):
         runs = await flood(cluster, 60)
         async with controller(cluster, settings):
-            await cluster.job(f"flood-{STARTING_AT_ONCE - 1:03}")
+            await cluster.job(f"flood-{FEWEST - 1:03}")
         await create_run_in(cluster, "quiet", "alone")
         since = (await cluster.kube.list(JOBS)).resource_version
         async with controller(cluster, settings):
@@ -203,12 +204,12 @@ async def test_a_run_that_got_its_turn_before_an_earlier_message_was_known_gives
 
 async def test_a_cluster_that_is_full_is_handed_less(controlled: Cluster, bus: NatsBus) -> None:
     await controlled.create_agent()
-    runs = await flood(controlled, STARTING_AT_ONCE + 1)
-    job = await controlled.job(f"flood-{STARTING_AT_ONCE - 1:03}")
+    runs = await flood(controlled, FEWEST + 1)
+    job = await controlled.job(f"flood-{FEWEST - 1:03}")
     pod = await controlled.create_pod(job)
     no_room = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
     await controlled.set_status(PODS, pod["metadata"]["name"], {"conditions": [no_room]})
-    full = STARTING_AT_ONCE - STARTING_WHEN_FULL
+    full = FEWEST - STARTING_WHEN_FULL
     for run in runs[:full]:
         await say(bus, run, Result(text="done"))
         await controlled.ended(run["metadata"]["name"])

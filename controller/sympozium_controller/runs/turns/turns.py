@@ -1,7 +1,7 @@
 """Who may have a Job now: as many as the limits and the cluster take, in a fair order.
 
 How large a cluster is, nobody tells us. So we do not hand over everything at once: only
-so many pods may be on their way at a time, and whoever else waits does so here, where
+so many runs may be starting at a time, and whoever else waits does so here, where
 a newcomer of another namespace can still go before. Nothing of it is stored: a
 controller that starts finds who is at work and who waits in the objects.
 """
@@ -12,20 +12,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from sympozium.contract.names import RunUid
 from sympozium.contract.resources import RUN_LABEL, Object
 from sympozium.contract.times import parse_kube_time
 from sympozium.kube.informer import Key
 from sympozium_controller.runs.observe import RunCache
+from sympozium_controller.runs.pod import AGENT_CONTAINER
 from sympozium_controller.runs.turns.conversations import conversation_of, sequence_of
 from sympozium_controller.runs.turns.line import Line, Ticket
+from sympozium_controller.runs.turns.pace import Pace
 from sympozium_controller.runs.view import PodView, controller_uid, is_finished_run, read_pod
 from sympozium_controller.settings import Limits
 
-STARTING_AT_ONCE = 16
-"""Pods that may be on their way, whatever the size of the cluster. Two cores start four at once."""
-
 STARTING_WHEN_FULL = 4
-"""As many while the cluster says of one of them that it has no room for it."""
+"""Runs that may be starting while the cluster says of one of them that it has no room for it."""
 
 STARTING_PATIENCE_S = 10.0
 """A pod that has a node and does not start in this time keeps nobody else from starting."""
@@ -68,6 +68,7 @@ class Turns:
         self._limits = limits
         self._wake = wake
         self._line = Line(self._limit_of)
+        self._pace = Pace()
         self._starting: dict[Key, float] = {}
         self._unschedulable: set[Key] = set()
         self._quotas: dict[str, _Quota] = {}
@@ -89,6 +90,8 @@ class Turns:
                 self._starting[ticket.key] = _monotonic()
                 for pod in self._pods_of(ticket.key):
                     self._look_at(ticket.key, read_pod(pod))
+                if self._cache.started(RunUid(_uid(run))) or self._has_agent(ticket.key):
+                    self._starting.pop(ticket.key, None)
             elif not self._cache.conversations.before(run) and not run["spec"].get("cancel"):
                 self._line.wait(ticket)
         self._give()
@@ -164,7 +167,7 @@ class Turns:
         starting = len(self._starting)
         if self._unschedulable:
             return starting < STARTING_WHEN_FULL
-        return starting < max(STARTING_AT_ONCE, (self._line.active - starting) // 2)
+        return starting < self._pace.window
 
     def _limit_of(self, namespace: str, agent: str) -> int | None:
         if not namespace:
@@ -212,16 +215,20 @@ class Turns:
             self._give()
 
     def _look_at(self, key: Key, pod: PodView) -> None:
-        if has_begun(pod):
+        if is_past_starting(pod):
             self._starting.pop(key, None)
             self._unschedulable.discard(key)
         elif pod.is_unschedulable:
             self._unschedulable.add(key)
+            self._pace.refused()
         else:
             self._unschedulable.discard(key)
 
     def _started(self, key: Key) -> None:
-        if self._starting.pop(key, None) is not None:
+        was_full = len(self._starting) >= self._pace.window
+        since = self._starting.pop(key, None)
+        if since is not None:
+            self._pace.started(since, _monotonic(), was_full=was_full)
             self._unschedulable.discard(key)
             self._give()
 
@@ -233,6 +240,11 @@ class Turns:
         metadata = run["metadata"]
         job = self._cache.jobs.get(metadata["namespace"], metadata["name"])
         return job is not None and controller_uid(job) == metadata["uid"]
+
+    def _has_agent(self, key: Key) -> bool:
+        """Return whether the agent of a run is known to have been started."""
+        agents = [read_pod(pod).container(AGENT_CONTAINER) for pod in self._pods_of(key)]
+        return any(agent is not None and agent.started is not None for agent in agents)
 
     def _pods_of(self, key: Key) -> list[Object]:
         job = self._cache.jobs.get(*key)
@@ -259,11 +271,12 @@ def ticket_of(run: Object) -> Ticket:
     )
 
 
-def has_begun(pod: PodView) -> bool:
-    """Return whether a pod is past waiting for room: it runs, has run, or meets its own trouble."""
-    return pod.has_ended or any(
-        one.started is not None or one.waiting not in _NOT_STUCK for one in pod.containers
-    )
+def is_past_starting(pod: PodView) -> bool:
+    """Return whether a pod keeps no other from starting: it has ended, or has its own trouble.
+
+    That its run has started is said by the run.
+    """
+    return pod.has_ended or any(one.waiting not in _NOT_STUCK for one in pod.containers)
 
 
 def _age(run: Object) -> tuple[datetime, int, str]:
