@@ -23,11 +23,14 @@ def can_step() -> bool:
 
 
 def preload(folder: Path) -> dict[str, str]:
-    """Return the variables with which programs have clocks to step; none without a compiler."""
+    """Return the variables with which a program whose markers are in *folder* has a clock to step.
+
+    None where there is no compiler.
+    """
     if not can_step():
         return {}
     library = folder / "clock_step.so"
     define = f'-DSTEP_FILE="{FOLDER}/{STEP_FILE}"'
     command = ("cc", "-shared", "-fPIC", "-O1", define, "-o", str(library), str(_SOURCE), "-ldl")
     subprocess.run(command, check=True, timeout=BUILD_TIMEOUT_S)
-    return {"LD_PRELOAD": str(library)}
+    return {"LD_PRELOAD": f"{FOLDER}/{library.name}"}

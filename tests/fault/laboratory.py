@@ -5,7 +5,7 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,6 @@ from sympozium.testing.channels.driver import Driver
 from sympozium_local.system.home import Home
 from tests.fault import loads
 from tests.fault.arming import CONTROLLER, ROUTER, WEB, Arming, Deaths, Place
-from tests.fault.clocks import preload
 from tests.fault.ledger import check
 from tests.fault.loads import Crowd, Load
 from tests.fault.observer import observing
@@ -226,9 +225,7 @@ class Laboratory:
 
 
 @contextmanager
-def running_system(
-    directory: Path, model_port: int, variables: Mapping[str, str]
-) -> Iterator[System]:
+def running_system(directory: Path, model_port: int) -> Iterator[System]:
     """Start the whole system over an empty home; stop it at the end."""
     port = free_port()
     environ = {
@@ -320,15 +317,11 @@ async def _done(system: System, *arguments: str) -> None:
 
 
 @contextmanager
-def own_system(*, can_step_clocks: bool = False) -> Iterator[tuple[System, int]]:
+def own_system() -> Iterator[tuple[System, int]]:
     """Start a system and its model for one laboratory; yield it and the model's port."""
     with tempfile.TemporaryDirectory() as folder:
         model_folder, home = Path(folder, "model"), Path(folder, "home")
         model_folder.mkdir()
         home.mkdir()
-        variables = preload(Path(folder)) if can_step_clocks else {}
-        with (
-            scriptable_model(model_folder) as port,
-            running_system(home, port, variables) as system,
-        ):
+        with scriptable_model(model_folder) as port, running_system(home, port) as system:
             yield system, port

@@ -26,6 +26,7 @@ from sympozium.runtime.sync_points import Point
 from sympozium_local.system.home import Home, read_json, write_private
 from tests.fault.api_proxy import ApiProxy, api_proxy
 from tests.fault.arming import CONTROLLER, MARKER, ROUTER, WEB, mount, roll_out, set_env
+from tests.fault.clocks import preload
 from tests.fault.laboratory import added, administrator
 from tests.fault.pids import Pids
 from tests.fixtures.system import System
@@ -144,6 +145,7 @@ def _variables(plant: Plant, program: str) -> dict[str, str]:
         "SYMPOZIUM_NATS_URL": _bus(plant, program),
         CRASH_AT: ",".join(points),
         CRASH_MARKER: MARKER,
+        **preload(markers(plant.home, program)),
     }
 
 

@@ -60,7 +60,7 @@ class Plan:
 
 async def run_once(plan: Plan, *, keep: Path | None = None) -> Result:
     """Run a plan in a system of its own; *keep* what it wrote where a promise was broken."""
-    with own_system(can_step_clocks=True) as (system, model_port):
+    with own_system() as (system, model_port):
         async with planted(system, model_port, seed=plan.seed) as plant:
             result = await run_in(plant, system, model_port, plan)
         if keep is not None and result.problems:
