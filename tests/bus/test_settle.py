@@ -121,6 +121,31 @@ async def test_what_was_away_when_it_was_tried_again_counts_for_nothing() -> Non
     assert memory.kept == marks
 
 
+async def test_programs_that_have_the_same_message_while_something_is_away_die_of_nothing() -> None:
+    memory = Memory()
+    programs = [Suspects(memory) for _ in range(3)]
+
+    async def away() -> None:
+        await asyncio.sleep(0)
+        raise TransientError("cannot: it is away")
+
+    async def try_for_long(program: Suspects) -> None:
+        for _ in range(10 * MAX_ATTEMPTS):
+            with pytest.raises(TransientError):
+                await program.handle(7, away)
+
+    async with asyncio.TaskGroup() as group:
+        for program in programs:
+            group.create_task(try_for_long(program))
+    done: list[int] = []
+
+    async def work() -> None:
+        done.append(1)
+
+    await Suspects(memory).handle(7, work)
+    assert (done, memory.kept) == ([1], {})
+
+
 async def test_what_was_handled_or_refused_leaves_no_mark() -> None:
     memory = Memory()
     done: list[int] = []

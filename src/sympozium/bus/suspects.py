@@ -5,6 +5,10 @@ to count. So what comes again is marked before it is handled, where the mark out
 the program, and the mark is taken away when the handling has come back, however it
 ended, or goes on while the program lives. What is left of a mark is a death.
 
+A mark names the program that made it. So what two living programs have in their hands at
+the same time, while something that both need is away, is never taken for a death of
+either for longer than they are at it.
+
 How often the bus delivered a message says none of this: it delivers again what a
 program merely held when it died, and what nobody could handle because something that
 the program needs was away.
@@ -12,9 +16,10 @@ the program needs was away.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Protocol
+from uuid import uuid4
 
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.limits import MAX_ATTEMPTS
@@ -58,6 +63,7 @@ class Suspects:
 
     def __init__(self, marks: Marks) -> None:
         self._marks = marks
+        self._me = uuid4().hex[:8]
         self._alone = asyncio.Lock()
 
     async def handle(self, sequence: int, work: Work, *, what: str = "tried") -> None:
@@ -73,38 +79,52 @@ class Suspects:
             TransientError: The mark cannot be read or kept; nothing was done.
         """
         key = f"{what}:{sequence}"
-        text = (await self._marks.read([key])).get(key, "")
-        deaths = int(text) if text.isdigit() else 0
-        if deaths + 1 >= MAX_ATTEMPTS:  # nobody marked the first one
-            raise FatalMessageError(deaths + 1)
+        others = await self._others(key)
+        if len(others) + 1 >= MAX_ATTEMPTS:  # nobody marked the first one
+            raise FatalMessageError(len(others) + 1)
         async with AsyncExitStack() as alone:
-            if deaths:
+            if others:
                 await alone.enter_async_context(self._alone)
-            await self._marks.keep({key: str(deaths + 1)})
-            await self._try(key, deaths, work, alone)
+            await self._marks.keep({key: " ".join((*others, self._me))})
+            await self._try(key, work, alone)
 
-    async def _try(self, key: str, deaths: int, work: Work, alone: AsyncExitStack) -> None:
+    async def _try(self, key: str, work: Work, alone: AsyncExitStack) -> None:
         failure: Exception | None = None
         async with asyncio.TaskGroup() as group:
-            living = group.create_task(self._outlive(key, deaths, alone))
+            living = group.create_task(self._outlive(key, alone))
             try:
                 await work()
             except Exception as error:  # noqa: BLE001 - raised below, not as a group of one
                 failure = error
             living.cancel()
-        is_undone = isinstance(failure, TransientError | TimeoutError)
-        await self._keep(key, deaths if is_undone else 0)
+        if isinstance(failure, TransientError | TimeoutError):
+            await self._take_back(key)
+        else:
+            await self._keep(key, ())
         if failure is not None:
             raise failure
 
-    async def _outlive(self, key: str, deaths: int, alone: AsyncExitStack) -> None:
+    async def _outlive(self, key: str, alone: AsyncExitStack) -> None:
         """Take the mark away from what only takes long, and let the next one begin."""
         await asyncio.sleep(ALIVE_AFTER_S)
-        await self._keep(key, deaths)
+        await self._take_back(key)
         await alone.aclose()
 
-    async def _keep(self, key: str, deaths: int) -> None:
+    async def _others(self, key: str) -> list[str]:
+        """Return who marked a message and is not known to have come back from it."""
+        text = (await self._marks.read([key])).get(key, "")
+        return [one for one in text.split() if one != self._me]
+
+    async def _take_back(self, key: str) -> None:
         try:
-            await self._marks.keep({key: str(deaths or "")})
+            others = await self._others(key)
+        except TransientError as error:
+            log.debug("mark stays", extra={"action": "skip", "cause": str(error)})
+        else:
+            await self._keep(key, others)
+
+    async def _keep(self, key: str, who: Sequence[str]) -> None:
+        try:
+            await self._marks.keep({key: " ".join(who)})
         except TransientError as error:  # one death too many is counted, at the worst
             log.debug("mark stays", extra={"action": "skip", "cause": str(error)})
