@@ -237,9 +237,7 @@ def running_system(directory: Path, model_port: int) -> Iterator[System]:
         "OPENAI_API_KEY": "none",
     }
     system = System(directory, port, environ)
-    up = System(directory, port, {**environ, **variables}).sympozium(
-        "up", "--background", timeout_s=90
-    )
+    up = system.sympozium("up", "--background", timeout_s=90)
     try:
         if up.returncode:
             raise RuntimeError(up.stdout + up.stderr)
