@@ -2,18 +2,21 @@
 
 import asyncio
 import json
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
 
 from sympozium.bus.admin import ensure_bus
-from sympozium.bus.nats import Address, connect
+from sympozium.bus.nats import PUBLISH_TIMEOUT_S, Address, NatsBus, connect
 from sympozium.contract.subjects import reply_prefix
 from sympozium.testing.channels.driver import Spot, Where
 from sympozium.testing.channels.stage import Stage
+from sympozium_slack.http_mode import STORE_TIMEOUT_S
 from tests.bus.test_room import shrunk
 from tests.fixtures.behind import behind_a_proxy
 from tests.fixtures.tcp_proxy import Way
+from tests.platforms.slack import delivery
 from tests.platforms.slack.delivery import ACK_WITHIN_S, signed
 from tests.slack.test_http import direct, posted
 from tests.slack.test_sockets import server_of
@@ -24,10 +27,19 @@ TIMES_REFUSED = 4
 """As often as Slack brings an event; each time stands for minutes in which the bus is away."""
 
 
+def operator(stage: Stage) -> AbstractAsyncContextManager[NatsBus]:
+    """Return a connection of whoever runs the bus."""
+    return connect(Address(stage.nats.url, "operator", reply_prefix("operator")))
+
+
 async def brought_until_taken(stage: Stage, body: bytes) -> None:
     """Bring an event again until it is taken, as Slack does."""
     while (await posted(stage, body, signed(body)))[0] != 200:  # noqa: ASYNC110 - no event tells
         await asyncio.sleep(0.2)
+
+
+def test_slack_is_answered_before_it_gives_up_and_after_the_bus_had_its_time() -> None:
+    assert PUBLISH_TIMEOUT_S < STORE_TIMEOUT_S < ACK_WITHIN_S
 
 
 async def test_an_event_that_takes_too_long_to_store_is_refused_in_time_and_is_one_message(
@@ -37,7 +49,7 @@ async def test_an_event_that_takes_too_long_to_store_is_refused_in_time_and_is_o
     body = json.dumps(event).encode()
     async with behind_a_proxy(own_http, tmp_path) as proxy:
         proxy.delay_s = LATENCY_S
-        async with asyncio.timeout(ACK_WITHIN_S):  # Slack gives up by then and counts a failure
+        async with asyncio.timeout(2 * LATENCY_S):  # before the bus can have confirmed it
             assert (await posted(own_http, body, signed(body)))[0] == 503
         assert (await own_http.heard(where)).text == "slowly"  # it was stored all the same
         proxy.delay_s = 0
@@ -78,18 +90,38 @@ async def test_no_event_is_confirmed_while_the_bus_is_cut_off_in_one_direction(
 async def test_what_was_said_while_all_sockets_were_down_is_read_from_the_history(
     own: Stage,
 ) -> None:
-    delivery = server_of(own).delivery
+    told = server_of(own).delivery
     here = Where(Spot.DIRECT, "cut off")
     await own.asks("ada", here, "before")
-    delivery.is_lossy = True  # what Slack has tried to bring for long enough does not come again
+    told.is_lossy = True  # what Slack has tried to bring for long enough does not come again
     server_of(own).refuses_sockets = "internal_error"
-    await delivery.cut()
+    await told.cut()
     await own.driver.says("ada", here, "meanwhile")
     server_of(own).refuses_sockets = ""
     assert (await own.heard(here)).text == "meanwhile"
-    delivery.is_lossy = False
+    told.is_lossy = False
     _, after = await own.asks("ada", here, "after")
     assert after.text == "after"
+
+
+async def test_what_slack_gave_up_bringing_while_there_was_no_room_is_read_from_the_history(
+    own: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "RETRIES_S", (0.05, 0.05, 0.05))
+    told = server_of(own).delivery
+    told.ack_within_s = 0.3
+    here, there = Where(Spot.DIRECT, "here"), own.somewhere()
+    said, _ = await own.asks("ada", there, "before")
+    async with operator(own) as bus:
+        await shrunk(bus, size_bytes=1)
+        await own.driver.says("ada", here, "meanwhile")
+        thread = Where(there.spot, there.name, said)
+        await own.driver.says("ada", thread, "in the thread", mention=True)
+        await told.idle()
+        assert set(own.driver.counts.accepted) == {said}
+        await ensure_bus(bus.client)
+    assert (await own.heard(here)).text == "meanwhile"
+    assert (await own.heard(there)).text == "in the thread"
 
 
 async def test_an_event_for_which_there_is_no_room_is_refused_and_taken_when_there_is(
@@ -97,8 +129,7 @@ async def test_an_event_for_which_there_is_no_room_is_refused_and_taken_when_the
 ) -> None:
     where, event = direct(own_http, "no room")
     body = json.dumps(event).encode()
-    address = Address(own_http.nats.url, "operator", reply_prefix("operator"))
-    async with connect(address) as bus:
+    async with operator(own_http) as bus:
         await shrunk(bus, size_bytes=1)
         assert (await posted(own_http, body, signed(body)))[0] == 503
         await ensure_bus(bus.client)
