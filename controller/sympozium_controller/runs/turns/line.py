@@ -177,10 +177,13 @@ class Line:
             node.waiting += 1
         leaf.refresh()
 
-    def next(self) -> Ticket | None:
-        """Return the run that may start now, which is at work from then on; None: nobody may."""
+    def next(self, *, if_idle: bool = False) -> Ticket | None:
+        """Return the run that may start now, which is at work from then on; None: nobody may.
+
+        With *if_idle* only where its namespace has nothing at work.
+        """
         node = self._root
-        if not node.is_ready:
+        if not node.is_ready or (if_idle and node.first().active):
             return None
         while node.ticket is None:
             node = node.first()

@@ -27,6 +27,9 @@ from sympozium_controller.settings import Limits
 STARTING_WHEN_FULL = 4
 """Runs that may be starting while the cluster says of one of them that it has no room for it."""
 
+RESERVED = 2
+"""Beyond all that may be starting, for namespaces that have nothing at work."""
+
 STARTING_PATIENCE_S = 10.0
 """A pod that has a node and does not start in this time keeps nobody else from starting."""
 
@@ -155,19 +158,20 @@ class Turns:
         return _HELD_BY[bool(held[0]), bool(held[1])]
 
     def _give(self, *, asking: Key | None = None) -> None:
-        while self._is_open and self._has_room():
-            ticket = self._line.next()
+        while self._is_open:
+            starting, room = len(self._starting), self._room()
+            if starting >= room + RESERVED:
+                return
+            ticket = self._line.next(if_idle=starting >= room)
             if ticket is None:
                 return
             self._starting[ticket.key] = _monotonic()
             if ticket.key != asking:
                 self._wake(ticket.key)
 
-    def _has_room(self) -> bool:
-        starting = len(self._starting)
-        if self._unschedulable:
-            return starting < STARTING_WHEN_FULL
-        return starting < self._pace.window
+    def _room(self) -> int:
+        """Return how many runs may be starting now."""
+        return STARTING_WHEN_FULL if self._unschedulable else self._pace.window
 
     def _limit_of(self, namespace: str, agent: str) -> int | None:
         if not namespace:
