@@ -61,11 +61,12 @@ class Inbound:
         """
         try:
             update = read_update(raw)
+            reading = read(update, me, self._triggers)
         except PermanentError as error:
             await self._set_aside(raw, str(error))
             return
         try:
-            await self._store(update, read(update, me, self._triggers), me)
+            await self._store(update, reading, me)
         except (SympoziumError, TimeoutError):
             raise
         except Exception as error:  # a bug in taking one must not stop all that come after it
@@ -91,7 +92,7 @@ class Inbound:
         refs, notes = await self._stores.files.take(new.files)
         is_command = new.command is not None
         message = msgspec.structs.replace(
-            _message(id_, new.speech),
+            message_of(id_, new.speech),
             kind=InboundKind.COMMAND if is_command else InboundKind.MESSAGE,
             text="" if is_command else fitted(new.text or "\n".join(notes)),
             addressed=new.addressed,
@@ -110,7 +111,7 @@ class Inbound:
         original = await self._stores.originals.find(edit.speech.reference)
         if original is None:
             return
-        message = _message(id_, edit.speech)
+        message = message_of(id_, edit.speech)
         await self._stores.intake.store(
             msgspec.structs.replace(
                 message, kind=InboundKind.EDIT, text=fitted(edit.text), target=original
@@ -120,7 +121,7 @@ class Inbound:
     async def _store_press(self, id_: MessageId, press: Pressed) -> None:
         command = await self._stores.buttons.command(press.data)
         if command is not None:
-            message = _message(id_, press.speech)
+            message = message_of(id_, press.speech)
             await self._stores.intake.store(
                 msgspec.structs.replace(message, kind=InboundKind.COMMAND, command=command)
             )
@@ -136,10 +137,19 @@ class Inbound:
             log.debug("button not let go", extra={"action": "drop", "cause": str(error)})
 
     async def _set_aside(self, raw: object, reason: str) -> None:
-        await self._stores.intake.set_aside(json.dumps(raw).encode(), reason=reason)
+        await self._stores.intake.set_aside(event_of(raw), reason=reason)
 
 
-def _message(id_: MessageId, speech: Speech) -> InboundMessage:
+def event_of(raw: object) -> bytes:
+    """Return an update as it is kept for a person to look at, as far as it can be written."""
+    try:
+        return json.dumps(raw).encode()
+    except RecursionError:
+        return b"(nested too deeply to be written)"
+
+
+def message_of(id_: MessageId, speech: Speech) -> InboundMessage:
+    """Return a message with all but what was said."""
     return InboundMessage(
         message_id=id_,
         conversation=ConversationId(conversation_id(speech.reference.spot)),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from sympozium.chat.commands import read_command
 from sympozium.chat.gate import Heard, Hearing, Triggers, hear
+from sympozium.contract.errors import PermanentError
 from sympozium.contract.messages import Command, Place, Sender
 from sympozium_telegram.addresses import Reference, Spot
 from sympozium_telegram.entities import Me, Said, read_text
@@ -79,7 +80,11 @@ Reading = NewMessage | Edited | Pressed | Nothing
 
 
 def read(update: Update, me: Me, triggers: Triggers) -> Reading:
-    """Return what *update* says that a person did."""
+    """Return what *update* says that a person did.
+
+    Raises:
+        PermanentError: It says when, and that is no time.
+    """
     if update.callback_query is not None:
         return _read_press(update.callback_query)
     if update.edited_message is not None:
@@ -187,8 +192,15 @@ def _speech(message: Message, sender: User, *, is_ours: bool = False) -> Speech:
             thread=str(spot.topic) if spot.topic else "",
             is_direct=chat.type == "private",
         ),
-        datetime.now(UTC) if is_ours or not seconds else datetime.fromtimestamp(seconds, UTC),
+        datetime.now(UTC) if is_ours or not seconds else _time_of(seconds),
     )
+
+
+def _time_of(seconds: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise PermanentError("cannot read an update: its date is no time") from None
 
 
 def _quoted(message: Message) -> str:

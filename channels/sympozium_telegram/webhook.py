@@ -72,7 +72,7 @@ class Webhook:
         try:
             async with asyncio.timeout(TAKE_TIMEOUT_S):
                 me = await self._account.introduce()
-                await self._inbound.take(_decoded(body), me)
+                await self._inbound.take(decoded(body), me)
                 await self._inbound.finish()
         except (SympoziumError, TimeoutError) as error:
             log.warning("update not stored", extra={"action": "retry", "cause": str(error)})
@@ -118,7 +118,7 @@ def _trouble(info: dict[str, Any]) -> str:
     return f"{waiting} updates wait at Telegram, which says: {info.get('last_error_message', '')}"
 
 
-def _decoded(body: bytes) -> object:
+def decoded(body: bytes) -> object:
     """Return the update, or, where it is no JSON, a text for a person to look at."""
     try:
         return msgspec.json.decode(body)
