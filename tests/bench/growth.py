@@ -136,9 +136,8 @@ async def idle_requests(system: System) -> Counter[str]:
 def show(level: tuple[int, int], empty: Cost, full: Cost) -> bool:
     """Print a table; return whether the goal is met."""
     runs, threads = level
-    print(
-        f"\n{f'{runs} finished runs, {threads} threads':40}{'beside none':>14}{'with':>12}{'ratio':>8}"
-    )
+    title = f"{runs} finished runs, {threads} threads"
+    print(f"\n{title:40}{'beside none':>14}{'with':>12}{'ratio':>8}")
     rows = {
         "message to reply, p50 ms": (empty.p50_ms, full.p50_ms),
         "CPU ms per message, ours": (empty.ours_cpu_ms, full.ours_cpu_ms),
