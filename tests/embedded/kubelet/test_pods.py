@@ -1,5 +1,6 @@
 """Pods from their start to their end."""
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -246,6 +247,22 @@ async def test_a_readiness_probe_decides_when_the_pod_is_ready(
     first = await node.wait_for("p", lambda p: p["status"].get("phase") == "Running")
     assert not is_ready(first)
     await node.wait_for("p", is_ready)
+
+
+async def test_pods_that_ask_for_their_address_may_listen_on_the_same_port(
+    node: Any, pod: Build, py: Build
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    address = {"name": "ADDRESS", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
+    serve = "import os, socket, time\n"
+    serve += f"s = socket.create_server((os.environ['ADDRESS'], {port}))\ntime.sleep(60)"
+    probe = {"tcpSocket": {"port": port}, "periodSeconds": 1}
+    for name, source in (("one", serve), ("two", serve), ("deaf", "import time; time.sleep(60)")):
+        await node.create(pod(name, py("a", source, env=[address], readinessProbe=probe)))
+    one, two = [await node.wait_for(name, is_ready) for name in ("one", "two")]
+    assert one["status"]["podIP"] != two["status"]["podIP"]
+    assert not is_ready(await node.wait_for("deaf", lambda p: bool(container_status(p))))
 
 
 async def test_a_container_that_fails_its_liveness_probe_is_restarted(

@@ -161,6 +161,18 @@ class TestAllowedFolder:
         assert done["status"]["phase"] == "Succeeded"
         assert (folder / "after").read_text() == "new\n"
 
+    async def test_pods_that_share_a_folder_write_each_others_files(
+        self, node: Any, pod: Build, sh: Build, host_paths: tuple[Path, ...]
+    ) -> None:
+        (folder,) = host_paths
+        volume = {"name": "v", "hostPath": {"path": str(folder)}}
+        script = "echo first > /v/shared; until grep second /v/shared; do sleep 0.05; done"
+        await node.create(pod("one", sh("a", script, **mounted("v")), volumes=[volume]))
+        script = "until [ -s /v/shared ]; do sleep 0.05; done; echo second >> /v/shared"
+        await node.run(pod("two", sh("a", script, **mounted("v")), volumes=[volume]))
+        first = await node.wait_for("one", lambda p: p["status"].get("phase") == "Succeeded")
+        assert first["status"]["phase"] == "Succeeded"
+
 
 async def test_the_downward_api_tells_a_container_who_it_is(
     node: Any, pod: Build, sh: Build
@@ -178,9 +190,9 @@ async def test_the_downward_api_tells_a_container_who_it_is(
     ]
     resources = {"limits": {"memory": "64Mi"}}
     script = "echo $NAME $APP $NODE $IP $MEM $KUBERNETES_SERVICE_PORT; hostname"
-    _, printed = await node.run(pod("p", sh("a", script, env=env, resources=resources)))
+    done, printed = await node.run(pod("p", sh("a", script, env=env, resources=resources)))
     assert printed["a"].split() == [
-        *("p", "p", "local", "127.0.0.1", "64"),
+        *("p", "p", "local", done["status"]["podIP"], "64"),
         str(node.api_port),
         "p",
     ]
