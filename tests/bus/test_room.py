@@ -5,12 +5,21 @@ from pathlib import Path
 import nats.errors
 import pytest
 
-from sympozium.bus.admin import ensure_bus
+from sympozium.bus.admin import ensure_bus, ensure_consumer
 from sympozium.bus.nats import Address, NatsBus, connect
 from sympozium.bus.ports import BusFullError
 from sympozium.bus.room import make_room
 from sympozium.bus.server import ServerAccess, new_issuer, server_config
-from sympozium.contract.subjects import INBOX, INBOX_CONSUMER, OUTBOX, inbox, reply_prefix
+from sympozium.contract.subjects import (
+    INBOX,
+    INBOX_CONSUMER,
+    OUTBOX,
+    RUNS,
+    Consumer,
+    inbox,
+    outbox_consumer,
+    reply_prefix,
+)
 from tests.fixtures.nats_server import NatsServer
 
 SUBJECT = inbox("default", "web")
@@ -18,9 +27,9 @@ SIZE_BYTES = 64 * 1024
 BODY = b"x" * 1000
 
 
-async def shrunk(bus: NatsBus, *, size_bytes: int = SIZE_BYTES) -> None:
-    """Make INBOX so small that a test can fill it, or that nothing fits."""
-    config = (await bus.client.jetstream().stream_info(INBOX)).config
+async def shrunk(bus: NatsBus, stream: str = INBOX, *, size_bytes: int = SIZE_BYTES) -> None:
+    """Make a stream so small that a test can fill it, or that nothing fits."""
+    config = (await bus.client.jetstream().stream_info(stream)).config
     config.max_bytes = size_bytes
     await bus.client.jetstream().update_stream(config)
 
@@ -35,9 +44,9 @@ async def filled(bus: NatsBus) -> int:
     raise AssertionError("it takes everything")
 
 
-async def settle(bus: NatsBus, count: int) -> None:
-    """Handle so many messages, as a router does."""
-    async with bus.consume(INBOX_CONSUMER) as deliveries:
+async def settle(bus: NatsBus, count: int, consumer: Consumer = INBOX_CONSUMER) -> None:
+    """Handle so many messages, as a router or a channel does."""
+    async with bus.consume(consumer) as deliveries:
         for _ in range(count):
             await (await anext(deliveries)).ack()
     await bus.client.flush()
@@ -62,6 +71,25 @@ async def test_what_waits_for_a_router_stays_though_nothing_more_fits(bus: NatsB
     assert waiting == list(range(4, count + 1))
 
 
+async def test_answers_that_were_shown_make_room_and_those_that_wait_for_a_channel_stay(
+    bus: NatsBus,
+) -> None:
+    shown, waiting = outbox_consumer("a", "bot"), outbox_consumer("b", "bot")
+    for consumer in (shown, waiting):
+        await ensure_consumer(bus.client, consumer)
+    await shrunk(bus, OUTBOX)
+    await bus.publish(waiting.subject, BODY, message_id="first of all")
+    for number in range(50):
+        await bus.publish(shown.subject, BODY, message_id=str(number))
+    await settle(bus, 50, shown)
+    assert await make_room(bus.client) == 25
+    for number in range(50, 70):  # more than there was room for
+        await bus.publish(shown.subject, BODY, message_id=str(number))
+    kept = await bus.last(OUTBOX, waiting.subject)
+    assert kept is not None
+    assert kept.sequence == 1
+
+
 async def test_an_inbox_with_room_keeps_its_record(bus: NatsBus) -> None:
     await bus.publish(SUBJECT, BODY, message_id="1")
     await settle(bus, 1)
@@ -69,7 +97,7 @@ async def test_an_inbox_with_room_keeps_its_record(bus: NatsBus) -> None:
     assert await bus.at(INBOX, 1) is not None
 
 
-async def test_the_controller_may_make_room_in_inbox_and_nowhere_else(tmp_path: Path) -> None:
+async def test_the_controller_may_make_room_where_it_does_and_nowhere_else(tmp_path: Path) -> None:
     access = ServerAccess(new_issuer().public_key, "controller", "a-password")
     server = NatsServer(tmp_path)
     server.config = server_config(access, port=server.port, data_dir=tmp_path)
@@ -80,8 +108,9 @@ async def test_the_controller_may_make_room_in_inbox_and_nowhere_else(tmp_path: 
         async with connect(address) as admin:
             await ensure_bus(admin.client)
             stream = admin.client.jetstream(timeout=1)
-            assert await stream.purge_stream(INBOX)
+            for name in (INBOX, OUTBOX):
+                assert await stream.purge_stream(name)
             with pytest.raises(nats.errors.TimeoutError):
-                await stream.purge_stream(OUTBOX)
+                await stream.purge_stream(RUNS)
     finally:
         server.kill()

@@ -1,8 +1,9 @@
-"""Making room in INBOX: what is handled goes before what is new is refused.
+"""Making room in INBOX and OUTBOX: what is handled goes before anything that waits suffers.
 
-INBOX keeps what was handled, as a record, and counts it: without this module a
-flood of long messages would fill it, and everything would be refused until the
-oldest of them is two weeks old, though nobody waits for any of it.
+Both keep what was handled, as a record, and count it. Without this module a flood
+of long messages would fill INBOX, and everything would be refused until the oldest
+of them is two weeks old, though nobody waits for any of it; a flood of long
+answers would push those out of OUTBOX that another channel has not shown yet.
 """
 
 import asyncio
@@ -10,46 +11,57 @@ import logging
 
 import nats.errors
 from nats.aio.client import Client
+from nats.js.api import StreamInfo
 
+from sympozium.bus.admin import channel_consumers
 from sympozium.bus.ports import BusUnavailableError
-from sympozium.contract.subjects import INBOX, INBOX_CONSUMER
+from sympozium.contract.subjects import INBOX, INBOX_CONSUMER, OUTBOX
 
 log = logging.getLogger(__name__)
 
 FULL_FROM = 0.75
-"""The share of its size from which on the older half of INBOX goes, as far as it is handled."""
+"""The share of its size from which on the older half of a stream goes, as far as it is handled."""
 
 LOOK_EVERY_S = 10.0
 
 
 async def make_room(client: Client) -> int:
-    """Remove the oldest messages of INBOX if it is nearly full; return how many went.
+    """Remove the oldest messages of INBOX and OUTBOX where they are nearly full; return how many.
 
-    Only what routers have settled goes. What waits for them stays, and then INBOX
-    refuses what is new rather than drop what is accepted.
+    Only what its reader has settled goes: the routers in INBOX, each channel in its own
+    part of OUTBOX. An INBOX that is full of what waits refuses what is new rather than
+    drop what is accepted.
 
     Raises:
         BusUnavailableError: The bus does not answer, or refuses.
     """
-    stream = client.jetstream()
+    gone = 0
     try:
-        info = await stream.stream_info(INBOX)
-        size_bytes = info.config.max_bytes or 0
-        if info.state.bytes < FULL_FROM * size_bytes:
-            return 0
-        router = await stream.consumer_info(INBOX, INBOX_CONSUMER.name)
-        settled = router.ack_floor.stream_seq if router.ack_floor else 0
-        middle = (info.state.first_seq + info.state.last_seq) // 2
-        keep_from = min(settled, middle) + 1
-        if keep_from > info.state.first_seq:
-            await stream.purge_stream(INBOX, seq=keep_from)
+        for stream in (INBOX, OUTBOX):
+            info = await client.jetstream().stream_info(stream)
+            if info.state.bytes >= FULL_FROM * (info.config.max_bytes or 0):
+                gone += await _remove_settled(client, stream, info)
     except (nats.errors.Error, TimeoutError, OSError) as error:
-        raise BusUnavailableError(f"cannot make room in {INBOX}: {type(error).__name__}") from error
-    return max(keep_from - info.state.first_seq, 0)
+        raise BusUnavailableError(f"cannot make room: {type(error).__name__}") from error
+    return gone
+
+
+async def _remove_settled(client: Client, stream: str, full: StreamInfo) -> int:
+    bus = client.jetstream()
+    middle = (full.state.first_seq + full.state.last_seq) // 2
+    readers = [INBOX_CONSUMER.name] if stream == INBOX else await channel_consumers(client)
+    for reader in readers:
+        consumer = await bus.consumer_info(stream, reader)
+        settled = consumer.ack_floor.stream_seq if consumer.ack_floor else 0
+        if settled:
+            keep_from = min(settled, middle) + 1
+            await bus.purge_stream(stream, seq=keep_from, subject=consumer.config.filter_subject)
+    left = (await bus.stream_info(stream)).state.messages
+    return max(full.state.messages - left, 0)
 
 
 class Room:
-    """Sees to it that INBOX has room, while there is something in it that nobody needs."""
+    """Sees to it that there is room, while there is something that nobody needs."""
 
     def __init__(self, client: Client) -> None:
         self._client = client

@@ -108,7 +108,8 @@ def _controller_permissions() -> dict[str, object]:
     """What the controller may: administer streams, read RUNS, ask a router, admit others."""
     administration = [f"$JS.API.STREAM.{verb}.{s.name}" for s in STREAMS for verb in _STREAM_VERBS]
     administration += [f"$JS.API.CONSUMER.{v}.{s.name}.>" for s in STREAMS for v in _CONSUMER_VERBS]
-    administration += [f"$JS.API.CONSUMER.NAMES.{OUTBOX}", f"$JS.API.STREAM.PURGE.{INBOX}"]
+    administration.append(f"$JS.API.CONSUMER.NAMES.{OUTBOX}")
+    administration += [f"$JS.API.STREAM.PURGE.{stream}" for stream in (INBOX, OUTBOX)]
     runs = [
         f"$JS.API.CONSUMER.MSG.NEXT.{RUNS}.{CONTROLLER_RUNS}",
         f"$JS.API.DIRECT.GET.{RUNS}",
