@@ -63,15 +63,15 @@ async def run_once(plan: Plan, *, keep: Path | None = None) -> Result:
     with own_system() as (system, model_port):
         async with planted(system, model_port, seed=plan.seed) as plant:
             result = await run_in(plant, system, model_port, plan)
-        if keep is not None and result.problems:
-            for part in ("logs", "node/pods", "router"):
-                shutil.copytree(
-                    system.home / part,
-                    keep / part,
-                    dirs_exist_ok=True,
-                    ignore=shutil.ignore_patterns("volumes"),
-                )
-        return result
+            if keep is not None and result.problems:
+                _copy(system.home, keep)
+            return result
+
+
+def _copy(home: Path, folder: Path) -> None:
+    for part in ("logs", "node/pods", "router"):
+        ignored = shutil.ignore_patterns("volumes")
+        shutil.copytree(home / part, folder / part, dirs_exist_ok=True, ignore=ignored)
 
 
 async def run_in(plant: Plant, system: System, model_port: int, plan: Plan) -> Result:
