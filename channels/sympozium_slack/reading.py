@@ -10,7 +10,7 @@ from sympozium.chat.gate import Heard, Hearing, Triggers, hear
 from sympozium.chat.intake import fitted
 from sympozium.chat.mentions import strip_mention
 from sympozium.contract.messages import Command, InboundKind, InboundMessage, Place, Sender
-from sympozium.contract.names import ConversationId
+from sympozium.contract.names import ConversationId, is_message_id
 from sympozium_slack.events import (
     Changed,
     Deleted,
@@ -98,7 +98,7 @@ def read_post(post: Post, channel: str, me: Me, triggers: Triggers) -> Reading |
     The same post gives the same reading, be it in an event or in the channel's history.
 
     Raises:
-        UnreadableError: Its time is none.
+        UnreadableError: Its time or its channel is none.
     """
     if (post.subtype or "") not in _SAID:
         return None
@@ -120,6 +120,8 @@ def read_post(post: Post, channel: str, me: Me, triggers: Triggers) -> Reading |
         reply_to=_origin(post, channel, me).written(),
         quoted=quotation(post),
     )
+    if not (is_message_id(message.message_id) and is_message_id(message.conversation)):
+        raise UnreadableError("cannot read a message of Slack's: its channel or ts is no id")
     command = _command(post, channel, me)
     is_call = is_mention and not (said or post.files or _is_reply(post) or message.quoted)
     if is_call:  # "@bot" and nothing else

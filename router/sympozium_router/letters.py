@@ -14,12 +14,9 @@ from sympozium.contract.errors import PermanentError
 from sympozium.contract.files import MAX_ID_CHARS, file_problem
 from sympozium.contract.limits import MAX_FILES, MAX_TEXT_BYTES
 from sympozium.contract.messages import InboundKind, InboundMessage, Sender
-from sympozium.contract.names import ConversationId, MessageId
+from sympozium.contract.names import ConversationId, MessageId, is_message_id
 from sympozium.contract.subjects import channel_of
 from sympozium.store.ports import Conversation
-
-_ID = re.compile(r"[\x21-\x7e]{1,500}")
-"""What may be a message's or a conversation's id: it travels in a header of the bus."""
 
 _COMMAND = re.compile(r"[a-z0-9_-]{1,64}")
 
@@ -101,7 +98,7 @@ def _text_problem(inbound: InboundMessage) -> str:
 
 def _kind_problem(inbound: InboundMessage) -> str:
     if inbound.kind in {InboundKind.EDIT, InboundKind.DELETE}:
-        return "" if _ID.fullmatch(inbound.target) else "it names no message that it is about"
+        return "" if is_message_id(inbound.target) else "it names no message that it is about"
     if inbound.kind is not InboundKind.COMMAND:
         return ""
     if inbound.command is None or not _COMMAND.fullmatch(inbound.command.name):
@@ -124,7 +121,7 @@ def _size_problem(inbound: InboundMessage) -> str:
 
 
 def _has_good_ids(message_id: str, conversation: str) -> bool:
-    return bool(_ID.fullmatch(message_id) and _ID.fullmatch(conversation))
+    return is_message_id(message_id) and is_message_id(conversation)
 
 
 def _answerable(data: bytes) -> InboundMessage | None:

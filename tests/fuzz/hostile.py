@@ -56,6 +56,9 @@ SPIKES: tuple[Any, ...] = (
     {f"k{number}": number for number in range(2000)},
 )
 
+NESTS = {f"@nest-{depth}@": depth for depth in (50, 300, 600, 900, 1200, 5000, 100_000)}
+"""Texts in the place of which lists in lists are written, so many deep."""
+
 FRAGMENTS = (
     b"",
     b"\0",
@@ -106,6 +109,8 @@ def altered_bytes(data: bytes, source: random.Random) -> bytes:
 
 def altered_value(value: Any, source: random.Random) -> Any:
     """Return a JSON *value* with one thing in it changed, added or taken away."""
+    if source.random() < 0.03:
+        return source.choice(list(NESTS))
     if source.random() < 0.15 or not isinstance(value, dict | list) or not value:
         return source.choice(SPIKES)
     if isinstance(value, list):
@@ -154,8 +159,11 @@ def hostile_bytes(examples: Sequence[bytes]) -> st.SearchStrategy[bytes]:
 
 
 def as_json(value: Any) -> bytes:
-    """Write *value* as a careless program does: half surrogates, NaN and all."""
-    return json.dumps(value).encode()
+    """Write *value* as a careless program does: half surrogates, NaN, deep lists and all."""
+    data = json.dumps(value).encode()
+    for name, depth in NESTS.items():
+        data = data.replace(f'"{name}"'.encode(), b"[" * depth + b"]" * depth)
+    return data
 
 
 def answers_of(examples: Sequence[bytes]) -> list[Any]:

@@ -22,6 +22,7 @@ RunUid = NewType("RunUid", str)
 _HASH_CHARS = 10
 _CONVERSATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
+_ID = re.compile(r"[\x21-\x7e]{1,500}")
 
 
 def short_hash(*parts: str) -> str:
@@ -69,3 +70,11 @@ def is_conversation_id(text: str) -> bool:
 def is_subject_token(text: str) -> bool:
     """Return whether *text* may stand between two dots of a bus subject."""
     return _TOKEN.fullmatch(text) is not None
+
+
+def is_message_id(text: str) -> bool:
+    """Return whether *text* may be a message's or a conversation's id.
+
+    It travels in a header of the bus: 1 to 500 printable characters of ASCII.
+    """
+    return _ID.fullmatch(text) is not None
