@@ -122,7 +122,7 @@ async def measure(model_url: str, model_port: int, load: Load) -> None:
             print(f"  in one line, the first would have waited for {waits_s:.0f} s (computed,")
             print(f"  from {rate:.1f} runs of the flood a second meanwhile)")
             per_run = after - before + load.questions
-            for name in ("controller", "apiserver", "node", "containers"):
+            for name in ("sympozium-controller", "sympozium-router", "apiserver", "node"):
                 ms = (spent.get(name, 0.0) - cpu.get(name, 0.0)) / per_run * 1000
                 print(f"  CPU per run, {name}: {ms:.0f} ms")
 

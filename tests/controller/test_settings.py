@@ -3,7 +3,7 @@
 import pytest
 
 from sympozium.runtime.settings import SettingsError
-from sympozium_controller.settings import read_settings
+from sympozium_controller.settings import Limits, read_settings
 
 URL = {"SYMPOZIUM_NATS_URL": "nats://bus:4222"}
 
@@ -23,6 +23,16 @@ def test_egress_rules_are_taken_as_they_are() -> None:
     rules = '[{"to": [{"ipBlock": {"cidr": "127.0.0.1/32"}}], "ports": [{"port": 4222}]}]'
     settings = read_settings({**URL, "SYMPOZIUM_RUN_EGRESS": rules})
     assert settings.pods.run_egress[0]["ports"] == [{"port": 4222}]
+
+
+def test_runs_are_unlimited_until_somebody_sets_a_limit() -> None:
+    limits = {
+        "SYMPOZIUM_MAX_CONCURRENT_RUNS": "20",
+        "SYMPOZIUM_MAX_CONCURRENT_RUNS_PER_NAMESPACE": "5",
+    }
+    assert read_settings(URL).limits == Limits()
+    assert read_settings({**URL, **limits}).limits == Limits(total=20, per_namespace=5)
+    assert read_settings({**URL, **dict.fromkeys(limits, "0")}).limits == Limits()
 
 
 def test_all_problems_are_told_at_once() -> None:

@@ -7,11 +7,14 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from sympozium.bus.nats import NatsBus
 from sympozium.contract.names import RunUid
 from sympozium.contract.resources import AGENT_RUNS, AGENTS, JOBS, NAMESPACES, PODS, Object
 from sympozium.contract.run_events import Result, Started
 from sympozium.contract.subjects import live
+from sympozium.kube.errors import InvalidError
 from sympozium_controller.runs.turns.pace import FEWEST
 from sympozium_controller.runs.turns.turns import STARTING_WHEN_FULL
 from sympozium_controller.settings import Limits, Settings
@@ -144,6 +147,11 @@ async def test_an_agent_with_max_concurrent_one_answers_five_conversations_in_tu
         assert started == {name}
         await say(bus, run, Result(text="done"))
         assert (await controlled.ended(name))["phase"] == "Succeeded"
+
+
+async def test_a_limit_below_one_is_refused(cluster: Cluster) -> None:
+    with pytest.raises(InvalidError, match="maxConcurrent"):
+        await cluster.create_agent(maxConcurrent=0)
 
 
 async def test_a_limit_that_is_raised_lets_those_who_wait_start(controlled: Cluster) -> None:

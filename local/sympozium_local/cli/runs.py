@@ -59,7 +59,7 @@ def show(name: Name, namespace: Namespace = "default", output: Output = "text") 
         _print_json(run)
         return
     spec, status = run["spec"], run.get("status") or {}
-    usage, error = status.get("usage") or {}, status.get("error") or {}
+    usage, error = status.get("usage") or {}, status.get("error") or _queued(status)
     facts = {
         "name": name,
         "agent": spec["agentRef"],
@@ -151,6 +151,12 @@ def _check(output: str) -> None:
         raise typer.BadParameter(f"{output!r} is no output format; use text or json")
 
 
+def _queued(status: "Object") -> "Object":
+    """Return the condition that says what a run waits for; {} where it does not wait."""
+    conditions = status.get("conditions") or []
+    return next((one for one in conditions if one["type"] == "Queued"), {})
+
+
 def _row(run: "Object") -> tuple[str, ...]:
     from sympozium.contract.times import parse_kube_time
     from sympozium_local.cli.screen import age, now
@@ -162,7 +168,7 @@ def _row(run: "Object") -> tuple[str, ...]:
         run["metadata"]["name"],
         run["spec"]["agentRef"],
         status.get("phase", ""),
-        (status.get("error") or {}).get("reason", ""),
+        (status.get("error") or _queued(status)).get("reason", ""),
         age(now() - created),
         task if len(task) <= 50 else task[:49] + "…",
     )

@@ -60,6 +60,7 @@ DEFINITIONS = (
             ("Agent", "string", ".spec.agentRef"),
             ("Phase", "string", ".status.phase"),
             ("Reason", "string", ".status.error.reason"),
+            ("Waits for", "string", '.status.conditions[?(@.type=="Queued")].reason'),
             ("Task", "string", ".spec.task"),
             _AGE,
         ),
