@@ -82,7 +82,10 @@ class Operator:
         """
         try:
             data = await self._bus.request(
-                DEAD_LETTERS, encode(request), timeout_s=ANSWER_TIMEOUT_S
+                DEAD_LETTERS,
+                encode(request),
+                timeout_s=ANSWER_TIMEOUT_S,
+                again_after_s=ANSWER_TIMEOUT_S,  # a person decides whether it is asked again
             )
         except NoAnswerError as error:
             raise TransientError(

@@ -15,6 +15,7 @@ from nats.js.client import JetStreamContext
 from typing_extensions import override
 
 from sympozium.bus import graves
+from sympozium.bus.asking import ASK_AGAIN_AFTER_S, first_answer
 from sympozium.bus.cancelled import heed_cancellation
 from sympozium.bus.ports import (
     BusDeniedError,
@@ -22,7 +23,6 @@ from sympozium.bus.ports import (
     BusUnavailableError,
     ConsumerState,
     Delivery,
-    NoAnswerError,
     Receipt,
     Responder,
     Stored,
@@ -213,16 +213,20 @@ class NatsBus:
             log.debug("live message dropped", extra={"action": "drop", "cause": str(error)})
         heed_cancellation()
 
-    async def request(self, subject: str, data: bytes, *, timeout_s: float) -> bytes:
+    async def request(
+        self,
+        subject: str,
+        data: bytes,
+        *,
+        timeout_s: float,
+        again_after_s: float = ASK_AGAIN_AFTER_S,
+    ) -> bytes:
         """Return the answer of one responder; see `LiveBus.request`."""
-        try:
-            answer = await self._client.request(subject, data, timeout=timeout_s)
-        except (nats.errors.Error, TimeoutError, OSError) as error:
-            raise NoAnswerError(
-                f"cannot get an answer on {subject!r}: {type(error).__name__}"
-            ) from error
+        answer = await first_answer(
+            self._client, subject, data, timeout_s=timeout_s, again_after_s=again_after_s
+        )
         heed_cancellation()
-        return bytes(answer.data)
+        return answer
 
     @asynccontextmanager
     async def listen(self, subject: str) -> AsyncIterator[AsyncIterator[tuple[str, bytes]]]:

@@ -190,6 +190,8 @@ class LiveBus(Protocol):
     async def request(self, subject: str, data: bytes, *, timeout_s: float) -> bytes:
         """Return the answer of one responder.
 
+        It is asked again each second, so what is asked for may be done twice.
+
         Raises:
             NoAnswerError: There is none in time.
         """
