@@ -45,6 +45,7 @@ STREAMS = ("INBOX", "OUTBOX", "RUNS")
 
 @app.command("list")
 def list_letters(
+    *,
     stream: Stream = "",
     namespace: Namespace = "",
     name: Name = "",
@@ -83,6 +84,7 @@ def show(id_: Id, nats_url: Url = "", as_json: AsJson = False) -> None:
 @app.command("retry")
 def retry(
     ids: Ids = None,
+    *,
     every: All = False,
     stream: Stream = "",
     namespace: Namespace = "",
@@ -102,6 +104,7 @@ def retry(
 @app.command("drop")
 def drop(
     ids: Ids = None,
+    *,
     every: All = False,
     stream: Stream = "",
     namespace: Namespace = "",
