@@ -24,11 +24,11 @@ from sympozium_local.controllers.pods import (
 
 log = logging.getLogger(__name__)
 
-COUNTERS_LAG_S = 1.0
+COUNTERS_LAG_S = 5.0
 """How far the counters of a Job's running pods may lag behind.
 
-A short Job then costs one status write, at its end. The real controller batches
-pod updates for as long.
+A Job that is shorter costs one status write, at its end. The real controller, too, batches what
+pods become, though for a second.
 
 Source: pkg/controller/job/job_controller.go (syncJobBatchPeriod).
 """

@@ -229,12 +229,17 @@ async def test_a_container_over_its_memory_is_reported_as_such(
     assert done["status"]["phase"] == "Failed"
 
 
+ENDS_AT_ONCE = "sleep 60"
+ENDS_SOON = "trap 'sleep 0.4; exit 0' TERM; while :; do sleep 0.02; done"
+
+
+@pytest.mark.parametrize("watches", [ENDS_AT_ONCE, ENDS_SOON])
 async def test_a_running_pod_costs_one_status_write_and_its_end_another(
-    node: Any, pod: Build, sh: Build
+    node: Any, pod: Build, sh: Build, watches: str
 ) -> None:
     seen: list[Object] = []
     node.pods.listen(lambda _key, _old, new: seen.append(new) if new else None)
-    sidecar = sh("s", "sleep 60", restartPolicy="Always")
+    sidecar = sh("s", watches, restartPolicy="Always")
     await node.run(pod("p", sh("a", "sleep 0.5"), initContainers=[sidecar]))
     assert [p["status"]["phase"] for p in seen] == ["Pending", "Running", "Succeeded"]
 
