@@ -224,6 +224,7 @@ class Outbox:
         """Find, now and then, what another router had accepted and did not live to look at."""
         while True:
             await asyncio.sleep(LOOK_AT_ALL_EVERY_S)
+            self._published.forget(now=self._clock())
             try:
                 await self._look_at_all()
             except StoreUnavailableError as error:

@@ -97,7 +97,7 @@ class Router:
                 ClockWatch(self._bus, INBOX_CONSUMER).run,
                 self._cluster.follow,
                 self._route,
-                Pruning(self._store, keep, self._clock).run,
+                Pruning(self._bus, self._store, keep, self._clock).run,
                 stop=stop,
                 drain_s=DRAIN_S,
             )

@@ -7,7 +7,7 @@ reads the stream's messages of one channel once, and happens after long outages
 only.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sympozium.bus.ports import Bus
 from sympozium.contract.envelope import unwrap
@@ -20,6 +20,9 @@ from sympozium.store.ports import Message, MessageKey
 _REMEMBERED_FOR = DUPLICATE_WINDOW - timedelta(minutes=2)
 """A little less, because the publish itself takes time and clocks differ."""
 
+FORGOTTEN_AFTER = timedelta(minutes=5)
+"""What a long outage left is published by then, and a stream's ends take much memory."""
+
 
 class Published:
     """Finds ends in the OUTBOX."""
@@ -28,6 +31,18 @@ class Published:
         self._bus = bus
         self._ends: dict[MessageKey, int] = {}
         self._read_up_to: dict[str, int] = {}
+        self._asked_at = datetime.min.replace(tzinfo=UTC)
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether anything that was read is in memory."""
+        return bool(self._ends or self._read_up_to)
+
+    def forget(self, *, now: datetime) -> None:
+        """Let go of what was read, if nobody has asked for it for a while."""
+        if now - self._asked_at > FORGOTTEN_AFTER:
+            self._ends.clear()
+            self._read_up_to.clear()
 
     async def sequence(self, message: Message, *, now: datetime) -> int:
         """Return where the end of *message* was published; 0 where the bus can tell or nowhere.
@@ -37,6 +52,7 @@ class Published:
         """
         if message.end is None or now - message.end.time < _REMEMBERED_FOR:
             return 0
+        self._asked_at = now
         await self._read(message.namespace, message.channel)
         return self._ends.get(message.key, 0)
 

@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Protocol
 
+from sympozium.bus.ports import Bus
 from sympozium.contract.errors import SympoziumError, TransientError
 from sympozium.contract.resources import Object
+from sympozium.contract.subjects import INBOX_CONSUMER
 from sympozium.store.ports import Notes, Upkeep
 from sympozium_router.clock import Clock
 from sympozium_router.cluster import Cluster
@@ -33,7 +35,8 @@ class Store(Upkeep, Notes, Protocol):
 class Pruning:
     """Keeps the store from growing for ever."""
 
-    def __init__(self, store: Store, keep: timedelta, clock: Clock) -> None:
+    def __init__(self, bus: Bus, store: Store, keep: timedelta, clock: Clock) -> None:
+        self._bus = bus
         self._store = store
         self._keep = keep
         self._clock = clock
@@ -51,10 +54,13 @@ class Pruning:
         """Delete everything that is old enough; return how many messages that were.
 
         Raises:
-            StoreUnavailableError: The rest stays until the next time.
+            TransientError: The bus or the store is away. The rest stays until the next time.
         """
+        settled = (await self._bus.state(INBOX_CONSUMER)).acknowledged
         total = await _all(
-            lambda: self._store.prune(ended_before=self._clock() - self._keep, limit=PRUNE_AT_ONCE),
+            lambda: self._store.prune(
+                ended_before=self._clock() - self._keep, limit=PRUNE_AT_ONCE, up_to=settled
+            ),
             stop,
         )
         now = self._clock()

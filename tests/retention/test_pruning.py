@@ -43,6 +43,7 @@ async def test_a_message_that_comes_again_after_its_run_was_deleted_starts_no_se
         asked = await world.say("1", "what is it?")
         await world.answer(asked, "it is this")
         await world.shown.end_of(asked)
+        await until_told(world)
         async with retention(world, later=MONTH) as deleting:
             await deleting.prune(HELPER)
         assert await names(world) == set()

@@ -86,7 +86,7 @@ async def test_pruning_takes_everything_that_is_old_enough(open_world: OpenWorld
             await world.shown.until(lambda shown: all(shown.ends(id_) for id_ in ids))
             agents.cancel()
             assert len(await world.transcript()) == 6
-        pruning = Pruning(world.store, timedelta(days=90), utc_now)
+        pruning = Pruning(world.bus, world.store, timedelta(days=90), utc_now)
         assert await pruning.prune(asyncio.Event()) == 3
         assert await world.store.open_conversations() == []
         assert await pruning.prune(asyncio.Event()) == 0

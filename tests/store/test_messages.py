@@ -120,6 +120,19 @@ async def test_only_finished_messages_that_are_old_enough_are_pruned(
     assert [message.sequence for message in left] == [open_.sequence, young.sequence]
 
 
+async def test_what_the_bus_may_deliver_again_is_not_pruned_as_long_as_it_can(
+    store: SqlStore, new_message: NewMessage
+) -> None:
+    now = datetime.now(UTC)
+    for sequence, age in ((1, 3), (2, 3), (3, 16)):
+        message = await store.record(new_message(sequence))
+        await store.finish(message.key, End(time=now - timedelta(days=age), text="answer"))
+        await store.published(message.key, sequence)
+    assert await store.prune(ended_before=now - timedelta(days=2), limit=10, up_to=1) == 2
+    left = await store.transcript(message.conversation, limit=10)
+    assert [one.sequence for one in left] == [2]
+
+
 async def test_pruning_is_bounded(store: SqlStore, new_message: NewMessage) -> None:
     long_ago = datetime.now(UTC) - timedelta(days=100)
     for sequence in range(1, 6):

@@ -119,7 +119,6 @@ class Unfinished(Protocol):
     async def handled(self, low: int, high: int) -> set[int]:
         """Return the INBOX sequences from *low* to *high* of which a run or an end is noted."""
 
-
     async def unpublished(self, keys: Sequence[MessageKey]) -> set[MessageKey]:
         """Return those of *keys* that are stored and whose end is not published."""
 
@@ -171,8 +170,11 @@ class Upkeep(Protocol):
     async def check(self) -> None:
         """Return if the store answers."""
 
-    async def prune(self, *, ended_before: datetime, limit: int) -> int:
+    async def prune(self, *, ended_before: datetime, limit: int, up_to: int = ...) -> int:
         """Delete up to *limit* messages that were finished before then; return how many.
+
+        Those of INBOX sequences above *up_to* stay while the stream may hold them: what
+        the bus delivers again must be known, however long nobody was there to settle it.
 
         Raises:
             ValueError: *ended_before* is younger than a tombstone must become.

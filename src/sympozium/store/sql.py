@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sympozium.contract.desk import NotesAnswer, NotesRequest
-from sympozium.contract.limits import TOMBSTONE_AGE
+from sympozium.contract.limits import STREAM_MAX_AGE, TOMBSTONE_AGE
 from sympozium.contract.names import ConversationId, RunUid
 from sympozium.contract.run_events import Usage
 from sympozium.store import notes, statements, talks
@@ -194,11 +194,19 @@ class SqlStore:
         """Return if the store answers; see `Upkeep.check`."""
         await self._reads.run(lambda connection: _execute(connection, sa.select(1), {}))
 
-    async def prune(self, *, ended_before: datetime, limit: int) -> int:
+    async def prune(
+        self, *, ended_before: datetime, limit: int, up_to: int = statements.LAST_SEQUENCE
+    ) -> int:
         """Delete old messages; see `Upkeep.prune`."""
-        if datetime.now(UTC) - ended_before < TOMBSTONE_AGE:
+        now = datetime.now(UTC)
+        if now - ended_before < TOMBSTONE_AGE:
             raise ValueError(f"a message must be kept for {TOMBSTONE_AGE}, to be known again")
-        values = {"ended_before": ended_before, "limit": limit}
+        values = {
+            "ended_before": ended_before,
+            "certainly_before": now - STREAM_MAX_AGE - TOMBSTONE_AGE,
+            "up_to": up_to,
+            "limit": limit,
+        }
         return await self._writes.run(
             lambda connection: connection.execute(statements.PRUNE, values).rowcount
         )

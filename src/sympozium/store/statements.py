@@ -89,7 +89,14 @@ USAGE = sa.select(
 
 _OLD = (
     sa.select(_C.namespace, _C.channel, _C.message_id)
-    .where(_C.ended_at < sa.bindparam("ended_before"), ~UNFINISHED)
+    .where(
+        _C.ended_at < sa.bindparam("ended_before"),
+        ~UNFINISHED,
+        sa.or_(
+            _C.sequence <= sa.bindparam("up_to", type_=sa.BigInteger),
+            _C.ended_at < sa.bindparam("certainly_before"),
+        ),
+    )
     .limit(_LIMIT)
 )
 PRUNE = messages.delete().where(sa.tuple_(_C.namespace, _C.channel, _C.message_id).in_(_OLD))
