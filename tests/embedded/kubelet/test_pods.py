@@ -4,6 +4,8 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from sympozium.contract.resources import EVENTS, PODS, SECRETS, Object
 
 Build = Callable[..., Object]
