@@ -41,6 +41,13 @@ CREATE TABLE IF NOT EXISTS counter (version INTEGER NOT NULL);
 """
 
 
+MAX_JOURNAL_BYTES = 16 * 1024 * 1024
+"""What a burst leaves of the write-ahead log; beyond that it is cut."""
+
+MAX_EMPTY_BYTES = 16 * 1024 * 1024
+"""Empty pages are used again; so many of them may lie in the file of a new start."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One stored object.
@@ -115,7 +122,9 @@ class Store:
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute(f"PRAGMA journal_size_limit={MAX_JOURNAL_BYTES}")
         self._db.executescript(_SCHEMA)
+        self._give_back()
         row = self._db.execute("SELECT version FROM counter").fetchone()
         if row is None:
             self._db.execute("INSERT INTO counter VALUES (1)")
@@ -133,6 +142,18 @@ class Store:
         """Commit what is left and close the file."""
         self._commit()
         self._db.close()
+
+    def _give_back(self) -> None:
+        """Make the file as small as what is in it, where most of a large one is empty.
+
+        Only at the start, because everybody waits for it: some tenths of a second.
+        """
+        (page_bytes,), (pages,), (free,) = (
+            self._db.execute(f"PRAGMA {name}").fetchone()
+            for name in ("page_size", "page_count", "freelist_count")
+        )
+        if free * page_bytes > MAX_EMPTY_BYTES and 2 * free > pages:
+            self._db.execute("VACUUM")
 
     def get(self, key: str, namespace: str, name: str) -> Row | None:
         """Return one object's row."""

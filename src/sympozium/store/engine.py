@@ -9,6 +9,9 @@ from sympozium.contract.errors import PermanentError
 BUSY_TIMEOUT_MS = 5000
 """How long a writer waits for another process' commit. Under 25 s of handling time."""
 
+MAX_JOURNAL_BYTES = 16 * 1024 * 1024
+"""What a burst leaves of the write-ahead log of SQLite; beyond that it is cut."""
+
 WRITING = {"sqlite_begin": "BEGIN IMMEDIATE"}
 READING = {"sqlite_begin": "BEGIN"}
 
@@ -49,7 +52,12 @@ def create_engine(url: str) -> sa.Engine:
 def _prepare_sqlite(connection: Any, record: object) -> None:
     # The driver would begin transactions lazily; we begin them ourselves.
     connection.isolation_level = None
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        f"journal_size_limit = {MAX_JOURNAL_BYTES}",
+    ):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
