@@ -67,7 +67,6 @@ class Connection:
         self._api = api
         self._response_urls = response_urls
         self._bound = bound
-        self._opened = asyncio.Event()
 
     async def listen_loop(self, stop: asyncio.Event) -> None:
         """Find out who we are, and take what comes until *stop* is set."""
@@ -81,7 +80,7 @@ class Connection:
             loops.append(self._sockets(inbound).listen_loop)
         else:
             http = HttpMode(inbound, Signatures(self._settings.signing_secret), self._is_up)
-            loops += [partial(http.serve_loop, self._bound), self._look_loop]
+            loops += [partial(http.serve_loop, self._bound), partial(self._look_loop, inbound)]
         await run_until_stopped(*loops, stop=stop, drain_s=DRAIN_S)
 
     def _sockets(self, inbound: Inbound) -> Sockets:
@@ -90,7 +89,7 @@ class Connection:
         signs = Signs(
             up=health.inbound_is_up,
             down=lambda cause, reason: health.inbound_is_down(cause, reason=reason),
-            opened=self._opened.set,
+            opened=inbound.gaps.came_back,
         )
         return Sockets(app, partial(_take_envelope, inbound), inbound.set_aside, signs)
 
@@ -127,7 +126,7 @@ class Connection:
         return me
 
     async def _audit_loop(self, inbound: Inbound, stop: asyncio.Event) -> None:
-        """After every time without a connection, read what was missed, until *stop* is set."""
+        """Read what was missed whenever something may have been, until *stop* is set."""
         async with asyncio.TaskGroup() as group:
             auditing = group.create_task(self._audit(inbound, stop))
             await stop.wait()
@@ -136,19 +135,19 @@ class Connection:
     async def _audit(self, inbound: Inbound, stop: asyncio.Event) -> None:
         pause_s = FIRST_PAUSE_S
         while not stop.is_set():  # a request to the bus may swallow a cancellation
-            await self._opened.wait()
-            self._opened.clear()
+            await inbound.gaps.wanted.wait()
+            inbound.gaps.wanted.clear()
             try:
                 await inbound.gaps.read_missed()
             except TransientError as error:
                 log.warning("history not read yet", extra={"action": "retry", "cause": str(error)})
-                self._opened.set()
+                inbound.gaps.wanted.set()
                 await _paused(pause_s, stop)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             else:
                 pause_s = FIRST_PAUSE_S
 
-    async def _look_loop(self, stop: asyncio.Event) -> None:
+    async def _look_loop(self, inbound: Inbound, stop: asyncio.Event) -> None:
         """Ask Slack whether it knows us, now and then, until *stop* is set."""
         was_down = True
         while not stop.is_set():
@@ -162,7 +161,7 @@ class Connection:
                 self._is_up()
                 if was_down:
                     was_down = False
-                    self._opened.set()
+                    inbound.gaps.came_back()
             await _paused(LOOK_EVERY_S, stop)
 
 

@@ -2,8 +2,9 @@
 
 Slack repeats an event that was not taken a few times, and then gives up. So for
 every channel in which the bot was spoken to, the newest message that was stored
-is noted, and after a time without any connection what came since is read. A message
-has the same id whichever way it comes, so one that came both ways is stored once.
+is noted, and after a time without any connection what came since is read; where an
+event could not be stored, as soon as it can be. A message has the same id
+whichever way it comes, so one that came both ways is stored once.
 """
 
 import asyncio
@@ -43,6 +44,7 @@ MAX_CHATS = 200
 
 MAX_PAGES = 5
 PAGE_POSTS = 100
+JUST_BEFORE_S = 0.00001
 MAX_THREADS = 20
 
 log = logging.getLogger(__name__)
@@ -75,6 +77,27 @@ class Gaps:
         self._kept: set[str] = set()
         self._changed: set[str] = set()
         self._new = asyncio.Event()
+        self._refused: dict[str, Heard] = {}
+        self._was_away = False
+        self.wanted = asyncio.Event()
+        """Set when `read_missed` has something to do."""
+
+    def came_back(self) -> None:
+        """Note that for a while nothing could come in, anywhere."""
+        self._was_away = True
+        self.wanted.set()
+
+    def refused(self, message: InboundMessage) -> None:
+        """Note that a message could not be stored: Slack may give up bringing it."""
+        origin = read_origin(message.reply_to)
+        if not origin.ts or not message.addressed:
+            return
+        before = f"{float(origin.ts) - JUST_BEFORE_S:.6f}"
+        known = self._refused.get(origin.channel, Heard(ts=before))
+        threads = {*known.threads, *([origin.thread] if origin.thread else [])}
+        oldest = min(known.ts, before, key=float)
+        self._refused[origin.channel] = Heard(ts=oldest, threads=sorted(threads))
+        self.wanted.set()
 
     def stored(self, message: InboundMessage) -> None:
         """Note that a message is stored; written down soon."""
@@ -105,15 +128,18 @@ class Gaps:
                 await self._keep()
 
     async def read_missed(self) -> int:
-        """Store what was said to the bot since each channel was last heard; return how much.
+        """Store what was said to the bot and did not come, or was refused; return how much.
 
         Raises:
             TransientError: The notes cannot be read, or a message cannot be stored. What
                 was stored is; the rest can be asked for again.
         """
-        chats = await self._noted()
+        was_away, refused = self._was_away, dict(self._refused)
+        chats = (await self._noted())[:MAX_CHATS] if was_away else []
+        chats = [(channel, heard) for channel, heard in chats if channel not in refused]
+        chats += [(channel, self._certain(channel)) for channel in refused]
         count = 0
-        for channel, heard in chats[:MAX_CHATS]:
+        for channel, heard in chats:
             try:
                 count += await self._read_channel(channel, heard)
             except PermanentError as error:
@@ -121,8 +147,19 @@ class Gaps:
                     "history not read",
                     extra={"action": "skip", "chat": channel, "cause": str(error)},
                 )
+            if self._refused.get(channel) is refused.get(channel):
+                self._refused.pop(channel, None)
+        self._was_away = self._was_away and not was_away
         log.info("history read", extra={"action": "audit", "chats": len(chats), "posts": count})
         return count
+
+    def _certain(self, channel: str) -> Heard:
+        """Return how far a channel was heard without a gap."""
+        heard, refused = self._heard.get(channel), self._refused.get(channel)
+        if heard is None or refused is None:
+            return heard or refused or Heard(ts="0")
+        threads = [one for one in heard.threads if one not in refused.threads]
+        return Heard(ts=min(heard.ts, refused.ts, key=float), threads=[*threads, *refused.threads])
 
     async def _noted(self) -> list[tuple[str, Heard]]:
         """Return how far each channel was heard, the newest first; forget the old ones."""
@@ -145,7 +182,7 @@ class Gaps:
     async def _keep(self) -> None:
         changed, self._changed = self._changed, set()
         notes = {
-            NOTE_PREFIX + channel: msgspec.json.encode(self._heard[channel]).decode()
+            NOTE_PREFIX + channel: msgspec.json.encode(self._certain(channel)).decode()
             for channel in changed
         }
         try:

@@ -130,6 +130,14 @@ class Inbound:
         return self._me.team in teams or callback.team_id in {self._me.team, "", None}
 
     async def _complete_and_store(self, reading: Reading) -> None:
+        try:
+            await self._store(await self._completed(reading))
+        except TransientError:
+            self.gaps.refused(reading.message)
+            raise
+
+    async def _completed(self, reading: Reading) -> InboundMessage:
+        """Return a message with its files and with what it is about."""
         message = reading.message
         refs, notes = await self._downloads.take(reading.files)
         place = message.place
@@ -138,7 +146,7 @@ class Inbound:
             about = await self._roots.quotation(place.chat, place.thread, message.message_id)
         quoted = "\n".join(part for part in (about, message.quoted) if part)
         text = "\n".join(part for part in (message.text, *notes) if part)
-        await self._store(msgspec.structs.replace(message, text=text, files=refs, quoted=quoted))
+        return msgspec.structs.replace(message, text=text, files=refs, quoted=quoted)
 
     async def _store(self, message: InboundMessage) -> None:
         await self._intake.store(message)

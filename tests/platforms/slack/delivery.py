@@ -137,6 +137,11 @@ class Delivery:
             if transport is not None:
                 transport.abort()
 
+    async def idle(self) -> None:
+        """Return when everything is confirmed, or was brought too often."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
     async def raw(self, text: str) -> None:
         """Send a frame as it is over one socket."""
         await (await self._socket()).send_str(text)
