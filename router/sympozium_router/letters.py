@@ -71,7 +71,8 @@ def read_letter(subject: str, sequence: int, data: bytes) -> Letter:
         return Letter(sequence, namespace, channel, _answerable(data), str(error))
     if not _has_good_ids(inbound.message_id, inbound.conversation):
         return Letter(sequence, namespace, channel, None, "its ids are no printable ASCII")
-    return Letter(sequence, namespace, channel, inbound, _problem(inbound, channel))
+    problem = _problem(inbound, channel)
+    return Letter(sequence, namespace, channel, _bounded(inbound) if problem else inbound, problem)
 
 
 def _problem(inbound: InboundMessage, channel: str) -> str:
@@ -122,6 +123,13 @@ def _size_problem(inbound: InboundMessage) -> str:
 
 def _has_good_ids(message_id: str, conversation: str) -> bool:
     return is_message_id(message_id) and is_message_id(conversation)
+
+
+def _bounded(inbound: InboundMessage) -> InboundMessage:
+    """Return what of a message that cannot be handled is kept, and sent back with the refusal."""
+    kept = inbound.text.encode(errors="replace")[:MAX_TEXT_BYTES].decode(errors="ignore")
+    reply_to = inbound.reply_to if len(inbound.reply_to) <= MAX_REPLY_TO_CHARS else ""
+    return msgspec.structs.replace(inbound, text=kept, quoted="", files=[], reply_to=reply_to)
 
 
 def _answerable(data: bytes) -> InboundMessage | None:

@@ -1,4 +1,5 @@
 import asyncio
+import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -7,11 +8,12 @@ from typing_extensions import override
 from sympozium.bus.nats import NatsBus
 from sympozium.contract.limits import MAX_ATTEMPTS
 from sympozium.contract.messages import InboundMessage, OutboundKind
+from sympozium.contract.subjects import inbox
 from sympozium.kube.errors import UnavailableError
 from sympozium_router.letters import Letter
 from sympozium_router.reception import Reception
 from tests.dead.letters import FATAL, letters, routing_until_it_dies
-from tests.router.routed import World, routing, until
+from tests.router.routed import CHANNEL, NAMESPACE, World, routing, until
 
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
 
@@ -71,3 +73,33 @@ async def test_a_message_is_not_given_up_because_routers_end_while_something_is_
             end = await world.shown.end_of(message_id)
         assert await letters(bus) == []
     assert end.text == "at last"
+
+
+async def test_a_message_that_cannot_be_read_is_refused_where_it_was_written(
+    open_world: OpenWorld, bus: NatsBus
+) -> None:
+    payload = {"messageId": "m1", "conversation": "c", "replyTo": "there", "text": 7}
+    envelope = {"id": "m1", "time": "2026-01-02T03:04:05Z", "payload": payload}
+    async with open_world() as world, world.router():
+        data = json.dumps(envelope).encode()
+        await bus.publish(inbox(NAMESPACE, CHANNEL), data, message_id="raw")
+        end = await world.shown.end_of("m1")
+    assert (end.reply_to, end.error and end.error.code) == ("there", "MessageUnreadable")
+
+
+async def test_a_message_as_long_as_the_bus_takes_holds_up_nobody_in_its_conversation(
+    open_world: OpenWorld, bus: NatsBus
+) -> None:
+    async with open_world() as world, world.router():
+        room = bus.client.max_payload - 2000
+        long = [
+            await world.say("1", "hello", reply_to="x" * room),
+            await world.say("2", "x" * room),
+            await world.say("3", "hello", quoted="x" * room),
+        ]
+        behind = await world.say("4", "hello")
+        ends = [await world.shown.end_of(one) for one in long]
+        await world.answer(behind, "hi")
+        end = await world.shown.end_of(behind)
+    assert [one.error and one.error.code for one in ends] == ["MessageUnreadable"] * 3
+    assert end.text == "hi"
