@@ -20,7 +20,7 @@ from sympozium.contract.names import MessageId, RunName, RunUid
 from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import Object
 from sympozium.contract.run_events import Usage
-from sympozium.contract.times import parse_duration, parse_kube_time
+from sympozium.contract.times import parse_duration, parse_kube_time, read_kube_time
 from sympozium.kube.refusals import rule_of
 from sympozium.store.ports import Cut, End, Message
 from sympozium_router.cluster import uid_of
@@ -93,9 +93,9 @@ def silence_ends_at(run: Object, previous_end: datetime | None) -> datetime:
     """
     moments = [parse_kube_time(run["metadata"]["creationTimestamp"])]
     status = _status(run)
-    started_at = status.started_at
-    if started_at:
-        moments.append(parse_kube_time(started_at))
+    started_at = read_kube_time(status.started_at)
+    if started_at is not None:
+        moments.append(started_at)
     if previous_end is not None:
         moments.append(previous_end)
     may_wait = MAX_QUEUED if status.phase is Phase.QUEUED else timedelta(0)

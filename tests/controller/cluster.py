@@ -112,7 +112,7 @@ class Cluster:
         )
 
     async def create_run(
-        self, name: str, *, conversation: str = "", sequence: int = 1, **spec: Any
+        self, name: str, *, conversation: str = "", sequence: float = 1, **spec: Any
     ) -> Object:
         """Create an AgentRun, as the router does when there is a *conversation*."""
         metadata: Object = {"name": name, "namespace": NAMESPACE}

@@ -18,16 +18,24 @@ _SCHEMAS = {
 
 
 def complaints_about(obj: Object) -> list[str]:
-    """Return why the API server would refuse *obj*; nothing: it would take it."""
-    schema, filled = _SCHEMAS[obj["kind"]], deepcopy(obj)
-    removed = schema.prune(filled)
-    schema.default(filled)
-    found = [f"{one.field}: {one.message}" for one in schema.validate(filled)]
-    if len(repr(obj)) > MAX_OBJECT_BYTES:
-        found.append("it is too large")
+    """Return why the API server would refuse *obj*; nothing: it would take it as it is."""
+    filled = deepcopy(obj)
+    found, removed = _fill_in(filled)
     return found + [f"{name}: unknown" for name in removed]
 
 
-def is_taken(obj: Object) -> bool:
-    """Return whether the API server would take *obj*, as far as its schema says."""
-    return obj.get("kind") in _SCHEMAS and not complaints_about(obj)
+def stored(obj: Object) -> Object | None:
+    """Return *obj* as the API server would store it; None: it would refuse it."""
+    filled = deepcopy(obj)
+    found, _ = _fill_in(filled)
+    return None if found else filled
+
+
+def _fill_in(filled: Object) -> tuple[list[str], list[str]]:
+    schema = _SCHEMAS[filled["kind"]]
+    removed = schema.prune(filled)
+    schema.default(filled)
+    found = [f"{one.field}: {one.message}" for one in schema.validate(filled)]
+    if len(repr(filled)) > MAX_OBJECT_BYTES:
+        found.append("it is too large")
+    return found, removed

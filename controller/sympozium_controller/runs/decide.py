@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sympozium.contract.agentrun import AgentRunStatus, Phase
 from sympozium.contract.limits import MAX_QUEUED
 from sympozium.contract.reasons import Reason
-from sympozium.contract.times import parse_kube_time
+from sympozium.contract.times import read_kube_time
 from sympozium_controller.runs import status as statuses
 from sympozium_controller.runs.endings import Ending, Silence
 from sympozium_controller.runs.plan import Plan
@@ -254,5 +254,4 @@ def _started(seen: Seen) -> datetime | None:
 
 
 def _finished_at(run: Run, now: datetime) -> datetime:
-    text = run.status.finished_at
-    return parse_kube_time(text) if text else now
+    return read_kube_time(run.status.finished_at) or now

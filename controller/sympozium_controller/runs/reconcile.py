@@ -15,6 +15,7 @@ import msgspec
 
 from sympozium.bus.ports import Bus, LiveBus
 from sympozium.contract.agentrun import TERMINAL_PHASES, AgentRunStatus
+from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import AGENT_RUNS, AGENTS, EVENTS, JOBS, Object
 from sympozium.contract.subjects import run_out
 from sympozium.kube.client import Kube
@@ -53,6 +54,8 @@ log = logging.getLogger(__name__)
 
 MAX_ROUNDS = 12
 """Decisions in a row about one run before it has to queue again; four is usual."""
+
+_NO_SPEC: Object = {"agentRef": "-", "task": "-"}
 
 MAX_BACKOFF_S = 3.0
 """How much later than the end of a fault a run may go on."""
@@ -132,7 +135,11 @@ class RunReconciler:
                 self._room.leave(key)
                 return
             uid = obj["metadata"]["uid"]
-            seen = replace(await self._see(obj), ending=ending, refusal=refusal)
+            try:
+                seen = replace(await self._see(obj), ending=ending, refusal=refusal)
+            except msgspec.ValidationError as error:  # a schema that is not ours let it in
+                await self._end_unreadable(obj, str(error))
+                return
             if uid in self._unasked:
                 self._unasked.discard(uid)
                 if seen.job is not None and ending is Silence.NOT_ASKED:
@@ -146,6 +153,15 @@ class RunReconciler:
             elif not await self._carry_out(actions, obj, seen):
                 return
         self._queue.add_after(key, 1.0)
+
+    async def _end_unreadable(self, obj: Object, cause: str) -> None:
+        """End a run of which, or of whose Agent, a part is not what our kinds allow."""
+        if is_finished_run(obj):
+            return
+        run = read_run({**obj, "spec": _NO_SPEC, "status": {}})
+        text = f"cannot read the run or its Agent: {cause}; correct the spec"
+        facts = status.Facts(run=run, now=_now())
+        await self._write_status(obj, status.failed(facts, Reason.CONFIGURATION, text))
 
     async def _see(self, obj: Object) -> Seen:
         run, cache = read_run(obj), self._world.cache

@@ -10,7 +10,7 @@ from aiohttp import web
 from sympozium_local.apiserver.answers import View
 from sympozium_local.apiserver.authn import AUTHENTICATED, Authenticator
 from sympozium_local.apiserver.discovery import Discovery, is_create_only
-from sympozium_local.apiserver.errors import ApiError, method_not_allowed, no_such_path
+from sympozium_local.apiserver.errors import ApiError, bad_request, method_not_allowed, no_such_path
 from sympozium_local.apiserver.rbac import Ask, Authorizer
 from sympozium_local.apiserver.registry import Registry
 from sympozium_local.apiserver.request import (
@@ -61,13 +61,9 @@ class Gateway:
         try:
             return await self._answer(request)
         except ApiError as error:
-            headers = {"Retry-After": "1"} if error.code in {429, 503} else None
-            return web.Response(
-                body=encode(error.status()),
-                status=error.code,
-                content_type="application/json",
-                headers=headers,
-            )
+            return _refusal(error)
+        except RecursionError:  # what is nested so deeply is no object of anybody's
+            return _refusal(bad_request("the object provided is nested too deeply"))
         except ConnectionError:
             if request.transport is not None:
                 request.transport.abort()
@@ -204,6 +200,16 @@ class Gateway:
         if any(header.lower().startswith("impersonate-extra-") for header in headers):
             raise ApiError(400, "BadRequest", "impersonation of extra fields is not served")
         return User(name, (*groups, AUTHENTICATED))
+
+
+def _refusal(error: ApiError) -> web.Response:
+    headers = {"Retry-After": "1"} if error.code in {429, 503} else None
+    return web.Response(
+        body=encode(error.status()),
+        status=error.code,
+        content_type="application/json",
+        headers=headers,
+    )
 
 
 def _ask_of(target: Target, request: web.BaseRequest) -> Ask:

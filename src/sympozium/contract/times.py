@@ -33,3 +33,12 @@ def kube_time(moment: datetime) -> str:
 def parse_kube_time(text: str) -> datetime:
     """Read a time as the API server writes it, with or without a fraction."""
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def read_kube_time(text: str) -> datetime | None:
+    """Return the time that *text* is; None where somebody wrote what is none."""
+    try:
+        moment = parse_kube_time(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
