@@ -13,7 +13,7 @@ MINUTES ?= 20
 FIRST_QUESTION ?= which pods run here?
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean installed check test channels fault fault-long crds bench growth handover soak lock
+.PHONY: help up down clean installed check test channels fault fault-long fuzz crds bench growth handover soak lock
 
 help: ## print this list
 	@echo 'Sympozium: AI agents on Kubernetes, reached from chat.'
@@ -61,6 +61,9 @@ fault: installed ## kill at every sync point once (5 minutes); with SEED=.. SECO
 
 fault-long: installed ## 1,000 kills over all sync points and 100 restarts of the bus (30 minutes)
 	@$(RUN)/python -m tests.fault.long --kills $(KILLS) --restarts $(RESTARTS) --seed $(or $(SEED),1) $(if $(WRITE),--write $(WRITE))
+
+fuzz: installed ## show every reader ten thousand hostile inputs each (10 minutes; FUZZ_EXAMPLES=...)
+	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-10000} $(RUN)/pytest -q $(SIDE_BY_SIDE) --timeout=1200 tests/fuzz
 
 crds: installed ## write helm/sympozium-crds from the types in src/sympozium/contract
 	@$(RUN)/python -m sympozium_local.crd_files
