@@ -5,6 +5,7 @@ import logging
 from datetime import timedelta
 
 from sympozium.bus.clock import ClockWatch
+from sympozium.bus.lag import Lag
 from sympozium.bus.nats import NatsBus
 from sympozium.bus.suspects import Suspects
 from sympozium.contract.subjects import INBOX_CONSUMER
@@ -85,7 +86,8 @@ class Router:
             ExceptionGroup: A part cannot go on: a role is missing, the bus is gone for good.
         """
         health.watch(self._missing, self._store_missing)
-        health.export(self._toll.as_text)
+        lag, clock = Lag(self._bus, INBOX_CONSUMER), ClockWatch(self._bus, INBOX_CONSUMER)
+        health.export(self._toll.as_text, lag.as_text, clock.as_text)
         async with (
             self._history.responding(),
             self._notebook.responding(),
@@ -94,7 +96,8 @@ class Router:
         ):
             await run_until_stopped(
                 self._bus.stay_connected,
-                ClockWatch(self._bus, INBOX_CONSUMER).run,
+                clock.run,
+                lag.run,
                 self._cluster.follow,
                 self._route,
                 Pruning(self._bus, self._store, keep, self._clock).run,

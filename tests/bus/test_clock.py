@@ -40,6 +40,7 @@ async def test_a_clock_that_was_set_by_ten_minutes_is_told_until_it_is_right(
         "the clock is right again",
     ]
     assert abs(timedelta(seconds=told[0]) - step) < NEARLY
+    assert watch.as_text().splitlines()[-1] == f"sympozium_clock_ahead_seconds {told[-1]:g}"
     assert abs(told[1]) < MAX_OFFSET.total_seconds()
 
 

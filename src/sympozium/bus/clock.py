@@ -23,6 +23,7 @@ MAX_OFFSET = timedelta(seconds=30)
 """From here on an operator is told."""
 
 LOOK_EVERY_S = 60.0
+METRIC = "sympozium_clock_ahead_seconds"
 
 Now = Callable[[], datetime]
 
@@ -84,6 +85,13 @@ class ClockWatch:
         self._tell = tell
         self._now = now
         self._is_wrong = False
+        self._ahead_s: float | None = None
+
+    def as_text(self) -> str:
+        """Return the last offset in the text form that Prometheus reads; nothing before it."""
+        if self._ahead_s is None:
+            return ""
+        return f"# TYPE {METRIC} gauge\n{METRIC} {self._ahead_s:g}\n"
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look once a minute until *stop* is set."""
@@ -102,7 +110,8 @@ class ClockWatch:
         except BusUnavailableError as error:
             log.debug("clock not compared", extra={"action": "retry", "cause": str(error)})
             return
-        self._tell(offset.total_seconds())
+        self._ahead_s = offset.total_seconds()
+        self._tell(self._ahead_s)
         was_wrong, self._is_wrong = self._is_wrong, abs(offset) > MAX_OFFSET
         if self._is_wrong:
             log.error(

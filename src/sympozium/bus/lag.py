@@ -1,0 +1,70 @@
+"""How many messages wait for the readers of a durable consumer, for whoever measures."""
+
+import asyncio
+import logging
+
+import nats.errors
+
+from sympozium.bus.cancelled import heed_cancellation
+from sympozium.bus.nats import NatsBus
+from sympozium.bus.ports import BusUnavailableError
+from sympozium.contract.subjects import Consumer
+
+log = logging.getLogger(__name__)
+
+WAITING = "sympozium_messages_waiting"
+IN_HAND = "sympozium_messages_in_hand"
+
+LOOK_EVERY_S = 10.0
+
+_HELP = {
+    WAITING: "Messages that no reader was given yet.",
+    IN_HAND: "Messages that a reader was given and has not settled.",
+}
+
+
+class Lag:
+    """Counts what one consumer has before it, again and again."""
+
+    def __init__(self, bus: NatsBus, consumer: Consumer) -> None:
+        self._bus = bus
+        self._consumer = consumer
+        self._counts: dict[str, int] = {}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Count every ten seconds until *stop* is set. A bus that is away keeps the last counts."""
+        while not stop.is_set():
+            try:
+                await self.count()
+            except BusUnavailableError as error:
+                log.debug("lag not counted", extra={"action": "retry", "cause": str(error)})
+            try:
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+
+    async def count(self) -> None:
+        """Count once.
+
+        Raises:
+            BusUnavailableError: No answer in time.
+        """
+        stream, name = self._consumer.stream, self._consumer.name
+        try:
+            info = await self._bus.client.jetstream().consumer_info(stream, name)
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            raise BusUnavailableError(
+                f"cannot read consumer {name!r} of {stream}: {type(error).__name__}"
+            ) from error
+        heed_cancellation()
+        self._counts = {WAITING: info.num_pending or 0, IN_HAND: info.num_ack_pending or 0}
+
+    def as_text(self) -> str:
+        """Return the counts in the text form that Prometheus reads; nothing before the first."""
+        labels = f'stream="{self._consumer.stream}",consumer="{self._consumer.name}"'
+        lines: list[str] = []
+        for metric, count in self._counts.items():
+            lines += [f"# HELP {metric} {_HELP[metric]}", f"# TYPE {metric} gauge"]
+            lines.append(f"{metric}{{{labels}}} {count}")
+        return "".join(f"{line}\n" for line in lines)
