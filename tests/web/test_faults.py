@@ -4,19 +4,22 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import aiohttp
 import pytest
 
 from sympozium.bus.admin import ensure_bus, ensure_consumer
 from sympozium.bus.nats import Address, connect
-from sympozium.contract.messages import InboundMessage
-from sympozium.contract.names import ConversationId, MessageId
+from sympozium.contract.envelope import wrap
+from sympozium.contract.messages import InboundMessage, OutboundKind, OutboundMessage
+from sympozium.contract.names import ConversationId, MessageId, RunName, RunUid
 from sympozium.contract.run_events import Delta
 from sympozium.contract.subjects import (
     INBOX_CONSUMER,
     ROUTER_GROUP,
     history,
+    outbox,
     outbox_consumer,
     reply_prefix,
 )
@@ -47,6 +50,30 @@ async def until(stream: AsyncIterator[ServerSentEvent], *types: str) -> ServerSe
             if event.type in types:
                 return event
     raise AssertionError("the stream ended")
+
+
+async def test_what_a_killed_program_held_is_taken_over_at_the_start(
+    nats_server: NatsServer, own_web: WebProgram
+) -> None:
+    consumer = outbox_consumer(NAMESPACE, CHANNEL)
+    async with router_on(nats_server) as router:
+        shown = OutboundMessage(
+            kind=OutboundKind.ACCEPTED,
+            message_id=MessageId("m"),
+            conversation=ConversationId("c"),
+            run_name=RunName("web-m"),
+            run_uid=RunUid("uid"),
+        )
+        data = wrap(shown, id="m", time=datetime.now(UTC))
+        receipt = await router.bus.publish(outbox(NAMESPACE, CHANNEL), data, message_id="m")
+        async with router.bus.consume(consumer) as deliveries:
+            await anext(deliveries)  # in the hands of one that is heard of no more
+        await asyncio.to_thread(own_web.start)
+        async with asyncio.timeout(consumer.ack_wait_s / 2):
+            while True:
+                if (await router.bus.state(consumer)).acknowledged == receipt.sequence:
+                    break
+                await asyncio.sleep(0.05)
 
 
 async def test_an_end_that_came_while_the_program_was_dead_is_replayed_once(

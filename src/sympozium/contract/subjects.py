@@ -28,7 +28,7 @@ ROUTER_GROUP = "router"
 OUTBOX_MAX_PENDING = 8192
 """Deliveries in one channel's hands: so many may wait for one chat before others wait too."""
 
-SHARED_ACK_WAIT_S = 2.0
+SHARED_ACK_WAIT_S = 1.5
 """How soon what a killed or stopped program held comes to another one that reads beside it."""
 
 CHANNEL_CONSUMER_PREFIX = "channel_"
