@@ -14,6 +14,7 @@ import yaml
 from sympozium_local.system.bus_access import CONTROLLER_USER, BusAccess
 from sympozium_local.system.errors import StartError
 from sympozium_local.system.home import Home
+from sympozium_local.system.keeping import Keeping
 from sympozium_local.system.model import ModelSettings
 from sympozium_local.system.ports import Ports
 
@@ -42,6 +43,7 @@ class Deployment:
     model: ModelSettings
     web_token: str = field(default="", repr=False)
     """What callers of the web chat must present; empty: none is asked for."""
+    keeping: Keeping = field(default_factory=Keeping)
 
 
 def web_token(environ: Mapping[str, str] | None = None) -> str:
@@ -99,6 +101,10 @@ def _values(deployment: Deployment) -> dict[str, str]:
         "run_egress": egress,
         "router_dir": str(deployment.home.router),
         "model_idle_timeout_s": str(deployment.model.idle_timeout_s),
+        "keep_days": str(deployment.keeping.transcripts_days),
+        "runs_keep_days": str(deployment.keeping.runs_days),
+        "runs_keep_successful": str(deployment.keeping.successful),
+        "runs_keep_failed": str(deployment.keeping.failed),
     }
     plain = {
         "nats_port": ports.nats,

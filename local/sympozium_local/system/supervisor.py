@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sympozium_local.system.bus_access import bus_access, write_server_config
 from sympozium_local.system.errors import StartError
 from sympozium_local.system.home import Home, locked, read_json, write_private
+from sympozium_local.system.keeping import keeping
 from sympozium_local.system.manifests import Deployment, addons, web_token
 from sympozium_local.system.model import ModelSettings, read_model
 from sympozium_local.system.ports import Ports, choose_ports, web_port
@@ -75,9 +76,8 @@ async def supervise(
 def _write_files(home: Home, ports: Ports, model: ModelSettings) -> None:
     access = bus_access(home)
     write_server_config(home, access, ports.nats)
-    write_private(
-        home.addons, json.dumps(addons(Deployment(home, ports, access, model, web_token())))
-    )
+    deployment = Deployment(home, ports, access, model, web_token(), keeping())
+    write_private(home.addons, json.dumps(addons(deployment)))
     home.node_ready.unlink(missing_ok=True)
 
 
