@@ -136,6 +136,7 @@ async def test_the_controllers_rights_are_those_that_it_uses(
             stop.set()
     passed_on = {right for rules in SKILL_RULES.values() for right in rights(rules)}
     on_rare_occasions = {
+        (AGENT_RUNS.group, "agentruns", "delete"),  # a finished run, by number and age
         (AGENT_RUNS.group, "agentruns", "get"),  # a status that somebody else changed
         ("", "pods", "get"),  # a bridge that is faster than our copy of its pod
         ("batch", "jobs", "get"),  # the same, and a Job of a life before

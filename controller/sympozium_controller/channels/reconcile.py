@@ -19,6 +19,7 @@ from sympozium.contract.resources import (
 )
 from sympozium.contract.subjects import OUTBOX, Consumer, outbox_consumer
 from sympozium.kube.client import Kube
+from sympozium.kube.errors import NotFoundError
 from sympozium.kube.informer import Informer, Key
 from sympozium.kube.queue import WorkQueue
 from sympozium_controller.channels.deployment import (
@@ -129,9 +130,21 @@ class ChannelReconciler:
     async def _remove(self, key: Key) -> None:
         self._with_consumer.discard(key)
         self._reminders.forget(key)
-        if is_subject_token(key[1]):
+        if is_subject_token(key[1]) and await self._is_gone(key):
             await delete_consumer(self._bus.client, outbox_consumer(*key))
             log.info("channel removed", extra={"action": "delete", "channel": key[1]})
+
+    async def _is_gone(self, key: Key) -> bool:
+        """Return whether a Channel is gone for certain.
+
+        The bus has no fence for who led before and was stopped: it could take away the
+        place of a Channel that was created anew.
+        """
+        try:
+            await self._kube.get(CHANNELS, *key)
+        except NotFoundError:
+            return True
+        return False
 
     async def _sweep(self) -> None:
         """Delete the consumers of Channels that were deleted while no controller ran."""
