@@ -19,6 +19,7 @@ class RouterDesk(MemoryDesk):
 
     Attributes:
         is_away: Every answer is that it cannot be had now.
+        refused: How many were so.
         step: Called before and after a note of a message is kept.
     """
 
@@ -26,6 +27,7 @@ class RouterDesk(MemoryDesk):
         super().__init__(bus)
         self._changed = asyncio.Event()
         self.is_away = False
+        self.refused = 0
         self.step: Callable[[MessageId], Awaitable[None]] | None = None
 
     async def until(self, is_so: Callable[[], bool]) -> None:
@@ -43,6 +45,8 @@ class RouterDesk(MemoryDesk):
         """Return an encoded `NotesAnswer`."""
         request = decode(data, NotesRequest)
         if self.is_away:
+            self.refused += 1
+            self._changed.set()
             return encode(NotesAnswer(error="the store is away", retry=True))
         assert all(len(value.encode()) <= MAX_NOTE_BYTES for value in request.put.values())
         await self._step(request)

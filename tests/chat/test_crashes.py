@@ -175,3 +175,22 @@ async def test_a_placeholder_that_was_posted_late_and_not_noted_becomes_the_answ
     await channel.finish(one, "once")
     await channel.settled(2)
     assert platform.texts() == ["once"]
+
+
+async def test_the_run_of_an_answer_that_was_shown_while_the_router_was_away_is_not_followed_again(
+    channel: Stage,
+) -> None:
+    one, platform, desk = asked("m1"), channel.platform, channel.desk
+    await channel.accept(one)
+    await channel.settled(1)
+    gate = platform.block("edit")
+    await channel.finish(one, "the answer")
+    await platform.until(lambda: "edit" in platform.calls)
+    assert "follow:m1" in desk.notes
+    desk.is_away = True
+    gate.set()
+    await desk.until(lambda: desk.refused > 0)
+    desk.is_away = False
+    await channel.settled(2)
+    assert platform.texts("c1") == ["the answer"]
+    assert "follow:m1" not in desk.notes

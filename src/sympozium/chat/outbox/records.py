@@ -108,10 +108,16 @@ class Records:
         await self._desk.keep(notes)
 
     async def keep_end(self, message_id: MessageId) -> None:
-        """Keep that a message's end was shown, whole; its run is followed no more."""
-        self._records[message_id].is_ended = True
-        text = self._text_of(message_id)
+        """Keep that a message's end was shown, whole; its run is followed no more.
+
+        It is known only once it is kept: who is asked again, because it could not be, must
+        keep it then, or a successor would take the answer for the progress of a run.
+        """
+        record = self._records[message_id]
+        ended = msgspec.structs.replace(record, is_ended=True, maybe=False)
+        text = encode(ended).decode()
         await self._desk.keep({_POST + message_id: text, _FOLLOW + message_id: ""})
+        record.is_ended = True
 
     async def unfinished(self) -> list[Unfinished]:
         """Return the runs that were at work when somebody last looked."""
