@@ -9,6 +9,7 @@ that all of its containers have.
 import asyncio
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -133,10 +134,10 @@ class Deaths:
     def by_point(self, points: Collection[Point]) -> dict[Point, list[datetime]]:
         """Return when processes have died at each of *points* since, the first one first."""
         found: dict[tuple[str, Point], datetime] = {}
-        for path in self.pods.glob("*/*/*.log"):
+        for path in self._found("*/*.log"):
             for point, moment in _words(path):
                 found[path.parts[-3], point] = moment
-        for path in self.pods.glob(f"*/volumes/**/{Path(MARKER).name}.*"):
+        for path in self._found(f"volumes/**/{Path(MARKER).name}.*"):
             pod = path.relative_to(self.pods).parts[0]
             point = Point(path.name.partition(".")[2])
             found.setdefault((pod, point), _made_at(path))
@@ -148,6 +149,11 @@ class Deaths:
             )
             for point in points
         }
+
+    def _found(self, pattern: str) -> Iterator[Path]:
+        for pod in list(self.pods.iterdir()):
+            with suppress(FileNotFoundError):  # the pod is gone
+                yield from list(pod.glob(pattern))
 
 
 def _words(log: Path) -> Iterator[tuple[Point, datetime]]:

@@ -56,9 +56,8 @@ class Wanted:
             yield plan.draw(tally.deaths, missing, bus=needs_bus)
 
 
-async def run_all(wanted: Wanted) -> tuple[Tally, Recoveries]:
+async def run_all(wanted: Wanted, tally: Tally, recoveries: Recoveries) -> None:
     """Run rounds in a system of their own until all that is wanted has happened."""
-    tally = Tally()
     begun = time.monotonic()
     with own_system() as (system, model_port):
         async with laboratory(system, model_port, seed=wanted.seed, with_bot=True) as lab:
@@ -68,7 +67,7 @@ async def run_all(wanted: Wanted) -> tuple[Tally, Recoveries]:
                 minutes = (time.monotonic() - begun) / 60
                 sys.stderr.write(f"{minutes:5.1f} min  {so_far}  {tally.last}\n")
             await lab.close()
-            return tally, await measure(lab, times=wanted.recoveries)
+            await measure(lab, recoveries, times=wanted.recoveries)
 
 
 async def _run(lab: Laboratory, one: Round, tally: Tally) -> None:
@@ -102,12 +101,15 @@ def main() -> None:
     wanted = Wanted(
         given.kills, given.restarts, given.each, given.seed, given.recoveries, given.replay
     )
-    tally, recoveries = asyncio.run(run_all(wanted))
-    command = f"python -m tests.fault.long {' '.join(sys.argv[1:])}".strip()
-    text = f"{tally.table(command)}\n\n{recoveries.table()}"
-    sys.stdout.write(text + "\n")
-    if given.write is not None:
-        given.write.write_text(text + "\n")
+    tally, recoveries = Tally(), Recoveries()
+    try:
+        asyncio.run(run_all(wanted, tally, recoveries))
+    finally:  # what is known is worth telling, whatever ended it
+        command = f"python -m tests.fault.long {' '.join(sys.argv[1:])}".strip()
+        text = f"{tally.table(command)}\n\n{recoveries.table()}\n"
+        sys.stdout.write(text)
+        if given.write is not None:
+            given.write.write_text(text)
     missing = [] if given.replay else tally.below(given.each)
     raise SystemExit(bool(tally.broken or missing))
 

@@ -39,7 +39,7 @@ SETTLE_S = 1.0
 class Recoveries:
     """Seconds until the answer was seen, by who was killed."""
 
-    took_s: dict[str, list[float]] = field(default_factory=dict)
+    took_s: dict[str, list[float]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
 
     def table(self) -> str:
         """Return a row for each kind of kill."""
@@ -61,16 +61,14 @@ def _share(times: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
-async def measure(lab: Laboratory, *, times: int) -> Recoveries:
-    """Kill each kind *times* times, one kind after the other."""
-    recoveries = Recoveries({kind: [] for kind in KINDS})
+async def measure(lab: Laboratory, recoveries: Recoveries, *, times: int) -> None:
+    """Kill each kind *times* times, one kind after the other, and note what it took."""
     for number in range(times):
         for kind in KINDS:
             crowd = lab.crowd(f"recovery/{kind}/{number}")
             took_s = await _once(lab, kind, crowd)
             recoveries.took_s[kind].append(took_s)
             sys.stderr.write(f"{kind} {took_s:.2f} s\n")
-    return recoveries
 
 
 async def _once(lab: Laboratory, kind: str, crowd: Crowd) -> float:
@@ -132,9 +130,11 @@ async def _is_renewed(pids: Pids, kind: str, old: set[str]) -> bool:
 
 
 async def _run(times: int, seed: int) -> Recoveries:
+    recoveries = Recoveries()
     with own_system() as (system, model_port):
         async with laboratory(system, model_port, seed=seed, with_bot=True) as lab:
-            return await measure(lab, times=times)
+            await measure(lab, recoveries, times=times)
+    return recoveries
 
 
 def main() -> None:
