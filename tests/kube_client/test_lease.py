@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sympozium.contract.resources import CONFIG_MAPS, LEASES, Object
 from sympozium.kube.client import Kube
+from sympozium.kube.errors import NotFoundError
 from sympozium.kube.lease import (
     DURATION_S,
     GIVE_UP_AFTER_S,
@@ -217,6 +218,24 @@ async def test_somebody_who_annotates_the_lease_does_not_take_it(api: Kube) -> N
         assert lease["metadata"]["annotations"] == {"note": "hello"}
         assert candidate.terms == 1
         assert candidate.election.is_leading
+
+
+async def test_a_namespace_that_is_not_there_is_told(api: Kube) -> None:
+    candidate = Candidate(api, "pod-a")
+    election = Election(api, ("nowhere", "controller"), "pod-a")
+    with pytest.raises(ExceptionGroup) as raised:
+        await election.run(candidate.lead, candidate.stop)
+    assert raised.group_contains(NotFoundError, match="nowhere")
+
+
+async def test_a_lease_that_somebody_deletes_is_made_anew(api: Kube) -> None:
+    candidate = Candidate(api, "pod-a")
+    async with running(candidate):
+        await candidate.until_it_leads()
+        await api.delete(LEASES, *KEY)
+        await candidate.until_it_stands_by()
+        await candidate.until_it_leads()
+        assert (await holder_of(api)).startswith("pod-a_")
 
 
 async def test_of_many_candidates_one_leads_at_a_time(api: Kube) -> None:

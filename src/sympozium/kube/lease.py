@@ -130,7 +130,8 @@ class Election:
         *lead* is cancelled when the lease is lost, and begun anew when it is ours again.
 
         Raises:
-            PermanentError: The API server refuses us the lease: a role is missing.
+            PermanentError: The API server refuses us the lease: a role or the namespace is
+                missing.
         """
         async with asyncio.TaskGroup() as group:
             group.create_task(self._informer.run(stop))
@@ -154,11 +155,16 @@ class Election:
         return False
 
     async def _take(self) -> bool:
+        was_there = self._sight is not None and self._sight.lease is not None
         try:
             async with asyncio.timeout(GIVE_UP_AFTER_S):
                 await self._write(self._us)
-        except (AlreadyExistsError, ConflictError, NotFoundError):
+        except (AlreadyExistsError, ConflictError):
             self._sight = None  # it is not what we thought: look again
+        except NotFoundError:
+            if not was_there:
+                raise  # there is no such namespace
+            self._sight = None
         except (TransientError, TimeoutError) as error:
             log.debug("lease not taken", extra={"action": "retry", "cause": str(error)})
             self._sight = None
