@@ -2,9 +2,12 @@ import asyncio
 
 import pytest
 
+from sympozium.bus.admin import ensure_bus
 from sympozium.bus.nats import CLOSE_TIMEOUT_S, Address, NatsBus, connect
 from sympozium.bus.ports import BusUnavailableError
+from sympozium.contract.errors import PermanentError
 from sympozium.contract.subjects import reply_prefix
+from tests.fixtures.nats_server import NatsServer, free_port
 
 
 async def test_a_server_that_never_speaks_does_not_hold_a_program_for_ever() -> None:
@@ -23,6 +26,24 @@ async def test_a_server_that_never_speaks_does_not_hold_a_program_for_ever() -> 
                 pass
     server.close()
     await server.wait_closed()
+
+
+@pytest.mark.parametrize("url", ["nats://127.0.0.1:http", "nats://127.0.0.1:4222;127.0.0.1:4223"])
+async def test_an_address_that_is_none_is_said(url: str) -> None:
+    with pytest.raises(PermanentError, match="write it like nats://host:4222"):
+        async with connect(Address(url, "test", reply_prefix("test"))):
+            pass
+
+
+async def test_one_of_several_servers_is_enough(nats_server: NatsServer) -> None:
+    urls = f"nats://127.0.0.1:{free_port()},{nats_server.url}"
+    async with connect(Address(urls, "test", reply_prefix("test"))) as connected:
+        assert connected.is_connected
+
+
+async def test_streams_that_cannot_be_made_are_said_with_what_lacks(bus: NatsBus) -> None:
+    with pytest.raises(BusUnavailableError, match=r"3 times each: .* are there that many servers"):
+        await ensure_bus(bus.client, replicas=3, patience_s=0)
 
 
 async def test_a_program_ends_when_its_connection_is_closed_for_good(bus: NatsBus) -> None:

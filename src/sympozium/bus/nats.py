@@ -64,6 +64,9 @@ _MAX_BYTES_EXCEEDED = 10077
 _INBOXES = "_INBOX."
 """Begins every subject on which answers are waited for. An asker may name any other."""
 
+_BAD_ADDRESS = "invalid connect url"
+"""What the client library says of an address that it cannot read."""
+
 _CREDENTIAL_EXPIRED = "authentication expired"
 """Ends a connection whose time is over. Source: server/errors.go of nats-server."""
 
@@ -334,6 +337,7 @@ async def connect(address: Address, *, patience_s: float = 60.0) -> AsyncIterato
 
     Raises:
         BusUnavailableError: No server accepted this identity within *patience_s*.
+        PermanentError: The address is none.
     """
     bus = await _connected(address, patience_s)
     try:
@@ -355,6 +359,11 @@ async def _connected(address: Address, patience_s: float) -> NatsBus:
             async with asyncio.timeout_at(attempt_ends):  # the client would try for ever
                 await _open(client, bus, address)
         except (nats.errors.Error, TimeoutError, OSError) as error:
+            if _BAD_ADDRESS in str(error):  # and nothing was opened that could be closed
+                raise PermanentError(
+                    f"cannot connect to the bus at {address.url!r}: that is no address; "
+                    "write it like nats://host:4222, several with commas between"
+                ) from error
             await _close(client)
             if loop.time() > deadline:
                 raise BusUnavailableError(
