@@ -15,7 +15,9 @@ from sympozium_local.demo_model.answers import decide
 from sympozium_local.demo_model.script import Behaviour, Script, parse_script
 from sympozium_local.demo_model.wire import MODEL, Action, Request, chunks, completion
 
-MAX_BODY_BYTES = 8 * 1024 * 1024
+MAX_BODY_BYTES = 32 * 1024 * 1024
+"""More than a bridge passes on: what is too long is to be found out before."""
+
 DRIP_EVERY_S = 0.1
 BREAKS = {"hang", "drip", "reset", "truncate"}
 """Faults that come in the middle of a stream."""
