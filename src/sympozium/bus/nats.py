@@ -12,7 +12,6 @@ import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.client import JetStreamContext
-from typing_extensions import override
 
 from sympozium.bus import graves
 from sympozium.bus.asking import ASK_AGAIN_AFTER_S, first_answer
@@ -28,6 +27,7 @@ from sympozium.bus.ports import (
     Stored,
 )
 from sympozium.bus.pull import pull
+from sympozium.bus.renewing import RenewingClient
 from sympozium.contract.dead_letters import DeadLetter
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.subjects import Consumer
@@ -67,9 +67,6 @@ _INBOXES = "_INBOX."
 _BAD_ADDRESS = "invalid connect url"
 """What the client library says of an address that it cannot read."""
 
-_CREDENTIAL_EXPIRED = "authentication expired"
-"""Ends a connection whose time is over. Source: server/errors.go of nats-server."""
-
 
 @dataclass(frozen=True)
 class Address:
@@ -97,30 +94,6 @@ def token_in(file: Path | None) -> Callable[[], str] | None:
     A projected token rotates under its name.
     """
     return None if file is None else lambda: file.read_text(encoding="ascii").strip()
-
-
-class RenewingClient(Client):
-    """A connection that outlives its credential: it connects anew, with the token of then.
-
-    A server ends a connection when its credential expires, and the library takes
-    that for the end of all. The kubelet has renewed the token long before.
-    """
-
-    @override
-    async def _process_err(self, err_msg: str) -> None:
-        if _CREDENTIAL_EXPIRED in err_msg.lower():
-            await self._process_op_err(nats.errors.StaleConnectionError())
-        else:
-            await super()._process_err(err_msg)
-
-    @override
-    async def _process_connect_init(self) -> None:
-        try:
-            await super()._process_connect_init()
-        except BaseException:  # refused, late or cancelled: the library would leave it open
-            if self._transport is not None:
-                self._transport.close()  # type: ignore[no-untyped-call] # the library's
-            raise
 
 
 class NatsBus:
