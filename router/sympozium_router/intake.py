@@ -51,17 +51,14 @@ class Item:
 
     Attributes:
         delivery: None while it was only read, not delivered.
+        is_suspect: Somebody else had it in their hands before us, and may have died of it.
         failures: How often a bug or a refusal without a name stood in its way.
     """
 
     letter: Letter
     delivery: Delivery | None = None
+    is_suspect: bool = False
     failures: int = 0
-
-    @property
-    def is_suspect(self) -> bool:
-        """Whether somebody else had it in their hands before, and may have died of it."""
-        return self.delivery is None or self.delivery.attempt > 1
 
 
 @dataclass(frozen=True)
@@ -152,7 +149,8 @@ class Intake:
         return sorted(taken, key=lambda other: other.sequence)
 
     def _add(self, letter: Letter, delivery: Delivery | None = None) -> None:
-        item = self._items[letter.sequence] = Item(letter, delivery)
+        is_suspect = delivery is None or delivery.attempt > 1
+        item = self._items[letter.sequence] = Item(letter, delivery, is_suspect)
         self._waiting.setdefault(letter.conversation, deque()).append(item)
         self._queue.add(letter.conversation)
 
