@@ -75,6 +75,7 @@ def read_settings() -> Settings:
     """
     reader = Reader()
     token_file = reader.text("SYMPOZIUM_NATS_TOKEN_FILE", "")
+    key_file = reader.text("SYMPOZIUM_MODEL_KEY_FILE", "")
     identity = RunIdentity(
         reader.text("SYMPOZIUM_NAMESPACE"),
         reader.text("SYMPOZIUM_RUN_NAME"),
@@ -91,6 +92,7 @@ def read_settings() -> Settings:
             reader.text("SYMPOZIUM_MODEL_BASE_URL"),
             reader.seconds("SYMPOZIUM_MODEL_IDLE_TIMEOUT_S", 30.0, low=0.1, high=3600),
             reader.text("OPENAI_API_KEY", ""),
+            Path(key_file) if key_file else None,
         ),
         reader.text("SYMPOZIUM_MODEL"),
         reader.number("SYMPOZIUM_MODEL_PORT", 8001, low=1, high=65535),

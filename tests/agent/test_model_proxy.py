@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -62,6 +63,30 @@ async def test_the_agents_credential_is_replaced_by_the_key(key: str) -> None:
     assert {"cookie", "x-other"} & set(seen["headers"]) == set()
     assert seen["path"] == "/secret-path/v1/chat/completions"
     assert json.loads(seen["body"]) == ASK
+
+
+async def test_a_key_that_was_rotated_is_read_again_once(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def refuse_old_keys(request: web.Request) -> web.Response:
+        key = request.headers["Authorization"].removeprefix("Bearer ")
+        asked.append(key)
+        return web.json_response({}, status=200 if key == "sk-new" else 401)
+
+    file = tmp_path / "key"
+    async with endpoint(refuse_old_keys) as url:
+        where = Endpoint(url, 5.0, KEY, file)
+        async with (
+            open_upstream(where) as upstream,
+            serve_model(ModelProxy(upstream, "demo"), 0) as port,
+            aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
+        ):
+            for content, status in ((None, 401), (KEY, 401), ("sk-other", 401), ("sk-new\n", 200)):
+                if content is not None:
+                    file.write_text(content)
+                async with session.post("/v1/chat/completions", json=ASK) as answer:
+                    assert answer.status == status
+    assert asked == [KEY, KEY, KEY, "sk-other", "sk-other", "sk-new"]
 
 
 async def test_only_the_runs_model_may_be_asked_for_and_no_name_counts_twice() -> None:

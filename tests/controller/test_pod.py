@@ -93,6 +93,7 @@ def test_the_bridge_alone_has_the_bus_token_and_the_model_key() -> None:
     assert keyed == ["ipc-bridge"]
     (reference,) = [e for e in found["ipc-bridge"]["env"] if e["name"] == "OPENAI_API_KEY"]
     assert reference["valueFrom"]["secretKeyRef"] == {"name": "keys", "key": "OPENAI_API_KEY"}
+    assert [name for name, mounted in mounts.items() if "model-key" in mounted] == ["ipc-bridge"]
 
 
 def test_a_model_without_a_secret_gets_no_key() -> None:

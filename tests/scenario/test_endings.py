@@ -5,6 +5,7 @@ not have is stood in for: no ResourceQuota is enforced and no ValidatingAdmissio
 evaluated, so an admission webhook refuses in the words of the real ones.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 
 from sympozium.contract.reasons import Reason
-from sympozium.contract.resources import AGENTS, CHANNELS, Object
+from sympozium.contract.resources import AGENTS, CHANNELS, SECRETS, Object
 from sympozium.contract.times import parse_duration, parse_kube_time
 from sympozium.kube.client import Kube
 from tests.fixtures.admission import refusing
@@ -395,6 +396,39 @@ async def test_a_pod_that_is_evicted_is_replaced_and_its_message_answered(
     await stage.kube.request("POST", path, body=eviction)
     entry = await stage.person.end_of("disrupted", message_id)
     assert (entry["error"], entry["text"]) == (None, "Done.")
+
+
+async def test_a_key_that_is_rotated_while_a_run_is_at_work_costs_nobody_an_answer(
+    stage: Stage,
+) -> None:
+    secret: Object = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "nobody-made-this", "namespace": "default"},
+        "stringData": {"OPENAI_API_KEY": "sk-old"},
+    }
+    await stage.kube.create(SECRETS, secret)
+    try:
+        await stage.model.script(
+            {"match": "question", "key": "sk-old", "status": 503, "retry_after_s": 9, "times": 1},
+            {"match": "question", "key": "sk-new", "answer": "Done."},
+        )
+        message_id = await stage.person.say("rotated", "@keyless a question")
+        while not await calls_of(stage.model):  # noqa: ASYNC110 - it is another process
+            await asyncio.sleep(0.05)
+        rotated = {"stringData": {"OPENAI_API_KEY": "sk-new"}}
+        await stage.kube.patch(SECRETS, "default", "nobody-made-this", rotated)
+        entry = await stage.person.end_of("rotated", message_id)
+        assert (entry["error"], entry["text"]) == (None, "Done.")
+    finally:
+        await stage.kube.delete(SECRETS, "default", "nobody-made-this")
+
+
+async def calls_of(model: ScriptedModel) -> int:
+    """Return how often the model was asked since it was told what to do."""
+    async with model.session.get(f"{model.url}/calls") as answer:
+        total: int = (await answer.json())["total"]
+        return total
 
 
 # How things are brought about.

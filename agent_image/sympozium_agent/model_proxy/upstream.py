@@ -1,5 +1,6 @@
 """The model endpoint behind the proxy."""
 
+import logging
 import os
 import re
 import ssl
@@ -7,15 +8,19 @@ import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 
+from sympozium.runtime.logs import redact
 from sympozium_agent.lean_imports import unused_hidden
 from sympozium_agent.model_errors import BAD_ANSWER, SILENT, UNREACHABLE
 
 with unused_hidden():
     import httpcore2  # noqa: F401 - loaded with the first client otherwise, in every container
     import httpx2
+
+log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 5.0
 WRITE_TIMEOUT_S = 10.0
@@ -53,11 +58,13 @@ class Endpoint:
 
     Attributes:
         base_url: With its `/v1`.
+        key_file: Where the key of now is, if it may be another than *key* by then.
     """
 
     base_url: str
     idle_timeout_s: float
     key: str = field(default="", repr=False)
+    key_file: Path | None = None
 
 
 class _ErrorDetail(msgspec.Struct):
@@ -76,6 +83,7 @@ class Upstream:
         self._client = client
         self._url = f"{endpoint.base_url.rstrip('/')}/chat/completions"
         self._headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+        self._key_file = endpoint.key_file
         if endpoint.key:
             self._headers["Authorization"] = f"Bearer {endpoint.key}"
 
@@ -86,11 +94,11 @@ class Upstream:
         Raises:
             UpstreamError: There is none. Also out of the block, when reading breaks off.
         """
-        request = self._client.build_request(
-            "POST", self._url, content=body, headers={**self._headers, "Accept": accept}
-        )
         try:
-            response = await self._client.send(request, stream=True)
+            response = await self._send(body, accept)
+            if response.status_code == 401 and self._has_another_key():
+                await response.aclose()
+                response = await self._send(body, accept)
             try:
                 yield response
             finally:
@@ -107,6 +115,25 @@ class Upstream:
             raise UpstreamError(502, BAD_ANSWER, "the model endpoint's URL is invalid") from None
         except httpx2.TransportError:
             raise UpstreamError(502, UNREACHABLE, "the model endpoint cannot be reached") from None
+
+    async def _send(self, body: bytes, accept: str) -> httpx2.Response:
+        headers = {**self._headers, "Accept": accept}
+        request = self._client.build_request("POST", self._url, content=body, headers=headers)
+        return await self._client.send(request, stream=True)
+
+    def _has_another_key(self) -> bool:
+        """Take the key that is there now; return whether it is another: it was rotated."""
+        try:
+            key = self._key_file.read_text(encoding="ascii").strip() if self._key_file else ""
+        except (OSError, UnicodeError):
+            return False
+        bearer = f"Bearer {key}"
+        if not key or bearer == self._headers.get("Authorization"):
+            return False
+        redact(key)
+        self._headers["Authorization"] = bearer
+        log.info("model key was rotated", extra={"action": "retry"})
+        return True
 
 
 @asynccontextmanager

@@ -33,6 +33,10 @@ IPC_SIZE = "512Mi"
 
 BUS_TOKEN_DIR = "/var/run/secrets/sympozium/bus"  # noqa: S105 - a path
 API_TOKEN_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
+MODEL_KEY_DIR = "/var/run/secrets/sympozium/model"
+MODEL_KEY = "OPENAI_API_KEY"
+"""Key of the Secret, and name of the bridge's variable."""
+
 TOKEN_LIFE_S = 3600
 """The kubelet renews a projected token at four fifths of this."""
 
@@ -132,6 +136,8 @@ def _pod_spec(run: Run, plan: Plan, settings: PodSettings) -> Object:
     ]
     if any(skill in API_SKILLS for skill in plan.skills):
         volumes.append({"name": "api-token", "projected": {"sources": _api_sources()}})
+    if plan.model.auth_secret_ref:
+        volumes.append({"name": "model-key", "secret": _model_key(plan.model.auth_secret_ref)})
     sidecars = [_bridge(run, plan, settings)]
     sidecars += [_skill(run, skill, plan, settings) for skill in plan.skills]
     return {
@@ -178,17 +184,20 @@ def _bridge(run: Run, plan: Plan, settings: PodSettings) -> Object:
         _env("SYMPOZIUM_MODEL", plan.model.model),
         _env("SYMPOZIUM_MODEL_IDLE_TIMEOUT_S", str(settings.model_idle_timeout_s)),
     ]
+    mounts: list[Object] = [
+        {"name": "ipc", "mountPath": IPC_DIR},
+        {"name": "bus-token", "mountPath": BUS_TOKEN_DIR, "readOnly": True},
+    ]
     if plan.model.auth_secret_ref:
-        key = {"name": plan.model.auth_secret_ref, "key": "OPENAI_API_KEY"}
-        env.append({"name": "OPENAI_API_KEY", "valueFrom": {"secretKeyRef": key}})
+        key = {"name": plan.model.auth_secret_ref, "key": MODEL_KEY}
+        env.append({"name": MODEL_KEY, "valueFrom": {"secretKeyRef": key}})
+        env.append(_env("SYMPOZIUM_MODEL_KEY_FILE", f"{MODEL_KEY_DIR}/{MODEL_KEY}"))
+        mounts.append({"name": "model-key", "mountPath": MODEL_KEY_DIR, "readOnly": True})
     return {
         **_sidecar(BRIDGE_CONTAINER, "sympozium_agent.bridge", settings),
         "env": env,
         "ports": [{"name": "model", "containerPort": MODEL_PORT}],
-        "volumeMounts": [
-            {"name": "ipc", "mountPath": IPC_DIR},
-            {"name": "bus-token", "mountPath": BUS_TOKEN_DIR, "readOnly": True},
-        ],
+        "volumeMounts": mounts,
     }
 
 
@@ -277,6 +286,15 @@ def _token(audience: str) -> Object:
             "path": "token",
         }
     }
+
+
+def _model_key(secret: str) -> Object:
+    """Describe the key as a file, which changes with the Secret while the run is at work.
+
+    That there is one is asked for by the environment: a missing volume says less.
+    """
+    items = [{"key": MODEL_KEY, "path": MODEL_KEY}]
+    return {"secretName": secret, "items": items, "optional": True}
 
 
 def _api_sources() -> list[Any]:

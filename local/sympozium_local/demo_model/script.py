@@ -22,6 +22,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         arguments: JSON of its arguments; may be broken on purpose.
         repeat_tool: Call the tool again after every tool result, for ever.
         status: HTTP status; one from 400 on is an error answer.
+        key: Whoever presents another is answered with 401; "": every key will do.
         retry_after_s: Sent as Retry-After with an error answer.
         fault: `hang` stops sending, `drip` sends signs of life and no tokens, `truncate` ends
             without a finish reason, `reset` breaks the connection, each after *after_tokens*
@@ -37,6 +38,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     arguments: str = "{}"
     repeat_tool: bool = False
     status: int = 200
+    key: str = ""
     retry_after_s: float | None = None
     fault: Fault = ""
     after_tokens: int = 0

@@ -111,6 +111,8 @@ async def _chat(http: web.Request) -> web.StreamResponse:
         return _error(400, f"cannot read the request: {error}")
     script = http.app[_SCRIPT]
     behaviour = script.choose(request)
+    if behaviour.key and http.headers.get("Authorization") != f"Bearer {behaviour.key}":
+        return _error(401, "this is not the key")
     action = behaviour.action(request, decide(request))
     if behaviour.status >= 400:
         return _error(behaviour.status, "scripted error", behaviour.retry_after_s)

@@ -185,6 +185,7 @@ class PodWorker:
         self._in_background(background, self._keep_sizes(parts.volumes))
         sources = Sources(self._node.kube, self.pod["metadata"]["namespace"])
         self._in_background(background, parts.volumes.keep_tokens_fresh(sources))
+        self._in_background(background, parts.volumes.keep_secrets_fresh(sources))
         if await self._start_inits(parts):
             self.state.is_initialized = True
             await self._run_mains(parts, slot)

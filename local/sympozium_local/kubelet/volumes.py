@@ -7,6 +7,7 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from sympozium_local.kubelet.sources import Sources
 _REFRESH_AT = 0.8
 """Share of a token's life after which it is replaced. Source: kubelet token manager."""
 _RETRY_S = 5.0
+_SECRET_EVERY_S = 5.0
+"""How often a Secret that is mounted is read again; a cluster's kubelet does so each minute."""
 
 
 class VolumeNotReadyError(TransientError):
@@ -56,6 +59,7 @@ class Volumes:
         self._owner = owner
         self.by_name: dict[str, Volume] = {}
         self._tokens: list[Token] = []
+        self._secrets: list[tuple[Path, Object, int]] = []
 
     async def prepare(self, sources: Sources, allowed_host_paths: Sequence[Path]) -> None:
         """Make every volume of the pod.
@@ -72,6 +76,14 @@ class Volumes:
         while self._tokens:
             due = await self.replace_tokens(sources, now=time.time())
             await asyncio.sleep(max(0.0, due - time.time()))
+
+    async def keep_secrets_fresh(self, sources: Sources) -> None:
+        """Follow the Secrets that are mounted; return at once where there are none."""
+        while self._secrets:
+            await asyncio.sleep(_SECRET_EVERY_S)
+            for folder, part, mode in self._secrets:
+                with suppress(TransientError):
+                    await self._write_files(folder, part, mode, sources)
 
     async def replace_tokens(self, sources: Sources, *, now: float) -> float:
         """Replace the tokens that are due at *now*; return when the next one is."""
@@ -106,9 +118,14 @@ class Volumes:
             parts, mode = ({kind: part},), part.get("defaultMode", 0o644)
         _make_folder(folder, self._owner, 0o755)
         for part in parts:
-            for path, (data, own_mode) in (await self._files(part, sources, folder)).items():
-                write_file(folder, path, data, mode=own_mode or mode, owner=self._owner)
+            await self._write_files(folder, part, mode, sources)
+            if "secret" in volume:
+                self._secrets.append((folder, part, mode))
         return Volume(folder, is_read_only=True)
+
+    async def _write_files(self, folder: Path, part: Object, mode: int, sources: Sources) -> None:
+        for path, (data, own_mode) in (await self._files(part, sources, folder)).items():
+            write_file(folder, path, data, mode=own_mode or mode, owner=self._owner)
 
     def _empty_dir(self, name: str, spec: Object) -> Volume:
         parent = self._memory if spec.get("medium") == "Memory" else self._disk
