@@ -10,6 +10,7 @@ KILLS ?= 1000
 RESTARTS ?= 100
 CHANNELS ?= web slack telegram discord
 MINUTES ?= 20
+WARM_UP ?= 600
 FIRST_QUESTION ?= which pods run here?
 
 .DEFAULT_GOAL := help
@@ -79,8 +80,8 @@ growth: installed ## what a message costs beside 0, 1,000 and 10,000 finished ru
 handover: installed ## how soon another router or controller goes on after a kill -9
 	@$(RUN)/python -m tests.bench.handover
 
-soak: installed ## a steady load for twenty minutes; fails where memory or answers grow
-	@$(RUN)/python -m tests.bench.soak --minutes $(MINUTES)
+soak: installed ## ten minutes of warm-up and twenty of steady load; fails where memory or answers grow
+	@$(RUN)/python -m tests.bench.soak --minutes $(MINUTES) --warm-up $(WARM_UP)
 
 lock: ## write requirements.lock from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo 'cannot write the lock file: uv is not on PATH; install it (pip install uv)' >&2; exit 1; }
