@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sympozium.contract.names import RunUid
-from sympozium.contract.subjects import RUNS_CONSUMER, run_out
+from sympozium.contract.subjects import RUNS_CONSUMER, run_out, waiting_answer
 from sympozium_controller.identity.grants import grants_of
 from sympozium_controller.identity.who import (
     ChannelIdentity,
@@ -71,6 +71,7 @@ def test_the_router_can_neither_speak_for_a_person_nor_for_a_run() -> None:
     assert may_publish(router, "runs.team.u-1.in")
     assert may_publish(router, "_INBOX.run.team.u-1.x.y")
     assert not may_publish(router, "_INBOX.controller.x.y")
+    assert may_publish(router, waiting_answer("token"))
     assert not may_publish(router, "files.team.u-1.f.0")
 
 
