@@ -33,10 +33,12 @@ class Again:
     Attributes:
         message: As it is to be stored, or is stored already by the same request.
         refusal: A sentence for a person; empty where there is a message.
+        first: What failed.
     """
 
     message: Message | None
     refusal: str = ""
+    first: Message | None = None
 
 
 def retry_choice(message: Message) -> Choice:
@@ -91,9 +93,10 @@ class Retries:
         for _ in range(MAX_TRIES):
             known = await self._store.known(key)
             if known is None:
-                return Again(_tried_again(first, key.message_id, sequence, now))
+                fresh = _tried_again(first, key.message_id, sequence, now)
+                return Again(fresh, first=first)
             if known.sequence == asked_at and known.id != first.id:
-                return Again(known)  # this very request made it
+                return Again(known, first=first)  # this very request made it
             if known.end is None or known.end.error is None:
                 return Again(None, wording.ALREADY_RETRIED)
             key = key._replace(message_id=MessageId(f"{key.message_id}{_SUFFIX}"))

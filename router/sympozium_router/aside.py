@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from sympozium.bus.ports import Bus
-from sympozium.contract.dead_letters import DeadLetter
+from sympozium.contract.dead_letters import DeadLetter, read_headers
 from sympozium.contract.reasons import Reason
-from sympozium.contract.subjects import INBOX
+from sympozium.contract.subjects import DEAD, INBOX, dead
 from sympozium.store.ports import Message, SessionStore
 from sympozium_router.again import retry_choice
 from sympozium_router.clock import Clock
@@ -15,6 +15,9 @@ from sympozium_router.cluster import Cluster
 from sympozium_router.ends import failed_end
 
 log = logging.getLogger(__name__)
+
+LOOK_AT = 200
+"""Dead letters of a channel among which one is looked for; with more, an operator has to look."""
 
 
 class Aside:
@@ -58,6 +61,18 @@ class Aside:
         await self._bus.bury(letter, stored.data)
         extra = {"action": "discard", "sequence": sequence, "cause": cause}
         log.warning("message set aside", extra=extra)
+
+    async def unbury(self, first: Message) -> None:
+        """Remove the dead letter of a message that its sender has tried again, if it is there."""
+        subject, since = dead(INBOX, first.namespace, first.channel), 1
+        for _ in range(LOOK_AT):
+            stored = await self._bus.next(DEAD, subject, since=since)
+            if stored is None:
+                return
+            if read_headers(subject, stored.headers).sequence == first.sequence:
+                await self._bus.unbury(stored.sequence)
+                return
+            since = stored.sequence + 1
 
     async def _cancel(self, message: Message) -> None:
         """End the run of a message that is refused, should it have been created."""

@@ -103,6 +103,8 @@ class Reception:
         if found.message is not None:
             stored = await self._decided(found.message, spec)
             await self._go_on(stored, is_new=True)
+        if found.first is not None:
+            await self.aside.unbury(found.first)
         end = again.refused(found, now=self._clock())
         return await self._store.record(replace(request, end=end))
 

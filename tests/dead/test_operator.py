@@ -16,7 +16,6 @@ from sympozium.contract.resources import AGENT_RUNS, CHANNELS, Object
 from sympozium.contract.subjects import INBOX, OUTBOX, RUNS, outbox
 from sympozium.runtime.health import Health
 from sympozium_router import death_toll
-from tests.dead.letters import letters
 from tests.dead.test_retry_command import press, set_aside
 from tests.router.routed import CHANNEL, NAMESPACE, World, until
 
@@ -68,21 +67,32 @@ async def test_a_dead_message_is_listed_shown_and_put_through_by_an_operator(
     assert (done.error, end.text, left) == ("", "here it is", [])
 
 
-async def test_an_operator_and_a_sender_who_try_at_once_get_one_run(
+async def test_what_an_operator_tries_again_its_sender_does_not(
     open_world: OpenWorld, bus: NatsBus
 ) -> None:
     async with open_world() as world:
         dead = await set_aside(world)
         async with world.router():
-            await press(world, dead, "press")
+            await operate(bus, Action.RETRY, await only_letter(bus))
             run = await world.run_of(f"{dead}~1")
-            done = await operate(bus, Action.RETRY, await only_letter(bus))
+            told = await world.shown.end_of(await press(world, dead, "press"))
             await world.end_run(run, result="once")
             await world.shown.end_of(f"{dead}~1")
             runs = (await world.kube.list(AGENT_RUNS)).items
-        assert await letters(bus) == []
-    assert done.done == "It was tried again already, or answered meanwhile."
+    assert told.text.startswith("This message is being tried again already")
     assert len(runs) == 1
+
+
+async def test_what_its_sender_tries_again_is_no_dead_letter_any_more(
+    open_world: OpenWorld, bus: NatsBus
+) -> None:
+    async with open_world() as world:
+        await bury(bus, b"{", stream=INBOX, subject=f"inbox.{NAMESPACE}.{CHANNEL}", sequence=99)
+        dead = await set_aside(world)
+        async with world.router():
+            await world.shown.end_of(await press(world, dead, "press"))
+            left = (await operate(bus, Action.LIST)).letters
+    assert [letter.sequence for letter in left] == [99]
 
 
 async def test_a_dead_answer_is_sent_again_under_an_id_of_its_own(

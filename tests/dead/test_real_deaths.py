@@ -65,12 +65,12 @@ async def test_a_message_on_which_the_router_is_killed_every_time_ends_in_a_sent
         fatal = await world.say("1", "fatal")
         while not world.shown.ends(fatal):
             deaths += await live_and_die(world, nats_server, fatal, "router.before-create")
+        ((letter, _),) = await letters(bus)
         async with world.router():
             await press(world, fatal, "press")
             await world.answer(f"{fatal}~1", "at last")
             end = await world.shown.end_of(f"{fatal}~1")
             runs = (await world.kube.list(AGENT_RUNS)).items
-        ((letter, _),) = await letters(bus)
     (sentence,) = world.shown.ends(fatal)
     assert sentence.error is not None
     assert sentence.error.code == "SetAside"
