@@ -2,7 +2,7 @@
 
 | variable | meaning |
 |---|---|
-| `SYMPOZIUM_NATS_URL` | the bus as this program reaches it, several servers with commas between; required |
+| `SYMPOZIUM_NATS_URL` | the bus as we reach it, several servers with commas between; required |
 | `SYMPOZIUM_NATS_USER`, `SYMPOZIUM_NATS_PASSWORD` | its own user; unset: none is sent |
 | `SYMPOZIUM_NATS_ISSUER_SEED` | nkey seed that signs grants; unset: no one else is admitted |
 | `SYMPOZIUM_NATS_REPLICAS` | copies of each stream: 1 on one server, 3 in a cluster |
