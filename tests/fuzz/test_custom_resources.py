@@ -84,7 +84,6 @@ CHANNEL: Object = {
         "mode": "queue",
         "configRef": {"secret": "tokens"},
         "slack": {"transport": "http", "port": 8401},
-        "settings": {"A": "b"},
     },
     "status": {
         "pairings": [{"code": "ABC234", "userId": "U2", "expiresAt": "2026-01-03T00:00:00Z"}]
@@ -226,9 +225,9 @@ async def test_any_object_is_taken_or_refused_by_the_api_server(api: Endpoint, k
     ) as session:
         for number in range(settings().max_examples):
             metadata = {"name": f"o{number}", "namespace": "default"}
-            obj = altered_values({**example, "metadata": metadata}, source)
-            body = as_json(obj)
-            if source.random() < 0.2:
+            obj = {**example, "metadata": metadata}
+            body = as_json(altered_values(obj, source) if number else obj)
+            if number and source.random() < 0.2:
                 body = altered_bytes(body, source)
             async with session.post(url, data=body) as answer:
                 answers[answer.status] += 1
