@@ -22,6 +22,9 @@ POLL_S = 0.05
 SLOW_S = 0.25
 """Pause before each word of an answer during which something else is to happen."""
 
+STEERED_WORDS = 20
+"""Of an answer that lasts longer than a router is away that dies meanwhile."""
+
 NEVER_S = 60.0
 LONG_WORDS = 1500
 """Of an answer that no platform shows in one piece."""
@@ -152,7 +155,9 @@ async def steer(crowd: Crowd) -> None:
     """
     first, second = (crowd.token() for _ in range(2))
     both = {"match": second, "answer": f"reply to {second} and {first}"}
-    await crowd.script(both, {**answers(first), "delay_s": SLOW_S})
+    words = " ".join("word" for _ in range(STEERED_WORDS))
+    slow = {"match": first, "answer": f"reply to {first} {words}", "delay_s": SLOW_S}
+    await crowd.script(both, slow)
     name = crowd.conversation("steer")
     await _say_and_see_written(crowd, name, first)
     await crowd.say(name, second)

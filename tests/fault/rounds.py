@@ -30,6 +30,9 @@ RESTART_AFTER_S = (0.1, 2.0)
 POINTS_AT_ONCE = {"router": 3, "controller": 2, "web": 1, "channel": 2, "bridge": 2, "tool": 2}
 """Of one program in one round; in a run's pod only what does not end the pod may be more."""
 
+FEW = 12
+"""Points that are left and are hard to come by."""
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -123,7 +126,8 @@ class Plan:
         kinds = [*CYCLE[turn:], *CYCLE[:turn]]
         useful = [name for name in kinds if not missing or set(missing) & set(_points_of(name))]
         name = useful[0]
-        order = sorted(_points_of(name), key=lambda point: (deaths[point], chance.random()))
+        points = [one for one in _points_of(name) if one in missing or not _are_few(missing)]
+        order = sorted(points, key=lambda point: (deaths[point], chance.random()))
         dealt = [
             point
             for program in dict.fromkeys(point.program for point in order)
@@ -134,6 +138,11 @@ class Plan:
             how = chance.choice((signal.SIGKILL, signal.SIGTERM))
             restart = (how, round(chance.uniform(*RESTART_AFTER_S), 1))
         return Round(self.number, name, tuple(dealt), restart)
+
+
+def _are_few(missing: Collection[Point]) -> bool:
+    """Return whether so few are left that other deaths would keep people from coming by them."""
+    return 0 < len(missing) <= FEW
 
 
 def _at_once(program: str) -> int:
