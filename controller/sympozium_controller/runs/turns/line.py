@@ -59,6 +59,7 @@ class _Node:
         self.place = 0
         self.is_ready = False
         self.places = 0
+        self.waiting_children = 0
         self._ready_children = 0
         self._line: list[tuple[Rank, int, _Node]] = []
         self._stamp = 0
@@ -102,6 +103,26 @@ class _Node:
             if child.is_ready and child._stamp == stamp:
                 return child
             heapq.heappop(self._line)
+
+    def by_rank(self) -> Iterator[tuple[Rank, "_Node"]]:
+        """Yield the children that wait in their order, at no more cost than are asked for.
+
+        Where a limit keeps one of them from its turn, all are looked at.
+        """
+        if self._ready_children < self.waiting_children:
+            yield from sorted(
+                (child.rank, child) for child in self.children.values() if child.waiting
+            )
+            return
+        line = self._line
+        next_ = [(line[0], 0)] if line else []
+        while next_:
+            (rank, stamp, child), index = heapq.heappop(next_)
+            for below in (2 * index + 1, 2 * index + 2):
+                if below < len(line):
+                    heapq.heappush(next_, (line[below], below))
+            if child.is_ready and child._stamp == stamp:
+                yield rank, child
 
     def forget_if_idle(self) -> None:
         """Leave the tree if there is nothing to know of it."""
@@ -172,8 +193,11 @@ class Line:
         leaf = conversation.children[name] = _Node(name, conversation, ticket)
         self._waiting[ticket.key] = leaf
         for node in _upwards(leaf):
-            if not node.waiting and node.ticket is None:
-                node.to_the_end()
+            if not node.waiting:
+                if node.ticket is None:
+                    node.to_the_end()
+                if node.parent is not None:
+                    node.parent.waiting_children += 1
             node.waiting += 1
         leaf.refresh()
 
@@ -262,6 +286,8 @@ class Line:
         del self._waiting[leaf.ticket.key]
         for node in _upwards(leaf):
             node.waiting -= 1
+            if not node.waiting and node.parent is not None:
+                node.parent.waiting_children -= 1
         leaf.refresh()
         leaf.parent.children.pop(leaf.name, None)
 
@@ -282,18 +308,20 @@ def _in_turn(node: _Node) -> Iterator[Ticket]:
     if node.ticket is not None:
         yield node.ticket
         return
-    line = [(child.rank, child) for child in node.children.values() if child.waiting]
-    heapq.heapify(line)
+    waiting, again = node.by_rank(), list[tuple[Rank, _Node]]()
+    head = next(waiting, None)
     places = node.places
     going: dict[str, Iterator[Ticket]] = {}
-    left = {child.name: child.waiting for _, child in line}
-    while line:
-        _, child = heapq.heappop(line)
-        name = child.name
-        if name not in going:
-            going[name] = _in_turn(child)
-        yield next(going[name])
-        left[name] -= 1
-        if left[name]:
+    left: dict[str, int] = {}
+    while head is not None or again:
+        if head is not None and (not again or head < again[0]):
+            _, child = head
+            going[child.name], left[child.name] = _in_turn(child), child.waiting
+            head = next(waiting, None)
+        else:
+            _, child = heapq.heappop(again)
+        yield next(going[child.name])
+        left[child.name] -= 1
+        if left[child.name]:
             places += 1
-            heapq.heappush(line, ((places + WORTH * child.active, name), child))
+            heapq.heappush(again, ((places + WORTH * child.active, child.name), child))
