@@ -110,13 +110,17 @@ def test_a_token_that_keeps_nobody_out_is_refused() -> None:
         web_token({"SYMPOZIUM_WEB_TOKEN": "short"})
 
 
-async def test_a_system_object_that_was_changed_is_put_right(kube: Kube) -> None:
+async def test_a_system_object_that_was_changed_is_put_right_but_for_its_replicas(
+    kube: Kube,
+) -> None:
     await start(kube)
-    patch = {"spec": {"replicas": 0}}
+    pod = {"serviceAccountName": "nobody"}
+    patch = {"spec": {"replicas": 2, "template": {"spec": pod}}}
     await kube.patch(DEPLOYMENTS, SYSTEM_NAMESPACE, "sympozium-router", patch)
     await start(kube)
     router = await kube.get(DEPLOYMENTS, SYSTEM_NAMESPACE, "sympozium-router")
-    assert router["spec"]["replicas"] == 1
+    assert router["spec"]["template"]["spec"]["serviceAccountName"] == "sympozium-router"
+    assert router["spec"]["replicas"] == 2
 
 
 def test_a_machine_without_user_namespaces_is_warned_of_and_told_what_to_do() -> None:
