@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aiohttp import web
@@ -34,6 +34,14 @@ BODY_TIMEOUT_S = 30.0
 
 _HEALTH = frozenset({"/healthz", "/livez", "/readyz"})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+MAX_WARNINGS_CHARS = 4096
+"""All warnings of an answer together. Source: apiserver/pkg/endpoints/filters/warning.go."""
+
+MAX_WARNING_CHARS = 1024
+MAX_WARNINGS = 64
+"""Clients take some hundred headers, and a field that nobody knows is one warning."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +120,8 @@ class Gateway:
             call.body = decode_body(body, request.headers.get("Content-Type", ""))
         answer = await self._dispatch(call, request)
         if not answer.prepared:
-            for warning in call.warnings:
-                quoted = warning.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+            for warning in bearable(call.warnings):
+                quoted = warning.replace("\\", "\\\\").replace('"', '\\"')
                 answer.headers.add("Warning", f'299 - "{quoted}"')
         return answer
 
@@ -200,6 +208,19 @@ class Gateway:
         if any(header.lower().startswith("impersonate-extra-") for header in headers):
             raise ApiError(400, "BadRequest", "impersonation of extra fields is not served")
         return User(name, (*groups, AUTHENTICATED))
+
+
+def bearable(warnings: Sequence[str]) -> list[str]:
+    """Return as many of *warnings* as a client takes in headers, each on one line."""
+    kept: list[str] = []
+    left = MAX_WARNINGS_CHARS
+    for warning in warnings[:MAX_WARNINGS]:
+        text = "".join(char if char.isprintable() else " " for char in warning)
+        kept.append(text[: min(left, MAX_WARNING_CHARS)])
+        left -= len(kept[-1])
+        if left <= 0:
+            break
+    return kept
 
 
 def _refusal(error: ApiError) -> web.Response:
