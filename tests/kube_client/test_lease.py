@@ -1,6 +1,9 @@
 """Candidates for one lease, on a real API server, with clocks that the test holds."""
 
 import asyncio
+import contextlib
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,7 +17,9 @@ from sympozium.kube.client import Kube
 from sympozium.kube.errors import NotFoundError
 from sympozium.kube.lease import (
     DURATION_S,
+    EXIT_STUCK,
     GIVE_UP_AFTER_S,
+    STUCK_AFTER_S,
     Election,
     NotLeadingError,
     Sight,
@@ -236,6 +241,29 @@ async def test_a_lease_that_somebody_deletes_is_made_anew(api: Kube) -> None:
         await candidate.until_it_stands_by()
         await candidate.until_it_leads()
         assert (await holder_of(api)).startswith("pod-a_")
+
+
+async def test_a_program_whose_work_does_not_end_with_its_lease_ends_itself(
+    api: Kube,
+) -> None:
+    endpoint = api._endpoint
+    where = (endpoint.url, str(endpoint.ca_file), str(endpoint.token_file))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.kube_client.candidate", *where, "stubborn"), stdout=PIPE
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(WAIT_S):
+            assert await process.stdout.readline() == b"standing\n"
+            assert await process.stdout.readline() == b"leading\n"
+        held = ("default", "candidate")
+        await api.patch(LEASES, *held, {"spec": {"holderIdentity": "pod-b_1"}})
+        async with asyncio.timeout(STUCK_AFTER_S + WAIT_S):
+            assert await process.wait() == EXIT_STUCK
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.communicate()
 
 
 async def test_of_many_candidates_one_leads_at_a_time(api: Kube) -> None:

@@ -12,6 +12,7 @@ was on its way already is fenced by resource versions and by names, as ever.
 import asyncio
 import contextlib
 import logging
+import os
 import secrets
 import time
 from collections.abc import Callable
@@ -41,6 +42,16 @@ DRAIN_S = 2.0
 """How long the holder's work may take to end before the lease is handed back."""
 
 HAND_BACK_TIMEOUT_S = 0.4
+
+STUCK_AFTER_S = 5.0
+"""How long work may take to end when it was cancelled.
+
+One that has lost its cancellation would go on for ever, and this candidate would never
+take the lease again. Whoever runs the program starts it anew, and nothing is lost.
+"""
+
+EXIT_STUCK = 70
+"""The program found a fault in itself. Source: sysexits.h (EX_SOFTWARE)."""
 
 
 class NotLeadingError(TransientError):
@@ -183,6 +194,10 @@ class Election:
                     log.warning("lease lost", extra={"action": "stand-by", "lease": self._name})
                 for task in tasks:
                     task.cancel()
+                _, stuck = await asyncio.wait(tasks, timeout=STUCK_AFTER_S)
+                if stuck:
+                    log.critical("work does not end; the program does", extra={"action": "exit"})
+                    os._exit(EXIT_STUCK)
         finally:
             await self._hand_back()
 
