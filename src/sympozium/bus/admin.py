@@ -16,6 +16,7 @@ from nats.js.api import (
 )
 from nats.js.errors import NotFoundError
 
+from sympozium.bus.cancelled import heed_cancellation
 from sympozium.bus.ports import BusUnavailableError
 from sympozium.contract.limits import DUPLICATE_WINDOW, STREAM_MAX_AGE
 from sympozium.contract.subjects import (
@@ -80,6 +81,7 @@ async def ensure_consumer(client: Client, consumer: Consumer) -> None:
         max_deliver=-1,  # giving up is decided, and told, where the delivery is settled
     )
     await client.jetstream().add_consumer(consumer.stream, config)
+    heed_cancellation()
 
 
 async def delete_consumer(client: Client, consumer: Consumer) -> None:
@@ -88,6 +90,7 @@ async def delete_consumer(client: Client, consumer: Consumer) -> None:
         await client.jetstream().delete_consumer(consumer.stream, consumer.name)
     except NotFoundError:
         return
+    heed_cancellation()
 
 
 async def channel_consumers(client: Client) -> list[str]:

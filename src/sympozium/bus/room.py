@@ -14,6 +14,7 @@ from nats.aio.client import Client
 from nats.js.api import StreamInfo
 
 from sympozium.bus.admin import channel_consumers
+from sympozium.bus.cancelled import heed_cancellation
 from sympozium.bus.ports import BusUnavailableError
 from sympozium.contract.subjects import INBOX, INBOX_CONSUMER, OUTBOX
 
@@ -39,6 +40,7 @@ async def make_room(client: Client) -> int:
     try:
         for stream in (INBOX, OUTBOX):
             info = await client.jetstream().stream_info(stream)
+            heed_cancellation()
             if info.state.bytes >= FULL_FROM * (info.config.max_bytes or 0):
                 gone += await _remove_settled(client, stream, info)
     except (nats.errors.Error, TimeoutError, OSError) as error:
