@@ -65,3 +65,28 @@ async def test_a_program_that_is_told_to_stop_lets_go_of_the_bus(bus: NatsBus) -
 async def _ends_with_an_error(bus: NatsBus, stop: asyncio.Event) -> None:
     with pytest.raises(BusUnavailableError, match="closed for good"):
         await bus.stay_connected(stop)
+
+
+async def test_a_server_that_speaks_before_it_has_admitted_us_is_asked_again() -> None:
+    info = b'INFO {"server_id":"x","version":"2.15.0","max_payload":1048576,"headers":true}\r\n'
+    connections = 0
+
+    async def admit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        before_pong = info if connections == 1 else b""
+        writer.write(info)
+        try:
+            while line := await reader.readline():
+                if line.startswith(b"PING"):
+                    writer.write(before_pong + b"PONG\r\n")
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(admit, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    address = Address(f"nats://127.0.0.1:{port}", "test", reply_prefix("test"))
+    async with server, asyncio.timeout(10), connect(address, patience_s=5) as bus:
+        await bus.client.flush(timeout=2)
+        assert bus.is_connected
+        assert connections == 2

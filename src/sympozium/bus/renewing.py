@@ -26,7 +26,20 @@ class RenewingClient(Client):
     async def _process_connect_init(self) -> None:
         try:
             await super()._process_connect_init()
+            if not self.is_connected:
+                raise nats.errors.Error("nats: the server answered a PING with something else")
         except BaseException:  # refused, late or cancelled: the library would leave it open
-            if self._transport is not None:
-                self._transport.close()  # type: ignore[no-untyped-call] # the library's
+            self._let_go()
             raise
+
+    def _let_go(self) -> None:
+        """Leave nothing of an attempt.
+
+        Where the server says anything between PING and PONG, the library goes on as if it
+        were connected, sends nothing from then on, and says so to nobody.
+        """
+        for task in (self._reading_task, self._ping_interval_task, self._flusher_task):
+            if task is not None:
+                task.cancel()
+        if self._transport is not None:
+            self._transport.close()  # type: ignore[no-untyped-call] # the library's
