@@ -13,30 +13,30 @@ from sympozium.kube.client import Kube
 from sympozium.runtime.health import Health
 from sympozium.runtime.loops import run_until_stopped
 from sympozium.store.ports import SessionStore, StoreUnavailableError
-from sympozium_router.admission import Admission
-from sympozium_router.again import Retries
-from sympozium_router.amendments import Amendments
-from sympozium_router.aside import Aside
-from sympozium_router.backlog import Backlog
-from sympozium_router.careful import CarefulRuns
 from sympozium_router.clock import Clock, utc_now
-from sympozium_router.cluster import Cluster
-from sympozium_router.commands import Commands
-from sympozium_router.context import Contexts
-from sympozium_router.dead_letters import DeadLetters
-from sympozium_router.death_toll import DeathToll
-from sympozium_router.fetches import Fetches
-from sympozium_router.history import History
-from sympozium_router.intake import Intake
-from sympozium_router.marks import StoreMarks
-from sympozium_router.notes import Notebook
-from sympozium_router.outbox import Outbox
-from sympozium_router.reception import Departments, Reception
-from sympozium_router.replies import Replies
-from sympozium_router.reports import Reports
-from sympozium_router.runs import Runs
+from sympozium_router.commands.commands import Commands
+from sympozium_router.dead.again import Retries
+from sympozium_router.dead.aside import Aside
+from sympozium_router.dead.dead_letters import DeadLetters
+from sympozium_router.dead.death_toll import DeathToll
+from sympozium_router.dead.marks import StoreMarks
+from sympozium_router.desk.fetches import Fetches
+from sympozium_router.desk.history import History
+from sympozium_router.desk.notes import Notebook
+from sympozium_router.desk.reports import Reports
+from sympozium_router.desk.waiting import Waiting
+from sympozium_router.inbox.admission import Admission
+from sympozium_router.inbox.amendments import Amendments
+from sympozium_router.inbox.backlog import Backlog
+from sympozium_router.inbox.intake import Intake
+from sympozium_router.inbox.reception import Departments, Reception
+from sympozium_router.outbox.outbox import Outbox
+from sympozium_router.outbox.replies import Replies
+from sympozium_router.runs.careful import CarefulRuns
+from sympozium_router.runs.context import Contexts
+from sympozium_router.runs.runs import Runs
 from sympozium_router.upkeep import ExpiredCodes, Pruning
-from sympozium_router.waiting import Waiting
+from sympozium_router.world.cluster import Cluster
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from sympozium.contract.resources import Object
 from sympozium.contract.subjects import INBOX_CONSUMER
 from sympozium.store.ports import Notes, Upkeep
 from sympozium_router.clock import Clock
-from sympozium_router.cluster import Cluster
-from sympozium_router.pairing import still_open
+from sympozium_router.inbox.pairing import still_open
+from sympozium_router.world.cluster import Cluster
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from sympozium.bus.nats import NatsBus
 from sympozium.contract.dead_letters import DeadLetter, read_headers
 from sympozium.contract.messages import InboundMessage
 from sympozium.contract.subjects import DEAD, INBOX, dead
-from sympozium_router.letters import Letter
-from sympozium_router.reception import Reception
+from sympozium_router.inbox.letters import Letter
+from sympozium_router.inbox.reception import Reception
 from tests.router.routed import CHANNEL, NAMESPACE, World, routing
 
 STUMBLE = "stumble"

@@ -22,7 +22,7 @@ from sympozium.contract.subjects import (
     inbox,
     outbox,
 )
-from sympozium_router.letters import read_letter
+from sympozium_router.inbox.letters import read_letter
 from tests.chat.stage import CHANNEL as TALK
 from tests.chat.stage import asked, stage
 from tests.chat.stand_in import StandIn

@@ -10,8 +10,8 @@ from sympozium.contract.limits import MAX_ATTEMPTS
 from sympozium.contract.messages import InboundMessage, OutboundKind
 from sympozium.contract.subjects import inbox
 from sympozium.kube.errors import UnavailableError
-from sympozium_router.letters import Letter
-from sympozium_router.reception import Reception
+from sympozium_router.inbox.letters import Letter
+from sympozium_router.inbox.reception import Reception
 from tests.dead.letters import FATAL, letters, routing_until_it_dies
 from tests.router.routed import CHANNEL, NAMESPACE, World, routing, until
 

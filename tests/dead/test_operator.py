@@ -15,7 +15,7 @@ from sympozium.contract.operate import DEAD_LETTERS, Action, DeadAnswer, DeadReq
 from sympozium.contract.resources import AGENT_RUNS, CHANNELS, Object
 from sympozium.contract.subjects import INBOX, OUTBOX, RUNS, outbox
 from sympozium.runtime.health import Health
-from sympozium_router import death_toll
+from sympozium_router.dead import death_toll
 from tests.dead.test_retry_command import press, set_aside
 from tests.router.routed import CHANNEL, NAMESPACE, World, until
 
@@ -152,7 +152,7 @@ async def test_a_dead_letter_is_dropped_for_good(open_world: OpenWorld, bus: Nat
 async def test_a_list_is_of_what_is_asked_for_and_comes_in_pages(
     open_world: OpenWorld, bus: NatsBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sympozium_router.dead_letters.PAGE", 2)
+    monkeypatch.setattr("sympozium_router.dead.dead_letters.PAGE", 2)
     async with open_world() as world, world.router():
         for number in range(5):
             name = CHANNEL if number < 3 else "other"

@@ -41,9 +41,9 @@ from sympozium.contract.run_events import (
 from sympozium.store.ports import Message
 from sympozium_controller.runs import status as statuses
 from sympozium_controller.runs.endings import Ending
-from sympozium_router.ends import failed_end, outbound_end, outcome_of
-from sympozium_router.letters import Letter, read_letter
-from sympozium_router.task import task_of
+from sympozium_router.inbox.letters import Letter, read_letter
+from sympozium_router.outbox.ends import failed_end, outbound_end, outcome_of
+from sympozium_router.runs.task import task_of
 from tests.controller.worlds import a_run
 from tests.fuzz.hostile import hostile_bytes
 from tests.fuzz.kinds import complaints_about

@@ -38,7 +38,7 @@ from sympozium_controller.runs.pod import MODEL_ANNOTATION, build_job
 from sympozium_controller.runs.view import read_job, read_pod, read_run
 from sympozium_controller.settings import PodSettings
 from sympozium_local.apiserver.server import serve
-from sympozium_router.ends import outcome_of, silence_ends_at
+from sympozium_router.outbox.ends import outcome_of, silence_ends_at
 from tests.controller.worlds import a_plan, a_run
 from tests.fuzz.hostile import altered_bytes, altered_values, as_json, hostile_json
 from tests.fuzz.kinds import stored

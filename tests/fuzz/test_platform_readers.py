@@ -19,7 +19,7 @@ from sympozium.contract.envelope import wrap
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.messages import InboundMessage
 from sympozium.contract.names import ConversationId, MessageId, web_message_id
-from sympozium_router.letters import read_letter
+from sympozium_router.inbox.letters import read_letter
 from sympozium_slack.events import Callback, Typed, UnreadableError
 from sympozium_slack.events import read as read_slack
 from sympozium_slack.forms import QUESTION_BLOCK

@@ -6,8 +6,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from sympozium.contract.names import RunName
 from sympozium.contract.resources import AGENT_RUNS, Object
-from sympozium_router.cluster import Cluster, uid_of
-from sympozium_router.held import is_cut, is_terminal
+from sympozium_router.world.cluster import Cluster, uid_of
+from sympozium_router.world.held import is_cut, is_terminal
 from tests.router.routed import NAMESPACE, World
 
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]

@@ -17,7 +17,7 @@ from sympozium.store.ports import Conversation
 from sympozium.store.sql import open_store
 from sympozium_controller.runs import retention as module
 from sympozium_controller.runs.history import HistoryLimits
-from sympozium_router.waiting import Waiting
+from sympozium_router.desk.waiting import Waiting
 from tests.retention.deleting import HELPER, names, retention
 from tests.router.routed import CHANNEL, NAMESPACE, World, agent, until
 

@@ -9,7 +9,7 @@ from sympozium.bus.nats import NatsBus
 from sympozium.contract.names import ConversationId
 from sympozium.contract.subjects import INBOX_CONSUMER
 from sympozium.store.ports import Conversation
-from sympozium_router.published import FORGOTTEN_AFTER, Published
+from sympozium_router.outbox.published import FORGOTTEN_AFTER, Published
 from sympozium_router.upkeep import Pruning
 from tests.router.routed import CHANNEL, NAMESPACE, World, until
 

@@ -42,20 +42,20 @@ from sympozium.kube.errors import NotFoundError
 from sympozium.runtime.health import Health
 from sympozium.store.sql import SqlStore, open_store
 from sympozium_local.apiserver.server import serve
-from sympozium_router.admission import Admission
-from sympozium_router.again import Retries
-from sympozium_router.amendments import Amendments
-from sympozium_router.aside import Aside
-from sympozium_router.backlog import Backlog
 from sympozium_router.clock import utc_now
-from sympozium_router.cluster import Cluster
-from sympozium_router.commands import Commands
-from sympozium_router.intake import Intake
-from sympozium_router.marks import StoreMarks
-from sympozium_router.outbox import Outbox
+from sympozium_router.commands.commands import Commands
+from sympozium_router.dead.again import Retries
+from sympozium_router.dead.aside import Aside
+from sympozium_router.dead.marks import StoreMarks
+from sympozium_router.inbox.admission import Admission
+from sympozium_router.inbox.amendments import Amendments
+from sympozium_router.inbox.backlog import Backlog
+from sympozium_router.inbox.intake import Intake
+from sympozium_router.inbox.reception import Departments, Reception
+from sympozium_router.outbox.outbox import Outbox
 from sympozium_router.program import Router
-from sympozium_router.reception import Departments, Reception
-from sympozium_router.runs import Runs
+from sympozium_router.runs.runs import Runs
+from sympozium_router.world.cluster import Cluster
 from tests.fixtures.nats_server import free_port
 
 NAMESPACE = "default"

@@ -13,7 +13,7 @@ from sympozium.contract.resources import AGENT_RUNS, AGENTS, CHANNELS, Object
 from sympozium.contract.times import kube_time, parse_kube_time
 from sympozium.store.ports import Conversation
 from sympozium_router.clock import utc_now
-from sympozium_router.pairing import ALPHABET, MAX_OPEN, new_code, pair, still_open
+from sympozium_router.inbox.pairing import ALPHABET, MAX_OPEN, new_code, pair, still_open
 from tests.router.routed import ADA, CHANNEL, NAMESPACE, World, agent, until
 
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]

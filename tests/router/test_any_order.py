@@ -20,8 +20,8 @@ from sympozium.kube.errors import NotFoundError
 from sympozium.store.ports import Conversation
 from sympozium.store.sql import open_store
 from sympozium_router.clock import utc_now
-from sympozium_router.cluster import Cluster
-from sympozium_router.letters import Letter
+from sympozium_router.inbox.letters import Letter
+from sympozium_router.world.cluster import Cluster
 from tests.router.routed import ADA, CHANNEL, NAMESPACE, Parts, World, a_world, parts_of
 
 MESSAGES = (0, 1, 2)

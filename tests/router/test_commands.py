@@ -22,9 +22,9 @@ from sympozium.contract.names import ConversationId, MessageId
 from sympozium.contract.resources import AGENT_RUNS, AGENTS
 from sympozium.contract.run_events import Usage
 from sympozium.store.ports import Cut, Message, Scene, Talk
-from sympozium_router.again import COMMAND as RETRY
-from sympozium_router.answers import Answer, Asked, answer
-from sympozium_router.turns import with_run
+from sympozium_router.commands.answers import Answer, Asked, answer
+from sympozium_router.dead.again import COMMAND as RETRY
+from sympozium_router.runs.turns import with_run
 from tests.router.routed import World, agent
 from tests.router.test_modes import end_cancelled, is_cancelled, stored
 

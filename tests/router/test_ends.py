@@ -23,7 +23,8 @@ from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import Object
 from sympozium.contract.run_events import Usage
 from sympozium.store.ports import Cut, End, Message
-from sympozium_router.ends import (
+from sympozium_router.desk.transcripts import entries_of, memory_of, that_fit
+from sympozium_router.outbox.ends import (
     Outcome,
     end_by_run,
     failed_end,
@@ -32,7 +33,6 @@ from sympozium_router.ends import (
     outcome_of,
     silence_ends_at,
 )
-from sympozium_router.transcripts import entries_of, memory_of, that_fit
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ import pytest
 from sympozium.contract.messages import InboundKind, InboundMessage, Sender, VisibleError
 from sympozium.contract.names import ConversationId, MessageId, RunUid
 from sympozium.store.ports import End, Message
-from sympozium_router.follow import Following, Thread, follow
+from sympozium_router.inbox.follow import Following, Thread, follow
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 DAY = timedelta(hours=24)

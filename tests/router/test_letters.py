@@ -16,7 +16,7 @@ from sympozium.contract.messages import (
     Sender,
 )
 from sympozium.contract.names import ConversationId, MessageId
-from sympozium_router.letters import Letter, read_letter
+from sympozium_router.inbox.letters import Letter, read_letter
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SUBJECT = "inbox.default.web"

@@ -18,9 +18,9 @@ from sympozium.contract.resources import AGENT_RUNS, AGENTS, Object
 from sympozium.contract.run_events import ContextAnswer, Result, record
 from sympozium.contract.subjects import context, history, run_out
 from sympozium_router.clock import utc_now
-from sympozium_router.cluster import Cluster
-from sympozium_router.context import Contexts
-from sympozium_router.replies import Replies
+from sympozium_router.outbox.replies import Replies
+from sympozium_router.runs.context import Contexts
+from sympozium_router.world.cluster import Cluster
 from tests.router.routed import CHANNEL, NAMESPACE, World, agent, until
 
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]

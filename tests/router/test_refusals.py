@@ -10,8 +10,8 @@ from sympozium.contract.names import MessageId, RunName, run_name
 from sympozium.contract.new_run import build_run
 from sympozium.contract.resources import AGENT_RUNS, AGENTS, CHANNELS
 from sympozium.contract.subjects import DEAD, INBOX, dead, inbox
-from sympozium_router.letters import Letter
-from sympozium_router.reception import Reception
+from sympozium_router.inbox.letters import Letter
+from sympozium_router.inbox.reception import Reception
 from tests.router.routed import ADA, CHANNEL, NAMESPACE, World, agent, channel, routing, until
 
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]

@@ -21,14 +21,14 @@ from sympozium.contract.new_run import build_run
 from sympozium.contract.resources import AGENT_RUNS
 from sympozium.contract.subjects import INBOX_CONSUMER, Consumer
 from sympozium.store.ports import Conversation, Cut, End, Message
-from sympozium_router import outbox
-from sympozium_router.backlog import Backlog
 from sympozium_router.clock import utc_now
-from sympozium_router.cluster import Cluster
-from sympozium_router.letters import read_letter
-from sympozium_router.published import Published
-from sympozium_router.runs import Runs
-from sympozium_router.turns import with_run
+from sympozium_router.inbox.backlog import Backlog
+from sympozium_router.inbox.letters import read_letter
+from sympozium_router.outbox import outbox
+from sympozium_router.outbox.published import Published
+from sympozium_router.runs.runs import Runs
+from sympozium_router.runs.turns import with_run
+from sympozium_router.world.cluster import Cluster
 from tests.fixtures.nats_server import NatsServer, free_port
 from tests.router.routed import ADA, CHANNEL, NAMESPACE, World, agent, routing, until
 from tests.router.test_modes import end_cancelled, is_cancelled

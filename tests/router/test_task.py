@@ -8,8 +8,8 @@ from sympozium.contract.channel import ChannelSpec, Route
 from sympozium.contract.messages import FileRef, InboundMessage, Place, Sender
 from sympozium.contract.names import ConversationId, MessageId
 from sympozium.store.ports import Message, Talk
-from sympozium_router.choosing import agents_of, who_answers, without_call
-from sympozium_router.task import MAX_TASK_CHARS, files_of, fit_together, task_of
+from sympozium_router.inbox.choosing import agents_of, who_answers, without_call
+from sympozium_router.runs.task import MAX_TASK_CHARS, files_of, fit_together, task_of
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

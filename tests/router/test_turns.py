@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sympozium.contract.messages import InboundMessage, Sender
 from sympozium.contract.names import ConversationId, MessageId
 from sympozium.store.ports import Cut, End, Message, Verdict
-from sympozium_router.ends import cut_end, end_with_another
-from sympozium_router.turns import asked_by, begun, next_turn, placed, with_run
+from sympozium_router.outbox.ends import cut_end, end_with_another
+from sympozium_router.runs.turns import asked_by, begun, next_turn, placed, with_run
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 MODES = ("queue", "collect", "steer", "interrupt")

@@ -8,8 +8,8 @@ from sympozium.contract.names import MessageId, RunName
 from sympozium.contract.reasons import Reason
 from sympozium.kube.errors import from_status
 from sympozium.kube.refusals import rule_of
-from sympozium_router.refusals import refusal_of
-from sympozium_router.wording import Facts, quoted, reference_of, sentence
+from sympozium_router.outbox.wording import Facts, quoted, reference_of, sentence
+from sympozium_router.runs.refusals import refusal_of
 
 FACTS = Facts(
     reference="web-abc", namespace="default", channel="web", agent="helper", user_id="ada"

@@ -17,11 +17,11 @@ from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
 from sympozium.store.ports import MAX_OPEN, Conversation, Message, SessionStore
 from sympozium_router.clock import Clock
-from sympozium_router.cluster import Cluster, uid_of
-from sympozium_router.ends import failed_end, outbound_accepted
-from sympozium_router.refusals import RefusedError, refusal_of
-from sympozium_router.task import task_of
-from sympozium_router.turns import asked_by, next_turn
+from sympozium_router.outbox.ends import failed_end, outbound_accepted
+from sympozium_router.runs.refusals import RefusedError, refusal_of
+from sympozium_router.runs.task import task_of
+from sympozium_router.runs.turns import asked_by, next_turn
+from sympozium_router.world.cluster import Cluster, uid_of
 
 log = logging.getLogger(__name__)
 

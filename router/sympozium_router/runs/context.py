@@ -36,12 +36,12 @@ from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
 from sympozium.store.ports import MAX_OPEN, Conversation, Message, MessageKey, SessionStore
 from sympozium_router.clock import Clock
-from sympozium_router.cluster import Cluster, uid_of
-from sympozium_router.held import is_cut, is_terminal
-from sympozium_router.replies import Replies
-from sympozium_router.task import files_of, steering_of, task_of
-from sympozium_router.transcripts import memory_of
-from sympozium_router.turns import asked_by, begun
+from sympozium_router.desk.transcripts import memory_of
+from sympozium_router.outbox.replies import Replies
+from sympozium_router.runs.task import files_of, steering_of, task_of
+from sympozium_router.runs.turns import asked_by, begun
+from sympozium_router.world.cluster import Cluster, uid_of
+from sympozium_router.world.held import is_cut, is_terminal
 
 log = logging.getLogger(__name__)
 

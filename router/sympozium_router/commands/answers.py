@@ -7,9 +7,9 @@ from datetime import datetime
 from sympozium.contract.messages import Choice, Command
 from sympozium.contract.run_events import Usage
 from sympozium.store.ports import Cut, Message, Scene, Talk
-from sympozium_router import notices
-from sympozium_router.notices import AtWork
-from sympozium_router.turns import cut
+from sympozium_router.commands import notices
+from sympozium_router.commands.notices import AtWork
+from sympozium_router.runs.turns import cut
 
 MAX_CHOICES = 20
 """Discord shows 25 buttons at most; what is beyond can be written."""

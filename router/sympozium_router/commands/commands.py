@@ -13,10 +13,10 @@ from sympozium.contract.messages import Command
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
 from sympozium.store.ports import End, Message, Scene, SessionStore, Verdict
-from sympozium_router.answers import Asked, answer
-from sympozium_router.choosing import agents_of
 from sympozium_router.clock import Clock
-from sympozium_router.cluster import Cluster
+from sympozium_router.commands.answers import Asked, answer
+from sympozium_router.inbox.choosing import agents_of
+from sympozium_router.world.cluster import Cluster
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from sympozium.contract.resources import Object
 from sympozium.contract.run_events import Result, recorded_event
 from sympozium.contract.subjects import RUNS, run_out
 from sympozium.store.ports import End, Message
-from sympozium_router.cluster import uid_of
-from sympozium_router.ends import Outcome, failed_end, outcome_of
+from sympozium_router.outbox.ends import Outcome, failed_end, outcome_of
+from sympozium_router.world.cluster import uid_of
 
 
 class Replies:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sympozium.contract.messages import Sender
 from sympozium.contract.resources import Object
 from sympozium.contract.times import kube_time, parse_kube_time
-from sympozium_router.wording import quoted
+from sympozium_router.outbox.wording import quoted
 
 ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 """Nothing that is taken for something else: no I, L, O, 0 or 1."""

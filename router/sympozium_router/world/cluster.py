@@ -19,9 +19,14 @@ from sympozium.contract.resources import AGENT_RUNS, AGENTS, CHANNELS, Object, R
 from sympozium.kube.client import Kube
 from sympozium.kube.errors import AlreadyExistsError, ConflictError, NotFoundError
 from sympozium.kube.informer import Informer, Listener
-from sympozium_router.channel_status import MAX_CONFLICTS, Change, change_status, with_condition
-from sympozium_router.held import Cutter, held_run, is_cut, is_terminal
-from sympozium_router.refusals import RefusedError
+from sympozium_router.runs.refusals import RefusedError
+from sympozium_router.world.channel_status import (
+    MAX_CONFLICTS,
+    Change,
+    change_status,
+    with_condition,
+)
+from sympozium_router.world.held import Cutter, held_run, is_cut, is_terminal
 
 _UID = "uid"
 

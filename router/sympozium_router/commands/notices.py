@@ -11,7 +11,7 @@ from datetime import timedelta
 from sympozium.chat.commands import COMMANDS
 from sympozium.contract.names import RunName
 from sympozium.contract.run_events import Usage
-from sympozium_router.wording import quoted
+from sympozium_router.outbox.wording import quoted
 
 DEFAULT = "default"
 """What is written after `model` or `agents` to choose nothing."""

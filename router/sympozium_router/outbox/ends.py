@@ -23,9 +23,9 @@ from sympozium.contract.run_events import Usage
 from sympozium.contract.times import parse_duration, parse_kube_time, read_kube_time
 from sympozium.kube.refusals import rule_of
 from sympozium.store.ports import Cut, End, Message
-from sympozium_router.cluster import uid_of
-from sympozium_router.held import is_terminal
-from sympozium_router.wording import Facts, reference_of, sentence
+from sympozium_router.outbox.wording import Facts, reference_of, sentence
+from sympozium_router.world.cluster import uid_of
+from sympozium_router.world.held import is_terminal
 
 SILENCE_ENDS_AFTER = timedelta(seconds=14)
 """How long past its deadline a run may say nothing. People are told within 15 s."""

@@ -32,11 +32,11 @@ from sympozium.contract.subjects import (
     outbox,
 )
 from sympozium.store.ports import Conversation, Message
-from sympozium_router import wording
 from sympozium_router.clock import Clock
-from sympozium_router.death_toll import DeathToll
-from sympozium_router.letters import read_letter
-from sympozium_router.reception import Reception
+from sympozium_router.dead.death_toll import DeathToll
+from sympozium_router.inbox.letters import read_letter
+from sympozium_router.inbox.reception import Reception
+from sympozium_router.outbox import wording
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from typing_extensions import override
 from sympozium.bus.suspects import FatalMessageError, Suspects
 from sympozium.contract.reasons import Reason
 from sympozium.store.ports import Message
-from sympozium_router.aside import Aside
-from sympozium_router.runs import Runs
+from sympozium_router.dead.aside import Aside
+from sympozium_router.runs.runs import Runs
 
 
 class CarefulRuns(Runs):

@@ -16,20 +16,20 @@ from sympozium.contract.subjects import run_in
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
 from sympozium.store.ports import End, Message, Scene, SessionStore, Talk, Verdict
-from sympozium_router import again
-from sympozium_router.admission import Admission
-from sympozium_router.again import Retries
-from sympozium_router.amendments import Amendments
-from sympozium_router.aside import Aside
-from sympozium_router.choosing import agents_of, who_answers
 from sympozium_router.clock import Clock
-from sympozium_router.cluster import Cluster
-from sympozium_router.commands import Commands
-from sympozium_router.ends import failed_end
-from sympozium_router.letters import Letter
-from sympozium_router.runs import Runs
-from sympozium_router.task import steering_of
-from sympozium_router.turns import placed, with_run
+from sympozium_router.commands.commands import Commands
+from sympozium_router.dead import again
+from sympozium_router.dead.again import Retries
+from sympozium_router.dead.aside import Aside
+from sympozium_router.inbox.admission import Admission
+from sympozium_router.inbox.amendments import Amendments
+from sympozium_router.inbox.choosing import agents_of, who_answers
+from sympozium_router.inbox.letters import Letter
+from sympozium_router.outbox.ends import failed_end
+from sympozium_router.runs.runs import Runs
+from sympozium_router.runs.task import steering_of
+from sympozium_router.runs.turns import placed, with_run
+from sympozium_router.world.cluster import Cluster
 
 
 @dataclass(frozen=True)

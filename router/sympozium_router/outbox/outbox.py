@@ -32,8 +32,7 @@ from sympozium.store.ports import (
     StoreUnavailableError,
 )
 from sympozium_router.clock import Clock
-from sympozium_router.cluster import Cluster, uid_of
-from sympozium_router.ends import (
+from sympozium_router.outbox.ends import (
     cut_end,
     end_by_run,
     end_with_another,
@@ -41,10 +40,11 @@ from sympozium_router.ends import (
     outbound_end,
     silence_ends_at,
 )
-from sympozium_router.held import is_terminal
-from sympozium_router.published import Published
-from sympozium_router.replies import Replies
-from sympozium_router.runs import Runs
+from sympozium_router.outbox.published import Published
+from sympozium_router.outbox.replies import Replies
+from sympozium_router.runs.runs import Runs
+from sympozium_router.world.cluster import Cluster, uid_of
+from sympozium_router.world.held import is_terminal
 
 log = logging.getLogger(__name__)
 

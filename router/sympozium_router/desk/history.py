@@ -8,7 +8,7 @@ from sympozium.contract.errors import PermanentError
 from sympozium.contract.messages import HistoryAnswer, HistoryRequest
 from sympozium.contract.subjects import ROUTER_GROUP, channel_of
 from sympozium.store.ports import Conversation, Message, StoreUnavailableError, Transcripts
-from sympozium_router.transcripts import entries_of, that_fit
+from sympozium_router.desk.transcripts import entries_of, that_fit
 
 SUBJECTS = "history.*.*"
 MAX_ANSWER_BYTES = 1000 * 1024

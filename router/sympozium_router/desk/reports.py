@@ -13,7 +13,7 @@ from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.subjects import ROUTER_GROUP, channel_of
 from sympozium.contract.times import kube_time
 from sympozium_router.clock import Clock
-from sympozium_router.cluster import Cluster
+from sympozium_router.world.cluster import Cluster
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ import msgspec
 from sympozium.contract.messages import Choice, Command, InboundMessage
 from sympozium.contract.names import MessageId, RunName
 from sympozium.store.ports import End, Message, SessionStore
-from sympozium_router import wording
+from sympozium_router.outbox import wording
 
 COMMAND = "retry"
 LABEL = "Retry"

@@ -31,9 +31,9 @@ from sympozium.kube.queue import WorkQueue
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
 from sympozium.store.ports import Conversation
-from sympozium_router.backlog import Backlog
-from sympozium_router.letters import Letter, read_letter
-from sympozium_router.reception import Reception
+from sympozium_router.inbox.backlog import Backlog
+from sympozium_router.inbox.letters import Letter, read_letter
+from sympozium_router.inbox.reception import Reception
 
 log = logging.getLogger(__name__)
 

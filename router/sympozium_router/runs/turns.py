@@ -15,7 +15,7 @@ from datetime import datetime
 
 from sympozium.contract.names import MessageId, run_name
 from sympozium.store.ports import Cut, Message, Verdict
-from sympozium_router.task import fit_together
+from sympozium_router.runs.task import fit_together
 
 _NOBODY = MessageId("")
 

@@ -11,8 +11,8 @@ from sympozium.contract.limits import MAX_FILES
 from sympozium.contract.messages import FileRef
 from sympozium.contract.run_events import Steering
 from sympozium.store.ports import Message
-from sympozium_router.choosing import without_call
-from sympozium_router.wording import quoted
+from sympozium_router.inbox.choosing import without_call
+from sympozium_router.outbox.wording import quoted
 
 MAX_TASK_CHARS = 65536
 """Longest task. Source: `AgentRun.spec.task`."""

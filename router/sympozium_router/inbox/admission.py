@@ -11,11 +11,11 @@ from sympozium.contract.resources import Object
 from sympozium.contract.times import parse_duration
 from sympozium.store.ports import End, Message, SessionStore
 from sympozium_router.clock import Clock
-from sympozium_router.cluster import Cluster
-from sympozium_router.ends import dropped_end, failed_end
-from sympozium_router.follow import Following, Thread, follow
-from sympozium_router.pairing import new_code, pair
-from sympozium_router.refusals import RefusedError
+from sympozium_router.inbox.follow import Following, Thread, follow
+from sympozium_router.inbox.pairing import new_code, pair
+from sympozium_router.outbox.ends import dropped_end, failed_end
+from sympozium_router.runs.refusals import RefusedError
+from sympozium_router.world.cluster import Cluster
 
 log = logging.getLogger(__name__)
 

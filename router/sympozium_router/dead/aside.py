@@ -9,10 +9,10 @@ from sympozium.contract.dead_letters import DeadLetter, read_headers
 from sympozium.contract.reasons import Reason
 from sympozium.contract.subjects import DEAD, INBOX, dead
 from sympozium.store.ports import Message, SessionStore
-from sympozium_router.again import retry_choice
 from sympozium_router.clock import Clock
-from sympozium_router.cluster import Cluster
-from sympozium_router.ends import failed_end
+from sympozium_router.dead.again import retry_choice
+from sympozium_router.outbox.ends import failed_end
+from sympozium_router.world.cluster import Cluster
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from dataclasses import replace
 import msgspec
 
 from sympozium.store.ports import Conversation, Cut, Message, SessionStore
-from sympozium_router.runs import Runs
-from sympozium_router.turns import cut
+from sympozium_router.runs.runs import Runs
+from sympozium_router.runs.turns import cut
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from sympozium.contract.names import RunUid, is_subject_token
 from sympozium.contract.resources import Object
 from sympozium.contract.subjects import FILES, ROUTER_GROUP, channel_of, file_part
 from sympozium.store.ports import ChannelKey, Transcripts
-from sympozium_router.cluster import Cluster
+from sympozium_router.world.cluster import Cluster
 
 log = logging.getLogger(__name__)
 

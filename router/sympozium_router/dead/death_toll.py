@@ -12,9 +12,9 @@ from sympozium.contract.errors import SympoziumError, TransientError
 from sympozium.contract.resources import Object
 from sympozium.contract.subjects import INBOX, OUTBOX
 from sympozium.contract.times import kube_time
-from sympozium_router.channel_status import with_condition
 from sympozium_router.clock import Clock
-from sympozium_router.cluster import Cluster
+from sympozium_router.world.channel_status import with_condition
+from sympozium_router.world.cluster import Cluster
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""What people ask the system itself, and what they are answered."""

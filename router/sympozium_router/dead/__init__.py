@@ -1,0 +1,1 @@
+"""Messages that were given up: set aside, counted, shown to operators, tried again."""

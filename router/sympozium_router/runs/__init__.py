@@ -1,0 +1,1 @@
+"""Messages and their AgentRuns: whose turn it is, what a run is asked and told."""

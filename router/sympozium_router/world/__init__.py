@@ -1,0 +1,1 @@
+"""The objects of the cluster that the router reads from local copies, and where it writes."""
