@@ -2,15 +2,18 @@
 
     python -m tests.bench.comparison [--seed N] [--seconds N] [--rate N]
 
-Real here: nats-server, the API server, the router and the loop as processes that are
-killed. Runs answer at once. A platform's part is played by the bench: it publishes what
-people say until the bus has it, and delivers one event in fifty twice, as platforms do.
+The faults are those of the laboratory's schedule of that seed which concern the router
+and the bus; a death at a sync point, of which the older loop has none, is a kill there.
+Real here: nats-server, the API server, the router and the loop as processes. Runs
+answer at once. A platform's part is played by the bench: it publishes what people say
+until the bus has it, and delivers one event in fifty twice, as platforms do.
 """
 
 import argparse
 import asyncio
 import os
 import random
+import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -27,6 +30,9 @@ from sympozium.contract.names import MessageId, RunUid
 from sympozium.contract.resources import AGENT_RUNS, Object
 from sympozium.contract.run_events import Result, record
 from sympozium.contract.subjects import reply_prefix, run_out
+from tests.fault.faults.processes import Die, Kill, Restart, Stop
+from tests.fault.faults.shape import Fault
+from tests.fault.schedule import Moment, draw
 from tests.fixtures.nats_server import NatsServer, free_port
 from tests.router.routed import World, a_world
 
@@ -34,24 +40,16 @@ CONVERSATIONS = 16
 TWICE = 0.02
 """Share of events that a platform delivers a second time."""
 
-DOWN_S = {"router": 1.5, "nats": 1.0}
-FAULT_EVERY_S = 5.0
+DOWN_S = 1.0
+"""From a death to the next start, as a kubelet or a supervisor needs it."""
+
 QUIET_S = 10.0
 """Nothing more is expected when nothing came for so long."""
 
 START_TIMEOUT_S = 20.0
 
-Victim = Literal["router", "nats"]
 Side = Literal["ours", "older"]
 PROGRAMS: dict[Side, str] = {"ours": "sympozium_router", "older": "tests.bench.older_loop"}
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A process that is killed, *at_s* seconds after the load began."""
-
-    at_s: float
-    victim: Victim
 
 
 @dataclass
@@ -70,11 +68,19 @@ class Tally:
         return f"| {side} | {self.said} | {lost} | {twice} | {runs} |"
 
 
-def schedule(seed: int, seconds: float) -> list[Fault]:
-    """Return the faults of *seed*: one about every five seconds, two routers to one bus."""
-    random_ = random.Random(seed)
-    times = [FAULT_EVERY_S * n + random_.uniform(1, 4) for n in range(int(seconds / FAULT_EVERY_S))]
-    return [Fault(at_s, random_.choice(("router", "router", "nats"))) for at_s in times]
+def faults_of(seed: int, seconds: float) -> list[Moment]:
+    """Return what the laboratory's schedule holds for a router and a bus."""
+    return [moment for moment in draw(seed, seconds) if _concerns_both(moment.fault)]
+
+
+def _concerns_both(fault: Fault) -> bool:
+    match fault:
+        case Kill(program="router") | Stop(program="router") | Restart(program="bus"):
+            return True
+        case Die(point=point):
+            return point.program == "router"
+        case _:
+            return False
 
 
 class Contest:
@@ -94,7 +100,7 @@ class Contest:
             agents = group.create_task(self._agents())
             async with asyncio.TaskGroup() as people:
                 people.create_task(self._people(random.Random(seed), seconds, rate))
-                people.create_task(self._faults(schedule(seed, seconds)))
+                people.create_task(self._faults(faults_of(seed, seconds)))
             await self._quiet()
             agents.cancel()
         await self._stop_program()
@@ -120,18 +126,23 @@ class Contest:
             self._said[number] = said
             return
 
-    async def _faults(self, faults: Sequence[Fault]) -> None:
+    async def _faults(self, moments: Sequence[Moment]) -> None:
         began = asyncio.get_running_loop().time()
-        for fault in faults:
-            await asyncio.sleep(max(0.0, began + fault.at_s - asyncio.get_running_loop().time()))
-            if fault.victim == "nats":
-                self._nats.kill()
-                await asyncio.sleep(DOWN_S["nats"])
-                await self._nats.start()
-            else:
-                await self._stop_program()
-                await asyncio.sleep(DOWN_S["router"])
-                await self._start_program()
+        for moment in moments:
+            await asyncio.sleep(max(0.0, began + moment.at_s - asyncio.get_running_loop().time()))
+            match moment.fault:
+                case Restart():
+                    self._nats.kill()
+                    await asyncio.sleep(DOWN_S)
+                    await self._nats.start()
+                case Stop(for_s=for_s) if self._program is not None:
+                    self._program.send_signal(signal.SIGSTOP)
+                    await asyncio.sleep(for_s)
+                    self._program.send_signal(signal.SIGCONT)
+                case _:
+                    await self._stop_program()
+                    await asyncio.sleep(DOWN_S)
+                    await self._start_program()
 
     async def _agents(self) -> None:
         """Be every run's agent: answer at once, in its status and in RUNS."""
@@ -222,9 +233,8 @@ async def contest(side: Side) -> AsyncIterator[Contest]:
 
 async def main(seed: int, seconds: float, rate: float) -> int:
     """Print both sides' tallies; return 1 if ours lost or doubled anything."""
-    print(f"seed {seed}, {seconds:g} s, {rate:g} messages/s; killed with SIGKILL:")
-    for fault in schedule(seed, seconds):
-        print(f"  {fault.at_s:5.1f} s  {fault.victim}, {DOWN_S[fault.victim]:g} s down")
+    print(f"seed {seed}, {seconds:g} s, {rate:g} messages/s")
+    print(*faults_of(seed, seconds), sep="\n")
     print("\n| side | messages | lost | answered twice | run twice |\n|---|---|---|---|---|")
     tallies: dict[Side, Tally] = {}
     for side in PROGRAMS:
