@@ -193,6 +193,7 @@ class Outbound:
     async def _clear(self, message: OutboundMessage) -> None:
         """Take away the placeholder that still stands where an end was refused."""
         first = Target(message.conversation, message.again_for, message.reply_to)
+        await self._following.end(first.message_id)
         until = datetime.now(UTC) + CLEARED_WITHIN
         with contextlib.suppress(PermanentError):  # then it stays, and the answer is shown below
             await self._ending.withdraw(first, Occasion(until=until))
