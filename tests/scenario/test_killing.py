@@ -61,16 +61,16 @@ async def test_what_was_asked_before_the_system_stopped_is_answered_when_it_is_b
     person: Person, model: ScriptedModel, system: System
 ) -> None:
     await model.script({"match": "count", "answer": ANSWER, "delay_s": 0.3})
-    first = await person.say("stopped", "count to ten")
-    second = await person.say("stopped", "count again")
+    first = await person.say("left-waiting", "count to ten")
+    second = await person.say("left-waiting", "count again")
     down = system.sympozium("down")
     assert down.returncode == 0, down.stderr
     await model.script({"match": "count", "answer": ANSWER})
     up = system.sympozium("up", "--background")
     assert up.returncode == 0, up.stdout + up.stderr
     for message_id in (first, second):
-        answer = await person.end_of("stopped", message_id)
+        answer = await person.end_of("left-waiting", message_id)
         assert (answer["error"], answer["text"]) == (None, ANSWER)
-    transcript = await person.transcript("stopped")
+    transcript = await person.transcript("left-waiting")
     answered = [entry["in_reply_to"] for entry in transcript if entry["role"] == "assistant"]
     assert answered == [first, second]
