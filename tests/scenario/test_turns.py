@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from sympozium.contract.resources import AGENTS
+from sympozium.contract.resources import AGENTS, CHANNELS
 from sympozium.kube.client import Kube
 from tests.fixtures.chat import Person, replies_to
 from tests.fixtures.system import ScriptedModel, System
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(120)
 @asynccontextmanager
 async def one_at_a_time(kube: Kube) -> AsyncIterator[None]:
     """Have the Agent work on one message at a time while the block lasts."""
-    agent = (await kube.list(AGENTS, "default")).items[0]["metadata"]["name"]
+    agent = (await kube.get(CHANNELS, "default", "web"))["spec"]["agentRef"]
     await kube.patch(AGENTS, "default", agent, {"spec": {"maxConcurrent": 1}})
     try:
         yield
@@ -38,13 +38,16 @@ async def told_to_wait(person: Person, conversation: str, text: str) -> tuple[st
 async def test_who_waits_for_a_turn_is_told_and_a_killed_controller_forgets_nobody(
     person: Person, model: ScriptedModel, system: System, kube: Kube
 ) -> None:
-    await model.script({"match": "slowly", "answer": "one two three four", "delay_s": 0.5})
+    await model.script({"match": "slowly", "answer": "one two three four five six", "delay_s": 1.0})
     conversations = [f"turn-{number}" for number in range(5)]
     async with one_at_a_time(kube):
         first = await person.say(conversations[0], "slowly, please")
-        told = [
-            await told_to_wait(person, conversation, "hello") for conversation in conversations[1:]
-        ]
+        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+            waiting = [
+                group.create_task(told_to_wait(person, conversation, "hello"))
+                for conversation in conversations[1:]
+            ]
+        told = [one.result() for one in waiting]
         assert all(for_capacity for _, _, for_capacity in told)
         system.kill("controller")
         ids = [first, *(message_id for message_id, _, _ in told)]
