@@ -3,9 +3,11 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
-# Most tests wait more than they work. Those that fork, or run the whole system, run alone.
-SIDE_BY_SIDE ?= -n 3 --dist loadfile
-ALONE := tests/embedded/kubelet tests/scenario tests/local tests/fault
+# Most tests wait more than they work. Those that fork, or run the whole system, do so one by one
+# in a process of their own each.
+SIDE_BY_SIDE ?= -n 4 --dist loadfile
+SCENARIOS := tests/scenario
+MACHINE := tests/embedded/kubelet tests/local tests/fault
 KILLS ?= 1000
 RESTARTS ?= 100
 CHANNELS ?= web slack telegram discord
@@ -14,12 +16,12 @@ WARM_UP ?= 600
 FIRST_QUESTION ?= which pods run here?
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean installed check test channels fault fault-long fuzz crds bench growth handover soak lock
+.PHONY: help up down clean installed check test scenarios machine channels fault fault-long fuzz crds bench growth handover soak lock
 
 help: ## print this list
 	@echo 'Sympozium: AI agents on Kubernetes, reached from chat.'
 	@echo
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
 	@echo
 	@echo 'Variables: PYTHON=python3.11, SYMPOZIUM_PORT=8400, SYMPOZIUM_HOME=~/.local/state/sympozium,'
 	@echo 'OPENAI_API_KEY, OPENAI_BASE_URL, SYMPOZIUM_MODEL (without a key a demonstration model answers).'
@@ -48,9 +50,14 @@ check: installed ## lint, types, import arrows, habits, generated files
 	@$(RUN)/pytest -q tests/habits
 
 test: check ## everything that must pass before a change lands
-	@$(RUN)/pytest -q $(SIDE_BY_SIDE) --ignore=tests/habits $(ALONE:%=--ignore=%)
-	@$(RUN)/pytest -q $(ALONE)
-	@$(MAKE) --no-print-directory channels
+	@$(RUN)/pytest -q $(SIDE_BY_SIDE) --ignore=tests/habits $(patsubst %,--ignore=%,$(SCENARIOS) $(MACHINE))
+	@$(MAKE) --no-print-directory -j2 --output-sync=target scenarios machine channels
+
+scenarios: installed ## people's days with the whole system, and what breaks in them
+	@$(RUN)/pytest -q $(SCENARIOS)
+
+machine: installed ## the node of one machine, its start and its end, and the short form of the faults
+	@$(RUN)/pytest -q $(MACHINE)
 
 channels: installed ## the contract of a channel, for every one of CHANNELS
 	@$(RUN)/pytest -q $(SIDE_BY_SIDE) -p sympozium.testing.channels.plugin \
