@@ -3,17 +3,20 @@
 import asyncio
 import contextlib
 import sys
+import time
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sympozium.contract.resources import CONFIG_MAPS, LEASES, Object
-from sympozium.kube.client import Kube
+from sympozium.kube.client import Kube, connect
+from sympozium.kube.endpoint import Endpoint
 from sympozium.kube.errors import NotFoundError
 from sympozium.kube.lease import (
     DURATION_S,
@@ -27,6 +30,8 @@ from sympozium.kube.lease import (
     Wait,
     decide,
 )
+from sympozium_local.apiserver.server import serve
+from tests.fixtures.tcp_proxy import tcp_proxy
 
 KEY = ("default", "controller")
 WAIT_S = 10.0
@@ -108,6 +113,10 @@ async def held_by_another(kube: Kube, holder: str = "other-pod_1") -> Object:
         LEASES,
         {"apiVersion": LEASES.api_version, "kind": "Lease", "metadata": metadata, "spec": spec},
     )
+
+
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2])
 
 
 def a_lease(holder: str, duration_s: int = DURATION_S) -> Object:
@@ -264,6 +273,33 @@ async def test_a_program_whose_work_does_not_end_with_its_lease_ends_itself(
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.communicate()
+
+
+class RealClock(Clock):
+    """The clock of this machine that nobody sets."""
+
+    def __call__(self) -> float:
+        return time.monotonic()
+
+
+async def test_a_holder_that_hears_nothing_of_the_api_server_stands_by_until_it_does(
+    tmp_path: Path,
+) -> None:
+    async with serve(tmp_path) as served, tcp_proxy(port_of(served.url)) as proxy:
+        url = f"https://127.0.0.1:{proxy.port}"
+        async with connect(Endpoint(url, served.ca_file, served.token_file)) as kube:
+            candidate = Candidate(kube, "pod-a", clock=RealClock())
+            async with running(candidate):
+                await candidate.until_it_leads()
+                proxy.hold()
+                await candidate.until_it_stands_by()
+                assert not candidate.election.is_leading
+                with pytest.raises(NotLeadingError):
+                    candidate.election.check()
+                proxy.mend()
+                await candidate.until_it_leads()
+                assert candidate.election.is_leading
+    assert candidate.terms == 2
 
 
 async def test_of_many_candidates_one_leads_at_a_time(api: Kube) -> None:
