@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typing_extensions import override
 
 from sympozium.contract.resources import CONFIG_MAPS, LEASES, Object
 from sympozium.kube.client import Kube, connect
@@ -278,6 +279,7 @@ async def test_a_program_whose_work_does_not_end_with_its_lease_ends_itself(
 class RealClock(Clock):
     """The clock of this machine that nobody sets."""
 
+    @override
     def __call__(self) -> float:
         return time.monotonic()
 
