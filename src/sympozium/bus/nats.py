@@ -356,6 +356,8 @@ async def _close(client: Client) -> None:
             await client.close()
     except TimeoutError:
         log.warning("bus connection did not close in time", extra={"action": "drop"})
+    except OSError as error:  # the other side closed it first
+        log.debug("bus connection was closed", extra={"action": "drop", "cause": str(error)})
 
 
 async def _open(client: Client, bus: NatsBus, address: Address) -> None:
