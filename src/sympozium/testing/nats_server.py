@@ -1,6 +1,8 @@
 """A real nats-server for a test, on a free port of 127.0.0.1."""
 
 import asyncio
+import contextlib
+import secrets
 import shutil
 import socket
 import subprocess
@@ -11,12 +13,20 @@ from pathlib import Path
 START_TIMEOUT_S = 10.0
 
 
+_PORTS = range(10_000, 32_768)
+"""Below those that the kernel gives to connections that go out: it may take one at any moment.
+
+Source: net.ipv4.ip_local_port_range
+"""
+
+
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of 127.0.0.1 that nobody uses now."""
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def nats_server_binary() -> str:
