@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -10,6 +11,13 @@ from sympozium_local.system.errors import StartError
 from sympozium_local.system.home import Home, read_json, write_private
 
 DEFAULT_WEB_PORT = 8400
+
+_LASTING = range(10_000, 32_768)
+"""Below those that the kernel gives to connections that go out: while a program is started again
+nothing else must come to listen on, or to call from, its port.
+
+Source: net.ipv4.ip_local_port_range
+"""
 
 
 @dataclass(frozen=True)
@@ -79,8 +87,6 @@ def _is_free(port: int) -> bool:
 
 def _any_free(taken: set[int]) -> int:
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port not in taken:
+        port = secrets.choice(_LASTING)
+        if port not in taken and _is_free(port):
             return port
