@@ -98,7 +98,11 @@ async def test_two_people_at_once_each_get_their_own_answers_in_order(shared: St
         await shared.sees_once(where, answer)
     for where, name in ((ada, "ada"), (bob, "bob")):
         texts = [one.text for one in shared.driver.seen(where)]
-        assert [text for text in texts if name in text] == sorted(texts)
+        assert sorted(texts) == [f"{name} {number}" for number in range(3)]
+        talks = {heard.conversation for at, _, heard in asked if at is where}
+        for talk in talks:  # a mention may begin a thread of its own, which waits for no other
+            answers = [answer for _, answer, heard in asked if heard.conversation == talk]
+            assert [text for text in texts if text in answers] == answers
 
 
 async def test_a_long_answer_keeps_its_words_and_its_code(shared: Stage) -> None:
