@@ -63,7 +63,6 @@ async def test_a_third_of_all_requests_that_fail_cost_nobody_an_answer_and_doubl
 async def test_a_run_whose_creation_is_not_confirmed_is_made_once(
     open_world: OpenWorld, monkeypatch: pytest.MonkeyPatch, trouble: Trouble
 ) -> None:
-    monkeypatch.setattr(client, "REQUEST_TIMEOUT_S", 0.5)
     left = [trouble] * len(PASSING)
 
     def first_creations(method: str, path: str) -> Trouble:
@@ -71,6 +70,7 @@ async def test_a_run_whose_creation_is_not_confirmed_is_made_once(
         return left.pop() if is_creation and left else Trouble.NONE
 
     async with open_world() as world, router_behind(world, first_creations):
+        monkeypatch.setattr(client, "REQUEST_TIMEOUT_S", 2.0)
         message_id = await world.say("1")
         await world.answer(message_id, "hi")
         end = await world.shown.end_of(message_id)
