@@ -74,7 +74,6 @@ async def test_a_router_that_is_cut_off_answers_everybody_once_and_in_order_when
     cut: Callable[[TcpProxy], None],
 ) -> None:
     monkeypatch.setattr(nats, "PING_EVERY_S", 1)
-    monkeypatch.setattr(client, "REQUEST_TIMEOUT_S", 1.0)
     monkeypatch.setattr(client, "WATCH_SILENCE_S", 2.0)
     async with (
         open_world() as world,
@@ -84,6 +83,7 @@ async def test_a_router_that_is_cut_off_answers_everybody_once_and_in_order_when
         agents = group.create_task(agents_at_work(world))
         said = [await world.say(str(n), str(n), conversation=f"c{n % 2}") for n in range(4)]
         await world.shown.accepted(said[0])
+        monkeypatch.setattr(client, "REQUEST_TIMEOUT_S", 1.0)
         proxy: TcpProxy = getattr(between, pair)
         cut(proxy)
         said += [await world.say(str(n), str(n), conversation=f"c{n % 2}") for n in range(4, 8)]
