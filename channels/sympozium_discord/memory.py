@@ -15,6 +15,7 @@ import msgspec
 
 from sympozium.chat.desk import Desk
 from sympozium.contract.errors import PermanentError, TransientError
+from sympozium.runtime.loops import pause
 from sympozium_discord.gateway import Session
 from sympozium_discord.snowflake import is_id
 
@@ -133,12 +134,9 @@ class Memory:
     async def keep_loop(self, stop: asyncio.Event) -> None:
         """Write what has changed, until *stop* is set, and then once more."""
         while not stop.is_set():
-            try:
-                async with asyncio.timeout(KEEP_EVERY_S):
-                    await stop.wait()
-            except TimeoutError:
-                if self._is_due():
-                    await self.keep()
+            await pause(KEEP_EVERY_S, stop)
+            if not stop.is_set() and self._is_due():
+                await self.keep()
 
     async def keep(self) -> None:
         """Write what has changed; what cannot be written now is written later."""

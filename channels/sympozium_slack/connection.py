@@ -11,7 +11,7 @@ from sympozium.chat.errors import AccountRefusedError
 from sympozium.chat.program import Office, Parts
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.runtime.listening import bind
-from sympozium.runtime.loops import Loop, run_until_stopped
+from sympozium.runtime.loops import Loop, pause, run_until_stopped
 from sympozium_slack.addresses import Addresses
 from sympozium_slack.api import Answer, Api, open_session
 from sympozium_slack.events import Envelope
@@ -107,7 +107,7 @@ class Connection:
                 self._office.health.inbound_is_down(str(error), reason=reason)
                 log.warning("bot not known yet", extra={"action": "retry", "cause": str(error)})
                 is_refused = isinstance(error, PermanentError)
-            await _paused(REFUSED_PAUSE_S if is_refused else pause_s, stop)
+            await pause(REFUSED_PAUSE_S if is_refused else pause_s, stop)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         return None
 
@@ -142,7 +142,7 @@ class Connection:
             except TransientError as error:
                 log.warning("history not read yet", extra={"action": "retry", "cause": str(error)})
                 inbound.gaps.wanted.set()
-                await _paused(pause_s, stop)
+                await pause(pause_s, stop)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             else:
                 pause_s = FIRST_PAUSE_S
@@ -162,7 +162,7 @@ class Connection:
                 if was_down:
                     was_down = False
                     inbound.gaps.came_back()
-            await _paused(LOOK_EVERY_S, stop)
+            await pause(LOOK_EVERY_S, stop)
 
 
 async def _take_envelope(inbound: Inbound, envelope: Envelope) -> Answer | None:
@@ -175,11 +175,3 @@ async def _take_envelope(inbound: Inbound, envelope: Envelope) -> Answer | None:
     elif envelope.type == "interactive":
         return await inbound.take_interaction(payload)
     return None
-
-
-async def _paused(pause_s: float, stop: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(pause_s):
-            await stop.wait()
-    except TimeoutError:
-        return

@@ -16,6 +16,7 @@ from aiohttp import web
 from sympozium.chat.errors import AccountRefusedError
 from sympozium.chat.health import Health
 from sympozium.contract.errors import PermanentError, SympoziumError, TransientError
+from sympozium.runtime.loops import pause
 from sympozium_telegram.account import Account
 from sympozium_telegram.inbound import Inbound
 from sympozium_telegram.settings import hidden_path
@@ -84,11 +85,7 @@ class Webhook:
         """See that the webhook is set and works, until *stop* is set."""
         while not stop.is_set():
             wait_s = await self._look()
-            try:
-                async with asyncio.timeout(wait_s):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+            await pause(wait_s, stop)
 
     async def _look(self) -> float:
         """Look once; return in how many seconds to look again."""

@@ -10,6 +10,7 @@ from sympozium.bus.ports import Bus
 from sympozium.contract.errors import SympoziumError, TransientError
 from sympozium.contract.resources import Object
 from sympozium.contract.subjects import INBOX_CONSUMER
+from sympozium.runtime.loops import pause
 from sympozium.store.ports import Notes, Upkeep
 from sympozium_router.clock import Clock
 from sympozium_router.inbox.pairing import still_open
@@ -48,7 +49,7 @@ class Pruning:
                 await self.prune(stop)
             except TransientError as error:
                 log.warning("pruning put off", extra={"action": "retry", "cause": str(error)})
-            await _pause(stop, PRUNE_EVERY.total_seconds())
+            await pause(PRUNE_EVERY.total_seconds(), stop)
 
     async def prune(self, stop: asyncio.Event) -> int:
         """Delete everything that is old enough; return how many messages that were.
@@ -93,7 +94,7 @@ class ExpiredCodes:
                 await self.remove()
             except SympoziumError as error:  # nobody is let in by them: the rest can wait
                 log.warning("codes not removed", extra={"action": "retry", "cause": str(error)})
-            await _pause(stop, LOOK_AT_CODES_EVERY.total_seconds())
+            await pause(LOOK_AT_CODES_EVERY.total_seconds(), stop)
 
     async def remove(self) -> None:
         """Remove the codes that have expired by now.
@@ -124,13 +125,5 @@ async def _all(prune_some: Callable[[], Awaitable[int]], stop: asyncio.Event) ->
         total += deleted
         if deleted < PRUNE_AT_ONCE:
             break
-        await _pause(stop, PAUSE_S)
+        await pause(PAUSE_S, stop)
     return total
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return

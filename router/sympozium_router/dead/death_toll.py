@@ -12,6 +12,7 @@ from sympozium.contract.errors import SympoziumError, TransientError
 from sympozium.contract.resources import Object
 from sympozium.contract.subjects import INBOX, OUTBOX
 from sympozium.contract.times import kube_time
+from sympozium.runtime.loops import pause
 from sympozium_router.clock import Clock
 from sympozium_router.world.channel_status import with_condition
 from sympozium_router.world.cluster import Cluster
@@ -46,7 +47,8 @@ class DeathToll:
             except TransientError as error:
                 cause = {"action": "retry", "cause": str(error)}
                 log.warning("dead letters not counted", extra=cause)
-            await self._pause(stop)
+            self._changed.clear()
+            await pause(LOOK_EVERY_S, stop, self._changed)
 
     async def look(self) -> None:
         """Count the dead letters, and have every Channel's condition say what is so.
@@ -91,14 +93,6 @@ class DeathToll:
         condition = _condition(metadata, dead, kube_time(self._clock()))
         if with_condition(status, condition) is not None:
             await self._cluster.set_condition(metadata["namespace"], metadata["name"], condition)
-
-    async def _pause(self, stop: asyncio.Event) -> None:
-        self._changed.clear()
-        async with asyncio.TaskGroup() as group:
-            waits = {group.create_task(stop.wait()), group.create_task(self._changed.wait())}
-            await asyncio.wait(waits, timeout=LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
-            for one in waits:
-                one.cancel()
 
 
 def _condition(metadata: Object, dead: dict[str, int], now: str) -> Condition:

@@ -6,13 +6,13 @@ minute later only what finds it again is; whoever wants more asks the API server
 
 import asyncio
 from collections import deque
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from sympozium.contract.agentrun import TERMINAL_PHASES
 from sympozium.contract.resources import Object
 from sympozium.contract.times import kube_time
 from sympozium.kube.informer import Informer, Key, without_managed_fields
+from sympozium.runtime.loops import pause
 
 HELD_WHOLE_S = 60.0
 LOOK_EVERY_S = 15.0
@@ -66,9 +66,7 @@ class Cutter:
         """Cut what has ended a while ago until *stop* is set."""
         while not stop.is_set():
             self.cut_ended(asyncio.get_running_loop().time() - HELD_WHOLE_S)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_EVERY_S):
-                    await stop.wait()
+            await pause(LOOK_EVERY_S, stop)
 
     def cut_ended(self, before: float) -> None:
         """Cut the runs whose end was seen *before* a time of the loop."""

@@ -16,6 +16,7 @@ import nats.errors
 from sympozium.bus.nats import PUBLISH_TIMEOUT_S, NatsBus
 from sympozium.bus.ports import BusUnavailableError
 from sympozium.contract.subjects import Consumer
+from sympozium.runtime.loops import pause
 
 log = logging.getLogger(__name__)
 
@@ -97,11 +98,7 @@ class ClockWatch:
         """Look once a minute until *stop* is set."""
         while not stop.is_set():
             await self.look()
-            try:
-                async with asyncio.timeout(LOOK_EVERY_S):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+            await pause(LOOK_EVERY_S, stop)
 
     async def look(self) -> None:
         """Compare once. That the bus does not answer is nothing to say here."""

@@ -9,6 +9,7 @@ from sympozium.bus.cancelled import heed_cancellation
 from sympozium.bus.nats import NatsBus
 from sympozium.bus.ports import BusUnavailableError
 from sympozium.contract.subjects import Consumer
+from sympozium.runtime.loops import pause
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +39,7 @@ class Lag:
                 await self.count()
             except BusUnavailableError as error:
                 log.debug("lag not counted", extra={"action": "retry", "cause": str(error)})
-            try:
-                async with asyncio.timeout(LOOK_EVERY_S):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+            await pause(LOOK_EVERY_S, stop)
 
     async def count(self) -> None:
         """Count once.

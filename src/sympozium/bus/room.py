@@ -17,6 +17,7 @@ from sympozium.bus.admin import channel_consumers
 from sympozium.bus.cancelled import heed_cancellation
 from sympozium.bus.ports import BusUnavailableError
 from sympozium.contract.subjects import INBOX, INBOX_CONSUMER, OUTBOX
+from sympozium.runtime.loops import pause
 
 log = logging.getLogger(__name__)
 
@@ -72,11 +73,7 @@ class Room:
         """Look again and again until *stop* is set."""
         while not stop.is_set():
             await self._look()
-            try:
-                async with asyncio.timeout(LOOK_EVERY_S):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+            await pause(LOOK_EVERY_S, stop)
 
     async def _look(self) -> None:
         try:

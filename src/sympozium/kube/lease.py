@@ -24,7 +24,7 @@ from sympozium.contract.resources import LEASES, Object
 from sympozium.kube.client import Kube
 from sympozium.kube.errors import AlreadyExistsError, ConflictError, NotFoundError
 from sympozium.kube.informer import Informer, Key
-from sympozium.runtime.loops import Loop, run_until_stopped
+from sympozium.runtime.loops import Loop, pause, run_until_stopped
 
 log = logging.getLogger(__name__)
 
@@ -297,11 +297,7 @@ class Election:
     async def _change(self, for_s: float, stop: asyncio.Event) -> None:
         """Return when the lease changes, *stop* is set, or after *for_s* seconds."""
         self._changed.clear()
-        async with asyncio.TaskGroup() as group:
-            waiting = {group.create_task(event.wait()) for event in (self._changed, stop)}
-            await asyncio.wait(waiting, timeout=for_s, return_when=asyncio.FIRST_COMPLETED)
-            for task in waiting:
-                task.cancel()
+        await pause(for_s, self._changed, stop)
 
 
 def _holder(sight: Sight) -> str:

@@ -32,6 +32,19 @@ async def _until_stopped(loop: Loop, stop: asyncio.Event) -> None:
         raise LoopEndedEarlyError(f"loop {getattr(loop, '__qualname__', loop)!r} ended early")
 
 
+async def pause(seconds: float, *until: asyncio.Event) -> None:
+    """Return after so many seconds, or as soon as one of the events is set."""
+    async with asyncio.TaskGroup() as group:
+        waiting = {group.create_task(_is_set(event)) for event in until}
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for one in waiting:
+            one.cancel()
+
+
+async def _is_set(event: asyncio.Event) -> None:
+    await event.wait()
+
+
 def stop_on_signals() -> asyncio.Event:
     """Return an event that SIGTERM and SIGINT set, as the kubelet and a terminal send them."""
     stop = asyncio.Event()
