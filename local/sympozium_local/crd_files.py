@@ -1,4 +1,4 @@
-"""The CRDs as YAML files of the chart, generated from the contract.
+"""The CRDs as files of their chart, and the chart's copy inside the chart that installs it.
 
 python -m sympozium_local.crd_files [--check]
 """
@@ -11,7 +11,11 @@ import yaml
 
 from sympozium.contract.crds import definition_objects
 
-FOLDER = Path(__file__).parents[2] / "helm" / "sympozium-crds" / "crds"
+HELM = Path(__file__).parents[2] / "helm"
+CHART = Path("sympozium-crds")
+COPY = Path("sympozium", "charts", "sympozium-crds")
+"""Where `helm install` looks for a dependency, so that it needs no network and no first step."""
+
 _HEAD = "# Generated from src/sympozium/contract by `make crds`; do not edit.\n"
 
 
@@ -26,22 +30,35 @@ def _files() -> Iterator[tuple[str, str]]:
         yield f"{definition['metadata']['name']}.yaml", text
 
 
-def write() -> None:
-    """Make the chart's folder hold exactly the definitions."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    wanted = {name: _HEAD + text for name, text in _files()}
-    for path in FOLDER.glob("*.yaml"):
-        if path.name not in wanted:
-            path.unlink()
-    for name, text in wanted.items():
-        (FOLDER / name).write_text(text)
+def _wanted(helm: Path) -> dict[Path, str]:
+    """Return every file that the contract or the chart decides, by its path below *helm*."""
+    definitions = {Path("definitions", name): _HEAD + text for name, text in _files()}
+    there = _there(helm, CHART)
+    written = {path: there[path] for path in there if path.parent.name != "definitions"}
+    chart = written | {CHART / path: text for path, text in definitions.items()}
+    return chart | {COPY / path.relative_to(CHART): text for path, text in chart.items()}
 
 
-def drift() -> list[str]:
-    """Return the names of files that are missing, left over or different."""
-    wanted = {name: _HEAD + text for name, text in _files()}
-    there = {path.name: path.read_text() for path in FOLDER.glob("*.yaml")}
-    return sorted(name for name in wanted | there if wanted.get(name) != there.get(name))
+def _there(helm: Path, *folders: Path) -> dict[Path, str]:
+    files = (path for folder in folders for path in (helm / folder).rglob("*") if path.is_file())
+    return {path.relative_to(helm): path.read_text() for path in files}
+
+
+def write(helm: Path = HELM) -> None:
+    """Make the chart hold exactly the definitions, and its copy exactly the chart."""
+    wanted = _wanted(helm)
+    for path in _there(helm, CHART, COPY):
+        if path not in wanted:
+            (helm / path).unlink()
+    for path, text in wanted.items():
+        (helm / path).parent.mkdir(parents=True, exist_ok=True)
+        (helm / path).write_text(text)
+
+
+def drift(helm: Path = HELM) -> list[str]:
+    """Return the paths of files that are missing, left over or different."""
+    wanted, there = _wanted(helm), _there(helm, CHART, COPY)
+    return sorted(str(path) for path in wanted | there if wanted.get(path) != there.get(path))
 
 
 def main() -> None:

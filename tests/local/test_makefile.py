@@ -51,17 +51,23 @@ def test_make_up_with_an_old_python_is_one_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in answer.stderr
 
 
-def test_crds_that_drifted_from_the_contract_are_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(crd_files, "FOLDER", tmp_path / "crds")
-    crd_files.write()
-    assert crd_files.drift() == []
-    (tmp_path / "crds" / "agents.sympozium.ai.yaml").write_text("changed by hand\n")
-    (tmp_path / "crds" / "left.yaml").write_text("of a kind that is no more\n")
-    assert crd_files.drift() == ["agents.sympozium.ai.yaml", "left.yaml"]
-    crd_files.write()
-    assert crd_files.drift() == []
+def test_crds_that_drifted_from_the_contract_are_named(tmp_path: Path) -> None:
+    for chart in ("sympozium-crds", "sympozium/charts/sympozium-crds"):
+        (tmp_path / chart).mkdir(parents=True)
+    (tmp_path / "sympozium-crds" / "Chart.yaml").write_text("name: sympozium-crds\n")
+    crd_files.write(tmp_path)
+    assert crd_files.drift(tmp_path) == []
+    definitions = tmp_path / "sympozium-crds" / "definitions"
+    (definitions / "agents.sympozium.ai.yaml").write_text("changed by hand\n")
+    (definitions / "left.yaml").write_text("of a kind that is no more\n")
+    (tmp_path / "sympozium" / "charts" / "sympozium-crds" / "Chart.yaml").unlink()
+    assert crd_files.drift(tmp_path) == [
+        "sympozium-crds/definitions/agents.sympozium.ai.yaml",
+        "sympozium-crds/definitions/left.yaml",
+        "sympozium/charts/sympozium-crds/Chart.yaml",
+    ]
+    crd_files.write(tmp_path)
+    assert crd_files.drift(tmp_path) == []
 
 
 def test_the_crds_in_the_chart_are_those_of_the_contract() -> None:
