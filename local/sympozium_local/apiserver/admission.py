@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 from sympozium_local.apiserver.accounts import admit_pod
+from sympozium_local.apiserver.matching import Write
+from sympozium_local.apiserver.policies import Policies
 from sympozium_local.apiserver.rbac import Ask, Authorizer
 from sympozium_local.apiserver.request import Call
 from sympozium_local.apiserver.resource import Object
@@ -11,11 +13,14 @@ from sympozium_local.apiserver.webhooks import Webhooks
 
 
 class AdmissionChain:
-    """The built-in admission rules, then the webhooks. Keeps `objects.Admission`."""
+    """The built-in admission rules, the policies, then the webhooks. Keeps `objects.Admission`."""
 
-    def __init__(self, store: Store, authorizer: Authorizer, webhooks: Webhooks) -> None:
+    def __init__(
+        self, store: Store, authorizer: Authorizer, policies: Policies, webhooks: Webhooks
+    ) -> None:
         self._store = store
         self._authorizer = authorizer
+        self._policies = policies
         self._webhooks = webhooks
 
     def require_may_create(self, call: Call) -> None:
@@ -44,4 +49,5 @@ class AdmissionChain:
         """
         if obj is not None:
             self._authorizer.require_no_escalation(call, obj)
+        self._policies.validate(Write(call, call.served, obj, old))
         await self._webhooks.validate(call, obj, old)

@@ -39,6 +39,8 @@ _WITH_GENERATION = frozenset({
     "customresourcedefinitions.apiextensions.k8s.io",
     "validatingwebhookconfigurations.admissionregistration.k8s.io",
     "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+    "validatingadmissionpolicies.admissionregistration.k8s.io",
+    "validatingadmissionpolicybindings.admissionregistration.k8s.io",
 })  # fmt: skip
 _OBJECT_META = "apimachinery.pkg.apis.meta.v1.ObjectMeta"
 MAX_ANNOTATION_BYTES = 256 * 1024

@@ -278,7 +278,9 @@ class Objects:
         else:
             found = validate_builtin(served.resource, obj, old)
         causes = [(one.field, one.reason, one.message) for one in found]
-        causes += meta.check(served, obj, old) + strategy.check(served.key, obj, old)
+        causes += meta.check(served, obj, old)
+        if not found:  # the rules of a kind rely on types
+            causes += strategy.check(served.key, obj, old)
         meta.require_valid(served, obj["metadata"].get("name", ""), causes)
 
     async def delete(self, call: Call, options: DeleteOptions) -> tuple[Object, bool]:

@@ -21,7 +21,9 @@ from sympozium_local.apiserver.builtin import BUILTIN
 from sympozium_local.apiserver.discovery import Discovery
 from sympozium_local.apiserver.garbage import Collector
 from sympozium_local.apiserver.gateway import Gateway, Parts
+from sympozium_local.apiserver.matching import Matcher
 from sympozium_local.apiserver.objects import Objects
+from sympozium_local.apiserver.policies import Policies
 from sympozium_local.apiserver.rbac import Authorizer
 from sympozium_local.apiserver.registry import Registry
 from sympozium_local.apiserver.rest import Rest
@@ -74,8 +76,9 @@ async def serve(data_dir: Path, *, port: int = 0) -> AsyncIterator[Endpoint]:
             registry.install(row.name, crds.served_kinds(row.object()))
         store.listen(lambda change: crds.follow(registry, store, change))
         authorizer = Authorizer(store)
-        webhooks = Webhooks(store, registry, session)
-        admission = AdmissionChain(store, authorizer, webhooks)
+        matcher = Matcher(store, registry)
+        policies, webhooks = Policies(store, matcher), Webhooks(store, matcher, session)
+        admission = AdmissionChain(store, authorizer, policies, webhooks)
         objects = Objects(store, registry, admission, keys.ca_file.read_text())
         await bootstrap.restore(objects, registry)
         authenticator = Authenticator(store, keys.tokens, keys.token_key)

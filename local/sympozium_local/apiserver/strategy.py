@@ -1,9 +1,10 @@
 """What the server adds to objects of particular built-in kinds, and asks of them."""
 
 import base64
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from sympozium_local.apiserver import crds, webhooks
+from sympozium_local.apiserver import crds, matching, policy_rules, webhooks
 from sympozium_local.apiserver.accounts import ROOT_CA
 from sympozium_local.apiserver.errors import forbidden
 from sympozium_local.apiserver.registry import Registry, Served
@@ -13,13 +14,6 @@ NODE = "local"
 """The only node there is. Without a scheduler, pods are assigned as they are created."""
 
 PERMANENT_NAMESPACES = frozenset({"default", "kube-system"})
-
-_NOT_EVALUATED = "admission policies are not evaluated here; use a ValidatingWebhookConfiguration"
-_UNENFORCED = {
-    f"{plural}.{webhooks.GROUP}": _NOT_EVALUATED
-    for plural in ("validatingadmissionpolicies", "validatingadmissionpolicybindings")
-}
-"""Kinds whose objects people would rely on; so they are refused, and not stored as if they held."""
 
 Causes = list[tuple[str, str, str]]
 
@@ -99,15 +93,19 @@ def companions(namespace: str, root_ca: str) -> list[tuple[str, Object]]:
     return [("serviceaccounts", account), ("configmaps", trust)]
 
 
+_RULES: Mapping[str, Callable[[Object], Causes]] = {
+    crds.KEY: crds.check,
+    matching.MUTATING: webhooks.check,
+    matching.VALIDATING: webhooks.check,
+    matching.POLICIES: policy_rules.check_policy,
+    matching.BINDINGS: policy_rules.check_binding,
+}
+
+
 def check(key: str, obj: Object, old: Object | None) -> Causes:
     """Return what is wrong with an object of a kind that has rules of its own here."""
-    if key == crds.KEY:
-        return crds.check(obj)
-    if key in {webhooks.MUTATING, webhooks.VALIDATING}:
-        return webhooks.check(obj)
-    if key in _UNENFORCED:
-        return [("", "FieldValueForbidden", f"Forbidden: {_UNENFORCED[key]}")]
-    return []
+    rules = _RULES.get(key)
+    return rules(obj) if rules is not None else []
 
 
 def require_deletable(served: Served, name: str) -> None:

@@ -5,7 +5,6 @@ import base64
 import ssl
 import uuid
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -13,15 +12,11 @@ import jsonpatch
 import msgspec
 
 from sympozium_local.apiserver.errors import ApiError, bad_request
-from sympozium_local.apiserver.registry import Registry, Served
+from sympozium_local.apiserver.matching import MUTATING, VALIDATING, Matcher, Write
 from sympozium_local.apiserver.request import Call
 from sympozium_local.apiserver.resource import Object
-from sympozium_local.apiserver.selectors import matches_labels
 from sympozium_local.apiserver.store import Change, Store, decode, encode
 
-GROUP = "admissionregistration.k8s.io"
-MUTATING = f"mutatingwebhookconfigurations.{GROUP}"
-VALIDATING = f"validatingwebhookconfigurations.{GROUP}"
 DEFAULT_TIMEOUT_S = 10
 
 _UNSERVED_FIELDS = ("matchConditions",)
@@ -37,34 +32,12 @@ def check(obj: Object) -> list[tuple[str, str, str]]:
     ]
 
 
-@dataclass(frozen=True)
-class _Write:
-    """One write as webhooks see it, in the version that they ask for."""
-
-    call: Call
-    served: Served
-    obj: Object | None
-    old: Object | None
-
-    @property
-    def operation(self) -> str:
-        if self.obj is None:
-            return "DELETE"
-        return "CREATE" if self.old is None else "UPDATE"
-
-    @property
-    def either(self) -> Object:
-        either = self.obj if self.obj is not None else self.old
-        assert either is not None  # noqa: S101 - a write has an object before or after
-        return either
-
-
 class Webhooks:
     """Calls the webhooks whose rules match a write. Without any it costs nothing."""
 
-    def __init__(self, store: Store, registry: Registry, session: aiohttp.ClientSession) -> None:
+    def __init__(self, store: Store, matcher: Matcher, session: aiohttp.ClientSession) -> None:
         self._store = store
-        self._registry = registry
+        self._matcher = matcher
         self._session = session
         self._configured: dict[str, list[Object]] = {}
         self._trust: dict[str, ssl.SSLContext] = {}
@@ -104,10 +77,10 @@ class Webhooks:
         self, call: Call, hook: Object, obj: Object, old: Object | None
     ) -> Object | None:
         """Return what one webhook makes of *obj*; None: it was not asked, or is to be ignored."""
-        served = self._match(call, hook, obj, old)
-        if served is None:
+        write = self._match(hook, Write(call, call.served, obj, old))
+        if write is None:
             return None
-        response = await self._ask(hook, _in_version(call, served, obj, old))
+        response = await self._ask(hook, write)
         if response is None:
             return None
         self._require_allowed(hook, response, call)
@@ -119,18 +92,16 @@ class Webhooks:
         Raises:
             ApiError: One refuses it, or does not answer and its policy is Fail.
         """
+        write = Write(call, call.served, obj, old)
         matching = [
-            (hook, served)
+            (hook, seen)
             for hook in self._hooks(VALIDATING)
-            if (served := self._match(call, hook, obj, old)) is not None
+            if (seen := self._match(hook, write)) is not None
         ]
         if not matching:
             return
         async with asyncio.TaskGroup() as group:
-            asked = [
-                (hook, group.create_task(self._answer(hook, _in_version(call, served, obj, old))))
-                for hook, served in matching
-            ]
+            asked = [(hook, group.create_task(self._answer(hook, seen))) for hook, seen in matching]
         for hook, task in asked:
             response = task.result()
             if isinstance(response, ApiError):
@@ -138,47 +109,21 @@ class Webhooks:
             if response is not None:
                 self._require_allowed(hook, response, call)
 
-    async def _answer(self, hook: Object, write: _Write) -> Object | ApiError | None:
+    async def _answer(self, hook: Object, write: Write) -> Object | ApiError | None:
         try:  # a refusal is a value here: it must not cancel the other questions
             return await self._ask(hook, write)
         except ApiError as error:
             return error
 
-    def _match(
-        self, call: Call, hook: Object, obj: Object | None, old: Object | None
-    ) -> Served | None:
-        """Return in which version *hook* wants to see the write; None: not at all."""
-        operation = "DELETE" if obj is None else "CREATE" if old is None else "UPDATE"
-        if call.served.key in {MUTATING, VALIDATING}:
-            return None  # or a broken webhook could not be removed
-        states = [state for state in (obj, old) if state is not None]
-        if not any(matches_labels(hook.get("objectSelector"), _labels(one)) for one in states):
-            return None  # taking a label away is still seen
-        if not self._selects_namespace(call, hook, states[0]):
+    def _match(self, hook: Object, write: Write) -> Write | None:
+        """Return the write as *hook* wants to see it; None: not at all."""
+        is_exact = hook.get("matchPolicy", "Equivalent") != "Equivalent"
+        if not self._matcher.by_selectors(write, hook):
             return None
-        versions = [call.served]
-        if hook.get("matchPolicy", "Equivalent") == "Equivalent":
-            versions += [
-                one for one in self._registry.versions(call.served.key) if one is not call.served
-            ]
-        for served in versions:
-            for rule in hook.get("rules") or ():
-                if _rule_matches(rule, served, operation, call.subresource):
-                    return served
-        return None
+        served = self._matcher.by_rules(write, hook.get("rules") or (), is_exact=is_exact)
+        return None if served is None else write.seen_as(served)
 
-    def _selects_namespace(self, call: Call, hook: Object, obj: Object) -> bool:
-        selector = hook.get("namespaceSelector")
-        if not selector:
-            return True
-        if call.served.key == "namespaces":
-            return matches_labels(selector, _labels(obj))
-        if not call.namespace:
-            return True
-        row = self._store.get("namespaces", "", call.namespace)
-        return matches_labels(selector, _labels(row.object()) if row else {})
-
-    async def _ask(self, hook: Object, write: _Write) -> Object | None:
+    async def _ask(self, hook: Object, write: Write) -> Object | None:
         call = write.call
         if call.is_dry_run and hook.get("sideEffects") not in {"None", "NoneOnDryRun"}:
             message = f"admission webhook {hook['name']!r} does not support dry run"
@@ -253,65 +198,13 @@ class Webhooks:
         raise ApiError(code if code >= 400 else 403, reason, message, status.get("details"))
 
 
-def _labels(obj: Object) -> Object:
-    return obj["metadata"].get("labels") or {}
-
-
 class _NoAnswerError(Exception):
     """A webhook could not be asked, or said nothing that makes sense."""
 
 
-def _rule_matches(rule: Object, served: Served, operation: str, subresource: str) -> bool:
-    resource = served.resource
-    full = f"{resource.plural}/{subresource}" if subresource else resource.plural
-    patterns = {full, "*/*"}
-    patterns |= {f"{resource.plural}/*", f"*/{subresource}"} if subresource else {
-        "*", f"{resource.plural}/*"
-    }  # fmt: skip
-    scope = rule.get("scope") or "*"
-    return (
-        bool({"*", operation} & set(rule.get("operations") or ()))
-        and bool({"*", resource.group} & set(rule.get("apiGroups") or ()))
-        and bool({"*", resource.version} & set(rule.get("apiVersions") or ()))
-        and bool(patterns & set(rule.get("resources") or ()))
-        and scope in {"*", "Namespaced" if resource.namespaced else "Cluster"}
-    )
-
-
-def _in_version(call: Call, served: Served, obj: Object | None, old: Object | None) -> _Write:
-    version = {"apiVersion": served.resource.api_version}
-    return _Write(
-        call,
-        served,
-        None if obj is None else {**obj, **version},
-        None if old is None else {**old, **version},
-    )
-
-
-def _review(write: _Write) -> Object:
-    call, resource = write.call, write.served.resource
-    asked = call.served.resource
-    kind = {"group": resource.group, "version": resource.version, "kind": resource.kind}
-    plural = {"group": resource.group, "version": resource.version, "resource": resource.plural}
-    request: Object = {
-        "uid": str(uuid.uuid4()),
-        "kind": kind,
-        "resource": plural,
-        "requestKind": {**kind, "version": asked.version},
-        "requestResource": {**plural, "version": asked.version},
-        "name": call.name or write.either["metadata"].get("name", ""),
-        "operation": write.operation,
-        "userInfo": call.user.as_object(),
-        "object": write.obj,
-        "oldObject": write.old,
-        "dryRun": call.is_dry_run,
-        "options": {"kind": f"{write.operation.title()}Options", "apiVersion": "meta.k8s.io/v1"},
-    }
-    if call.namespace:
-        request["namespace"] = call.namespace
-    if call.subresource:
-        request["subResource"] = call.subresource
-        request["requestSubResource"] = call.subresource
+def _review(write: Write) -> Object:
+    request = {**write.request(), "object": write.obj, "oldObject": write.old}
+    request["uid"] = str(uuid.uuid4())
     return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
 
 

@@ -147,14 +147,3 @@ async def test_kinds_that_nothing_acts_on_say_so(api: Any) -> None:
     async with api.session.post(url, json=quota, headers=api.headers(None)) as answer:
         assert answer.status == 201
         assert "its quota is not enforced here" in answer.headers["Warning"]
-
-
-async def test_policies_that_would_not_hold_are_refused(api: Any) -> None:
-    path = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
-    policy = {
-        "metadata": {"name": "p"},
-        "spec": {"validations": [{"expression": "false"}], "matchConstraints": {}},
-    }
-    code, status = await api.call("POST", path, policy)
-    assert code == 422
-    assert "admission policies are not evaluated here" in status["message"]
