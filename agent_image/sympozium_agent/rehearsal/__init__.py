@@ -8,6 +8,9 @@ parent holds what its program needs and nothing else.
 
 import threading
 
+from sympozium.contract.names import RunName, RunUid
+from sympozium.contract.run_events import ModelAccess, RunContext
+
 ROUNDS = 12
 """Python specializes a function's code after some eight calls. Source: PEP 659, of Python 3.11."""
 
@@ -16,6 +19,14 @@ TIMEOUT_S = 10.0
 
 MODEL = "none"
 """What the stand-in for a model is called."""
+
+CONTEXT = RunContext(
+    run_name=RunName("none"),
+    run_uid=RunUid("none"),
+    task="",
+    model=ModelAccess(provider="openai", model=MODEL),
+)
+"""What the run that is rehearsed is asked."""
 
 
 def await_threads() -> None:

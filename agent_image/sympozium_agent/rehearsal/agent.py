@@ -7,23 +7,15 @@ from pathlib import Path
 
 from sympozium.contract.envelope import decode, encode
 from sympozium.contract.messages import Role
-from sympozium.contract.names import RunName, RunUid
-from sympozium.contract.run_events import ModelAccess, Result, RunContext, ToolAnswer, ToolCall
+from sympozium.contract.run_events import Result, RunContext, ToolAnswer, ToolCall
 from sympozium_agent.follow import follow
 from sympozium_agent.journal import JournalWriter
 from sympozium_agent.live_text import LiveText
 from sympozium_agent.openai_provider import open_provider, prepare
 from sympozium_agent.provider import OfferedTool, Said
-from sympozium_agent.rehearsal import MODEL, ROUNDS, TIMEOUT_S, await_threads
+from sympozium_agent.rehearsal import CONTEXT, MODEL, ROUNDS, TIMEOUT_S, await_threads
 from sympozium_agent.rehearsal.stand_in import stand_in
 from sympozium_agent.skills.catalog import SKILLS
-
-_CONTEXT = RunContext(
-    run_name=RunName("none"),
-    run_uid=RunUid("none"),
-    task="",
-    model=ModelAccess(provider="openai", model=MODEL),
-)
 
 
 async def warm_up() -> None:
@@ -47,7 +39,7 @@ async def warm_up() -> None:
 async def _answer(model_url: str, tools: list[OfferedTool], path: Path) -> None:
     with closing(JournalWriter(path)) as journal:
         live = LiveText(lambda delta: journal.append(encode(delta)))
-        journal.append(encode(_CONTEXT))
+        journal.append(encode(CONTEXT))
         async with follow(path) as lines:
             line = await lines.next_line()
         assert line is not None  # noqa: S101 - it was written above

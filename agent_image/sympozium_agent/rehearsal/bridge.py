@@ -6,13 +6,10 @@ from contextlib import closing
 from pathlib import Path
 
 from sympozium.contract.envelope import decode, encode
-from sympozium.contract.names import RunName, RunUid
 from sympozium.contract.run_events import (
     ContextAnswer,
     Delta,
-    ModelAccess,
     Result,
-    RunContext,
     Started,
 )
 from sympozium_agent.follow import follow
@@ -20,7 +17,7 @@ from sympozium_agent.journal import JournalWriter
 from sympozium_agent.model_proxy.server import CHAT_PATH, ModelProxy, serve_model
 from sympozium_agent.model_proxy.upstream import Endpoint, open_upstream, prepare
 from sympozium_agent.recorder import read_event
-from sympozium_agent.rehearsal import MODEL, ROUNDS, TIMEOUT_S, await_threads
+from sympozium_agent.rehearsal import CONTEXT, MODEL, ROUNDS, TIMEOUT_S, await_threads
 from sympozium_agent.rehearsal.stand_in import stand_in
 
 _BODY = b'{"model":"none"}'
@@ -30,12 +27,6 @@ _REQUEST = b"POST %b HTTP/1.1\r\nHost: bridge\r\nContent-Length: %d\r\n\r\n%b" %
     _BODY,
 )
 _END = b"\r\n0\r\n\r\n"
-_CONTEXT = RunContext(
-    run_name=RunName("none"),
-    run_uid=RunUid("none"),
-    task="",
-    model=ModelAccess(provider="openai", model=MODEL),
-)
 
 
 async def warm_up() -> None:
@@ -73,4 +64,4 @@ async def _record(path: Path) -> None:
                 line = await lines.next_line()
                 assert line is not None  # noqa: S101 - it was written above
                 read_event(line)
-        journal.append(encode(decode(encode(ContextAnswer(context=_CONTEXT)), ContextAnswer)))
+        journal.append(encode(decode(encode(ContextAnswer(context=CONTEXT)), ContextAnswer)))
