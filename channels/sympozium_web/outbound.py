@@ -9,7 +9,6 @@ from sympozium.bus.reclaim import reclaim
 from sympozium.bus.settle import settle
 from sympozium.bus.suspects import Suspects
 from sympozium.contract.envelope import unwrap
-from sympozium.contract.errors import TransientError
 from sympozium.contract.messages import OutboundKind, OutboundMessage
 from sympozium.contract.subjects import Consumer
 from sympozium.runtime.reach import reach
@@ -50,10 +49,7 @@ class Outbound:
             reading.cancel()
 
     async def _read(self) -> None:
-        try:
-            await reclaim(self._bus.client, self._consumer)
-        except TransientError as error:  # then it comes again when its time is over
-            log.debug("nothing taken over", extra={"action": "skip", "cause": str(error)})
+        await reclaim(self._bus.client, self._consumer)
         async with self._bus.consume(self._consumer) as deliveries:
             async for delivery in deliveries:
                 try:

@@ -6,12 +6,15 @@ reader of a consumer may hand all of it back in its predecessor's name. What was
 settled stays so: the bus heeds only what is pending.
 """
 
+import logging
+
 import nats.errors
 from nats.aio.client import Client
 
 from sympozium.bus.cancelled import heed_cancellation
-from sympozium.bus.ports import BusUnavailableError
 from sympozium.contract.subjects import Consumer
+
+log = logging.getLogger(__name__)
 
 REQUEST_TIMEOUT_S = 2.0
 
@@ -25,27 +28,28 @@ _NOT_DONE = b"-NAK"
 async def reclaim(client: Client, consumer: Consumer) -> None:
     """Hand back what is delivered and not settled. Only the one reader of *consumer* may.
 
-    Raises:
-        BusUnavailableError: No answer in time, or the consumer is not there yet.
+    Where the bus does not answer in time, or the consumer is not there yet, nothing is
+    handed back: what there is comes again when its time is over.
     """
     try:
-        info = await client.jetstream(timeout=REQUEST_TIMEOUT_S).consumer_info(
-            consumer.stream, consumer.name
-        )
-        floor, delivered = info.ack_floor, info.delivered
-        if not info.num_ack_pending or floor is None or delivered is None:
-            return
-        newest = delivered.stream_seq
-        oldest = max(floor.stream_seq + 1, newest - MAX_HANDED_BACK + 1)
-        answer_to = f"$JS.ACK.{consumer.stream}.{consumer.name}.1"
-        for sequence in range(oldest, newest + 1):
-            # Of the sequence in the consumer it matters only that it was given out.
-            subject = f"{answer_to}.{sequence}.{delivered.consumer_seq}.0.0"
-            await client.publish(subject, _NOT_DONE)
-        await client.flush(timeout=int(REQUEST_TIMEOUT_S))
+        await _hand_back(client, consumer)
     except (nats.errors.Error, TimeoutError, OSError) as error:
-        raise BusUnavailableError(
-            f"cannot take over consumer {consumer.name!r} of {consumer.stream}: "
-            f"{type(error).__name__}"
-        ) from error
+        log.debug("nothing taken over", extra={"action": "skip", "cause": type(error).__name__})
     heed_cancellation()
+
+
+async def _hand_back(client: Client, consumer: Consumer) -> None:
+    info = await client.jetstream(timeout=REQUEST_TIMEOUT_S).consumer_info(
+        consumer.stream, consumer.name
+    )
+    floor, delivered = info.ack_floor, info.delivered
+    if not info.num_ack_pending or floor is None or delivered is None:
+        return
+    newest = delivered.stream_seq
+    oldest = max(floor.stream_seq + 1, newest - MAX_HANDED_BACK + 1)
+    answer_to = f"$JS.ACK.{consumer.stream}.{consumer.name}.1"
+    for sequence in range(oldest, newest + 1):
+        # Of the sequence in the consumer it matters only that it was given out.
+        subject = f"{answer_to}.{sequence}.{delivered.consumer_seq}.0.0"
+        await client.publish(subject, _NOT_DONE)
+    await client.flush(timeout=int(REQUEST_TIMEOUT_S))

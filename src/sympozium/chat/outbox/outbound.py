@@ -118,10 +118,7 @@ class Outbound:
             await self._follow_again(one.target, one.followed)
         settings = self._office.settings
         consumer = outbox_consumer(settings.namespace, settings.channel)
-        try:
-            await reclaim(self._office.bus.client, consumer)
-        except TransientError as error:  # then it comes again when its time is over
-            log.debug("nothing taken over", extra={"action": "skip", "cause": str(error)})
+        await reclaim(self._office.bus.client, consumer)
         async with self._office.bus.consume(consumer) as deliveries:
             async for delivery in deliveries:
                 await self._take(delivery)
