@@ -7,7 +7,7 @@ from sympozium.bus import settle as settling
 from sympozium.bus.nats import NatsBus
 from sympozium.bus.ports import Delivery
 from sympozium.bus.settle import settle
-from sympozium.bus.suspects import FatalMessageError, Suspects
+from sympozium.bus.suspects import LATE_DEATHS, FatalMessageError, Suspects
 from sympozium.contract.dead_letters import read_headers
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.limits import MAX_ATTEMPTS
@@ -163,24 +163,46 @@ async def test_what_was_handled_or_refused_leaves_no_mark() -> None:
     assert (done, memory.kept) == ([1], {})
 
 
-async def test_what_only_takes_long_is_no_death(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sympozium.bus.suspects.ALIVE_AFTER_S", 0.01)
-    memory = Memory()
-    begun = asyncio.Event()
+async def live_on_and_die(memory: Memory) -> None:
+    """Have a program die of message 7, not at once."""
 
     async def slow() -> None:
-        begun.set()
-        while memory.kept:  # noqa: ASYNC110 - the marks have no event
+        while not memory.kept["tried:7"].endswith("+"):  # noqa: ASYNC110 - the marks have no event
             await asyncio.sleep(0.01)
+        dying.set()
         await forever()
 
+    dying = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         task = group.create_task(Suspects(memory).handle(7, slow))
-        await begun.wait()
-        while memory.kept:  # noqa: ASYNC110 - the marks have no event
-            await asyncio.sleep(0.01)
+        await dying.wait()
         task.cancel()
-    assert memory.kept == {}
+
+
+async def test_what_only_takes_long_is_no_whole_death(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sympozium.bus.suspects.ALIVE_AFTER_S", 0.01)
+    memory = Memory()
+    done: list[int] = []
+
+    async def work() -> None:
+        done.append(1)
+
+    for _ in range(MAX_ATTEMPTS):
+        await live_on_and_die(memory)
+    await Suspects(memory).handle(7, work)
+    assert (done, memory.kept) == ([1], {})
+
+
+async def test_a_message_of_which_programs_die_late_is_given_up_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sympozium.bus.suspects.ALIVE_AFTER_S", 0.01)
+    memory = Memory()
+    for _ in range(LATE_DEATHS * (MAX_ATTEMPTS - 1)):
+        await live_on_and_die(memory)
+    with pytest.raises(FatalMessageError) as caught:
+        await Suspects(memory).handle(7, forever)
+    assert caught.value.attempts == LATE_DEATHS * (MAX_ATTEMPTS - 1) + 1
 
 
 async def test_of_those_that_somebody_may_have_died_of_one_is_begun_at_a_time() -> None:

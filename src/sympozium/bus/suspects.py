@@ -3,7 +3,9 @@
 A message that kills whoever handles it comes again, and kills again; nobody is left
 to count. So what comes again is marked before it is handled, where the mark outlives
 the program, and the mark is taken away when the handling has come back, however it
-ended, or goes on while the program lives. What is left of a mark is a death.
+ended. What is left of a mark is a death: a whole one, if the program died at once, and a
+quarter of one if it lived on for a while, since then the message is more likely to have
+been what it held while somebody else killed it.
 
 A mark names the program that made it. So what two living programs have in their hands at
 the same time, while something that both need is away, is never taken for a death of
@@ -28,6 +30,12 @@ log = logging.getLogger(__name__)
 
 ALIVE_AFTER_S = 5.0
 """A program that lives so long after it began with a message does not die of it at once."""
+
+LATE_DEATHS = 4
+"""How many deaths of programs that lived on count for one."""
+
+_LIVED_ON = "+"
+"""Behind the name of a program that lived on."""
 
 
 class FatalMessageError(PermanentError):
@@ -80,7 +88,7 @@ class Suspects:
         """
         key = f"{what}:{sequence}"
         others = await self._others(key)
-        if len(others) + 1 >= MAX_ATTEMPTS:  # nobody marked the first one
+        if _deaths(others) + 1 >= MAX_ATTEMPTS:  # nobody marked the first one
             raise FatalMessageError(len(others) + 1)
         async with AsyncExitStack() as alone:
             if others:
@@ -98,33 +106,40 @@ class Suspects:
                 failure = error
             living.cancel()
         if isinstance(failure, TransientError | TimeoutError):
-            await self._take_back(key)
+            await self._change(key)
         else:
             await self._keep(key, ())
         if failure is not None:
             raise failure
 
     async def _outlive(self, key: str, alone: AsyncExitStack) -> None:
-        """Take the mark away from what only takes long, and let the next one begin."""
+        """Say of what only takes long that it does, and let the next one begin."""
         await asyncio.sleep(ALIVE_AFTER_S)
-        await self._take_back(key)
+        await self._change(key, f"{self._me}{_LIVED_ON}")
         await alone.aclose()
 
     async def _others(self, key: str) -> list[str]:
         """Return who marked a message and is not known to have come back from it."""
         text = (await self._marks.read([key])).get(key, "")
-        return [one for one in text.split() if one != self._me]
+        return [one for one in text.split() if one.rstrip(_LIVED_ON) != self._me]
 
-    async def _take_back(self, key: str) -> None:
+    async def _change(self, key: str, *mine: str) -> None:
+        """Put *mine* in the place of our mark; nothing: take it back."""
         try:
             others = await self._others(key)
         except TransientError as error:
             log.debug("mark stays", extra={"action": "skip", "cause": str(error)})
         else:
-            await self._keep(key, others)
+            await self._keep(key, (*others, *mine))
 
     async def _keep(self, key: str, who: Sequence[str]) -> None:
         try:
             await self._marks.keep({key: " ".join(who)})
         except TransientError as error:  # one death too many is counted, at the worst
             log.debug("mark stays", extra={"action": "skip", "cause": str(error)})
+
+
+def _deaths(marks: Sequence[str]) -> int:
+    """Return of how many deaths *marks* are what is left."""
+    late = sum(one.endswith(_LIVED_ON) for one in marks)
+    return len(marks) - late + late // LATE_DEATHS
