@@ -49,6 +49,30 @@ class ServerAccess:
     system_password: str = field(default_factory=secrets.token_urlsafe, repr=False)
 
 
+@dataclass(frozen=True)
+class PodServer:
+    """What a server in a pod has beyond one that a machine has to itself.
+
+    Attributes:
+        name: Its own among the servers; the streams' copies are kept by it.
+        max_store_bytes: Room for all streams together. Left to itself a server takes a part
+            of what is free when it starts, which shrinks with every message it stores.
+        monitor_port: Where it says how it is (`/healthz`), and nothing else is changed.
+        routes: Addresses of all servers of the cluster, itself among them; none: it is alone.
+        routes_password: What servers present to each other.
+    """
+
+    name: str
+    max_store_bytes: int
+    monitor_port: int = 8222
+    routes: tuple[str, ...] = ()
+    routes_port: int = 6222
+    routes_password: str = field(default="", repr=False)
+
+
+ROUTES_USER = "peer"
+
+
 def new_issuer() -> Issuer:
     """Make an account key pair."""
     seed = nkeys.encode_seed(secrets.token_bytes(32), nkeys.PREFIX_BYTE_ACCOUNT)
@@ -62,7 +86,12 @@ def issuer_public_key(seed: str) -> str:
 
 
 def server_config(
-    access: ServerAccess, *, port: int, data_dir: Path, host: str = "127.0.0.1"
+    access: ServerAccess,
+    *,
+    port: int,
+    data_dir: Path,
+    host: str = "127.0.0.1",
+    pod: PodServer | None = None,
 ) -> str:
     """Return a complete nats.conf.
 
@@ -74,10 +103,12 @@ def server_config(
     grants = _controller_permissions()
     return f"""\
 listen: {text(f"{host}:{port}")}
-server_name: sympozium
+server_name: {text(pod.name if pod else "sympozium")}
+{_in_a_pod(pod, host) if pod else ""}\
 jetstream {{
   store_dir: {text(str(data_dir))}
   sync_interval: always
+{f"  max_file_store: {pod.max_store_bytes}" if pod else ""}
 }}
 system_account: SYS
 accounts {{
@@ -100,6 +131,23 @@ authorization {{
     account: {ACCOUNT}
     auth_users: [ {text(access.controller_user)} ]
   }}
+}}
+"""
+
+
+def _in_a_pod(pod: PodServer, host: str) -> str:
+    text = json.dumps
+    monitor = f"http: {text(f'{host}:{pod.monitor_port}')}\n"
+    if not pod.routes:
+        return monitor
+    peer = f"{ROUTES_USER}:{pod.routes_password}"
+    routes = [f"nats://{peer}@{route}" for route in pod.routes]
+    return f"""\
+{monitor}cluster {{
+  name: sympozium
+  listen: {text(f"{host}:{pod.routes_port}")}
+  authorization {{ user: {text(ROUTES_USER)}, password: {text(pod.routes_password)} }}
+  routes: {text(routes)}
 }}
 """
 

@@ -1,0 +1,1 @@
+"""What a chart cannot say: secrets made in the cluster, the first objects, and their removal."""

@@ -1,0 +1,119 @@
+"""A message through a web channel, as its page sends one, and its answer.
+
+| variable | meaning |
+|---|---|
+| `SYMPOZIUM_WEB_URL` | where the channel is |
+| `SYMPOZIUM_WEB_TOKEN` | what it asks callers for |
+| `SYMPOZIUM_ASK` | the message |
+| `SYMPOZIUM_ASK_PATIENCE_S` | how long its answer may take; default 120 |
+"""
+
+import asyncio
+import sys
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from sympozium.contract.errors import PermanentError, TransientError
+from sympozium.runtime.settings import Reader
+
+RETRY_S = 0.5
+REQUEST_TIMEOUT_S = 10.0
+DONE = "done"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to ask, and where."""
+
+    url: str
+    text: str
+    token: str = field(repr=False)
+    patience_s: int = 120
+
+
+async def ask() -> None:
+    """Ask, print the answer and how long it took.
+
+    Raises:
+        PermanentError: The message ended with an error.
+        TransientError: It did not end in time.
+    """
+    reader = Reader()
+    question = Question(
+        url=reader.text("SYMPOZIUM_WEB_URL").rstrip("/"),
+        text=reader.text("SYMPOZIUM_ASK", "Are you there?"),
+        token=reader.text("SYMPOZIUM_WEB_TOKEN"),
+        patience_s=reader.number("SYMPOZIUM_ASK_PATIENCE_S", 120, low=1, high=3600),
+    )
+    reader.finish()
+    begun = time.monotonic()
+    answer = await answer_to(question)
+    sys.stdout.write(f"asked:    {question.text}\nanswered: {answer}\n")
+    sys.stdout.write(f"took:     {time.monotonic() - begun:.1f} s\n")
+
+
+async def answer_to(question: Question) -> str:
+    """Return the answer to a question that opens a conversation of its own.
+
+    Raises:
+        PermanentError: The message ended with an error.
+        TransientError: It did not end in time; the text says how far it came.
+    """
+    headers = {
+        "Authorization": f"Bearer {question.token}",
+        # The page knows itself by the names of the machine that it is seen from.
+        "Host": "127.0.0.1:" + question.url.rpartition(":")[2],
+    }
+    conversation = f"/api/conversations/trial-{uuid.uuid4().hex}/messages"
+    timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
+    dialogue = _Dialogue(question, conversation)
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
+        try:
+            async with asyncio.timeout(question.patience_s):
+                return await dialogue.hold(session)
+        except TimeoutError:
+            raise TransientError(
+                f"cannot get an answer through {question.url} within {question.patience_s} s: "
+                f"{dialogue.state}"
+            ) from None
+
+
+class _Dialogue:
+    """One question and its answer, across answers that do not come."""
+
+    def __init__(self, question: Question, path: str) -> None:
+        self._question = question
+        self._url = question.url + path
+        self._id = uuid.uuid4().hex  # the same at every attempt, so it is answered once
+        self.state = "nothing was sent"
+
+    async def hold(self, session: aiohttp.ClientSession) -> str:
+        """Send until it is accepted, and look until it is answered."""
+        message_id = (await self._until_done(session, "post"))["message_id"]
+        self.state = "the message was accepted, and is not answered"
+        while True:
+            for message in (await self._until_done(session, "get"))["messages"]:
+                if message["in_reply_to"] == message_id and message["error"]:
+                    raise PermanentError(f"the answer is an error: {message['error']['message']}")
+                if message["in_reply_to"] == message_id and message["state"] == DONE:
+                    return str(message["text"])
+            await asyncio.sleep(RETRY_S)
+
+    async def _until_done(self, session: aiohttp.ClientSession, method: str) -> Any:
+        body = {"text": self._question.text, "id": self._id} if method == "post" else None
+        while True:
+            try:
+                async with session.request(method, self._url, json=body) as response:
+                    if response.status < 300:
+                        return await response.json()
+                    said = f"{response.status} {await response.text()}"
+                    if response.status < 500:
+                        raise PermanentError(f"the web channel refuses the request: {said}")
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                said = f"{type(error).__name__} {error}"
+            self.state = f"the web channel does not take requests: {said}"
+            await asyncio.sleep(RETRY_S)
