@@ -2,6 +2,7 @@
 
     python -m tests.fault.recovery                 each kind of kill ten times, as a table
     python -m tests.fault.recovery --times 30 --write FILE
+    python -m tests.fault.recovery --kinds bot,node
 
 Somebody asks at the moment of the kill; what is measured is the time from there until the
 answer is seen, the answer's own work included. The row `nobody` is that work alone.
@@ -61,10 +62,12 @@ def _share(times: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
-async def measure(lab: Laboratory, recoveries: Recoveries, *, times: int) -> None:
-    """Kill each kind *times* times, one kind after the other, and note what it took."""
+async def measure(
+    lab: Laboratory, recoveries: Recoveries, *, times: int, kinds: Sequence[str] = KINDS
+) -> None:
+    """Kill each of *kinds* *times* times, one kind after the other, and note what it took."""
     for number in range(times):
-        for kind in KINDS:
+        for kind in kinds:
             crowd = lab.crowd(f"recovery/{kind}/{number}")
             took_s = await _once(lab, kind, crowd)
             recoveries.took_s[kind].append(took_s)
@@ -129,12 +132,21 @@ async def _is_renewed(pids: Pids, kind: str, old: set[str]) -> bool:
     return False
 
 
-async def _run(times: int, seed: int) -> Recoveries:
+async def _run(times: int, seed: int, kinds: Sequence[str]) -> Recoveries:
     recoveries = Recoveries()
     with own_system() as (system, model_port):
         async with laboratory(system, model_port, seed=seed, with_bot=True) as lab:
-            await measure(lab, recoveries, times=times)
+            await measure(lab, recoveries, times=times, kinds=kinds)
     return recoveries
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    kinds = tuple(text.split(","))
+    if unknown := set(kinds) - set(KINDS):
+        raise argparse.ArgumentTypeError(
+            f"there is no {', '.join(sorted(unknown))}; use some of {', '.join(KINDS)}"
+        )
+    return kinds
 
 
 def main() -> None:
@@ -142,9 +154,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.fault.recovery", description=__doc__)
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kinds", type=_kinds, default=KINDS, help=f"of {', '.join(KINDS)}")
     parser.add_argument("--write", type=Path, help="also write the table here")
     given = parser.parse_args()
-    text = asyncio.run(_run(given.times, given.seed)).table()
+    text = asyncio.run(_run(given.times, given.seed, given.kinds)).table()
     sys.stdout.write(text + "\n")
     if given.write is not None:
         given.write.write_text(text + "\n")
