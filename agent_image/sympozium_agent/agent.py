@@ -18,6 +18,7 @@ from sympozium.runtime.program import run_program
 from sympozium.runtime.reach import reach
 from sympozium.runtime.settings import LOG_LEVELS, Reader
 from sympozium.runtime.sync_points import Point
+from sympozium_agent import heed_sigterm
 from sympozium_agent.follow import follow
 from sympozium_agent.inbox import Inbox
 from sympozium_agent.journal import JournalWriter
@@ -147,11 +148,12 @@ async def answer(briefing: Briefing, settings: Settings, journal: JournalWriter)
 
 async def run() -> None:
     """Answer the run of this pod."""
-    settings = read_settings()
-    logging.getLogger().setLevel(settings.log_level)
     # Every line is whole when its write returns, so there is nothing to clean up; and as pid 1
     # of a container this process would otherwise ignore the signal.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os._exit, EXIT_TERMINATED)
+    heed_sigterm()
+    settings = read_settings()
+    logging.getLogger().setLevel(settings.log_level)
     with closing(JournalWriter(settings.layout.from_agent)) as journal:
         briefing = await read_context(settings.layout)
         if isinstance(briefing, Failure):

@@ -21,6 +21,7 @@ from sympozium.runtime.program import run_program
 from sympozium.runtime.reach import reach
 from sympozium.runtime.settings import LOG_LEVELS, Reader
 from sympozium.runtime.sync_points import Point
+from sympozium_agent import heed_sigterm
 from sympozium_agent.briefing import Briefing, ContextUnavailableError
 from sympozium_agent.follow import Follower, follow
 from sympozium_agent.incoming import Incoming
@@ -109,6 +110,7 @@ async def run() -> None:
     logging.getLogger().setLevel(settings.log_level)
     redact(settings.endpoint.key)
     stop = stop_on_signals()
+    heed_sigterm()
     async with (
         open_upstream(settings.endpoint) as upstream,
         serve_model(ModelProxy(upstream, settings.model), settings.model_port),

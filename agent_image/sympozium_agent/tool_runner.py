@@ -24,6 +24,7 @@ from sympozium.runtime.program import run_program
 from sympozium.runtime.reach import reach
 from sympozium.runtime.settings import LOG_LEVELS, Reader
 from sympozium.runtime.sync_points import Point
+from sympozium_agent import heed_sigterm
 from sympozium_agent.follow import follow
 from sympozium_agent.journal import JournalReader, JournalWriter, Line
 from sympozium_agent.layout import DEFAULT_IPC_DIR, IpcLayout
@@ -176,6 +177,7 @@ async def run() -> None:
     """Serve the calls of this pod's agent until the kubelet ends it."""
     # A tool may be in the middle of a request, in a thread; nothing of it needs cleaning up.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os._exit, 0)
+    heed_sigterm()
     settings = read_settings()
     logging.getLogger().setLevel(settings.log_level)
     runner = ToolRunner(settings.skill, settings.gate, HANDLERS, settings.cluster)
