@@ -13,10 +13,12 @@ RESTARTS ?= 100
 CHANNELS ?= web slack telegram discord
 MINUTES ?= 20
 WARM_UP ?= 600
+REGISTRY ?= localhost
+TAG ?= dev
 FIRST_QUESTION ?= which pods run here?
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean installed check test scenarios machine channels fault fault-long fuzz crds bench growth handover soak lock
+.PHONY: help up down clean installed check test scenarios machine channels images fault fault-long fuzz crds bench growth handover soak lock
 
 help: ## print this list
 	@echo 'Sympozium: AI agents on Kubernetes, reached from chat.'
@@ -44,7 +46,7 @@ check: installed ## lint, types, import arrows, habits, generated files
 	@$(RUN)/ruff check .
 	@$(RUN)/ruff format --check --quiet . || { echo 'run: $(RUN)/ruff format .'; exit 1; }
 	@$(RUN)/mypy
-	@$(RUN)/mypy tests local/install.py
+	@$(RUN)/mypy tests images local/install.py
 	@$(RUN)/lint-imports
 	@$(RUN)/python -m sympozium_local.crd_files --check
 	@$(RUN)/pytest -q tests/habits
@@ -63,6 +65,9 @@ channels: installed ## the contract of a channel, for every one of CHANNELS
 	@$(RUN)/pytest -q $(SIDE_BY_SIDE) -p sympozium.testing.channels.plugin \
 		--pyargs sympozium.testing.channels \
 		$(foreach name,$(CHANNELS),--channel=tests.platforms.$(name).driver:make_driver)
+
+images: ## build the containers' images with docker, podman or buildah (REGISTRY TAG BASE BUILDER PUSH=1)
+	@$(PYTHON) -m images.make --registry $(REGISTRY) --tag $(TAG) $(if $(BASE),--base $(BASE)) $(if $(BUILDER),--builder $(BUILDER)) $(if $(PUSH),--push)
 
 fault: installed ## kill at every sync point once (5 minutes); with SEED=.. SECONDS=..: a seeded schedule
 	@$(RUN)/python -m $(if $(SEED)$(SECONDS)$(SCHEDULE),tests.fault.seeded $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SCHEDULE),--schedule $(SCHEDULE)),tests.fault.points)

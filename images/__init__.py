@@ -1,0 +1,1 @@
+"""How the programs' container images are made: `make images`."""
