@@ -235,6 +235,15 @@ def make_libraries(tree: Path, extra: str) -> None:
             _copy(library, tree)
 
 
+def make_server(tree: Path, name: str) -> None:
+    """Put the commands that one wheel of the lock file brings into *tree*."""
+    site = tree / "site"
+    site.mkdir(parents=True)
+    _pip_install([pins(Path("requirements.lock").read_text())[name]], site)
+    shutil.copytree(site / "bin", tree / "usr/bin")
+    shutil.rmtree(site)
+
+
 def make_program(tree: Path, *, without: Sequence[str], libraries_without: Sequence[str]) -> None:
     """Add the project's packages from /build/packages, compile everything, write the bill."""
     site = tree / SITE
@@ -320,6 +329,7 @@ def main(arguments: Sequence[str]) -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("runtime", help="make /runtime")
     commands.add_parser("libraries", help="make /program").add_argument("extra")
+    commands.add_parser("server", help="make /server, for tests").add_argument("name")
     program = commands.add_parser("program", help="complete /program")
     program.add_argument("--without", nargs="*", default=[], help="parts of the library")
     program.add_argument("--libraries-without", nargs="*", default=[], help="folders of libraries")
@@ -328,6 +338,8 @@ def main(arguments: Sequence[str]) -> None:
         make_runtime(Path("/runtime"))
     elif told.command == "libraries":
         make_libraries(Path("/program"), told.extra)
+    elif told.command == "server":
+        make_server(Path("/server"), told.name)
     else:
         make_program(
             Path("/program"), without=told.without, libraries_without=told.libraries_without
