@@ -2,7 +2,11 @@
 
 import asyncio
 
-pytest_plugins = ["tests.fixtures.nats_server", "tests.fixtures.system"]
+pytest_plugins = [
+    "tests.fixtures.nats_server",
+    "tests.fixtures.postgresql",
+    "tests.fixtures.system",
+]
 
 # Without this, asking for "the current loop" before the first test makes one that nobody closes.
 asyncio.set_event_loop(None)

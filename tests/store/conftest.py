@@ -14,8 +14,16 @@ from sympozium.store.sql import SqlStore, open_store
 NewMessage = Callable[..., Message]
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database of each kind."""
+    name = "sqlite_url" if request.param == "sqlite" else "postgresql_url"
+    url: str = request.getfixturevalue(name)
+    return url
+
+
 @pytest.fixture
-def store_url(tmp_path: Path) -> str:
+def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/router.db"
 
 

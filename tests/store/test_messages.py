@@ -188,16 +188,21 @@ async def _refused(store: SqlStore, message: Message) -> str:
 
 
 async def test_a_store_that_is_locked_is_unavailable_and_serves_again_later(
-    store: SqlStore, store_url: str, new_message: NewMessage, monkeypatch: pytest.MonkeyPatch
+    sqlite_url: str, new_message: NewMessage
 ) -> None:
-    await store._writes.run(lambda c: c.exec_driver_sql("PRAGMA busy_timeout = 10").close())
-    blocker = sqlite3.connect(store_url.removeprefix("sqlite:///"), isolation_level=None)
-    blocker.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreUnavailableError):
-        await store.record(new_message())
-    blocker.execute("COMMIT")
-    blocker.close()
-    assert await store.record(new_message()) == new_message()
+    async with open_store(sqlite_url) as store:
+        impatient = "PRAGMA busy_timeout = 10"
+        await store._database.write(lambda c: c.exec_driver_sql(impatient).close())
+        blocker = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+        blocker.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailableError):
+            await store.record(new_message())
+        with pytest.raises(StoreUnavailableError, match="takes no writes"):
+            await store.check()
+        blocker.execute("COMMIT")
+        blocker.close()
+        assert await store.record(new_message()) == new_message()
+        await store.check()
 
 
 async def test_what_was_recorded_survives_sigkill(tmp_path: Path, store_url: str) -> None:

@@ -6,8 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from sympozium.store import statements, talks
-from sympozium.store.engine import create_engine
-from sympozium.store.migrate import migrate
+from sympozium.store.database import open_database
 
 CONVERSATION = {"namespace": "n", "channel": "c", "conversation": "t"}
 KEY = {"key_namespace": "n", "key_channel": "c", "key_message_id": "m"}
@@ -43,14 +42,50 @@ KEY = {"key_namespace": "n", "key_channel": "c", "key_message_id": "m"}
         (statements.HANDLED, {"low": 1, "high": 9}, "messages_by_sequence"),
     ],
 )
-def test_every_statement_finds_its_rows_by_an_index(
+async def test_every_statement_finds_its_rows_by_an_index(
     store_url: str, statement: sa.Executable, values: dict[str, Any], index: str
 ) -> None:
-    engine = create_engine(store_url)
-    migrate(engine)
-    with engine.begin() as connection:
-        compiled = statement.compile(engine)  # type: ignore[attr-defined] # every statement has it
-        bound = tuple(compiled.construct_params(values)[name] for name in compiled.positiontup)
-        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", bound).all()
-    engine.dispose()
-    assert f"INDEX {index}" in " ".join(str(row) for row in plan)
+    database = open_database(store_url, connections=1)
+    try:
+        await database.prepare()
+        plan = await database.write(lambda connection: plan_of(connection, statement, values))
+    finally:
+        await database.close()
+    if store_url.startswith("postgresql"):
+        assert POSTGRESQL.get(index, index) in plan
+    else:
+        assert f"INDEX {index}" in plan
+
+
+POSTGRESQL = {
+    "sqlite_autoindex_messages_1": "messages_pkey",
+    "sqlite_autoindex_conversations_1": "conversations_pkey",
+}
+
+MANY = """
+WITH many AS (
+    INSERT INTO messages (
+        namespace, channel, message_id, conversation, sequence, letter, recorded_at, agent,
+        run_name, run_uid, ended_at, outbox_sequence
+    )
+    SELECT 'n', 'c', 'm' || n, 't' || n % 500, n, '{}', now(), '', '',
+        CASE WHEN n % 3 = 0 THEN '' ELSE 'u' || n END,
+        CASE WHEN n > 40 THEN now() END, CASE WHEN n > 40 THEN n ELSE 0 END
+    FROM generate_series(1, 20000) AS n
+)
+INSERT INTO conversations
+SELECT 'n', 'c', 't' || n, '', '', 0, 0, now() FROM generate_series(1, 5000) AS n
+"""
+
+
+def plan_of(connection: sa.Connection, statement: sa.Executable, values: dict[str, Any]) -> str:
+    """Return how the database would find the rows if there were many."""
+    is_sqlite = connection.dialect.name == "sqlite"
+    if not is_sqlite:  # it decides by what is there
+        connection.exec_driver_sql(MANY)
+        connection.exec_driver_sql("ANALYZE messages, conversations")
+    compiled = statement.compile(connection)  # type: ignore[attr-defined] # every statement has it
+    bound = tuple(compiled.construct_params(values)[name] for name in compiled.positiontup or ())
+    explain = "EXPLAIN QUERY PLAN" if is_sqlite else "EXPLAIN"
+    rows = connection.exec_driver_sql(f"{explain} {compiled}", bound).all()
+    return " ".join(str(row) for row in rows)

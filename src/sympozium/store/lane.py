@@ -10,16 +10,13 @@ each in a thread when two hundred come at once.
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 
+from sympozium.store.database import Step, T
 from sympozium.store.ports import StoreRefusedError, StoreUnavailableError
-
-T = TypeVar("T")
-Step = Callable[[sa.Connection], T]
 
 MAX_STEPS_PER_COMMIT = 256
 

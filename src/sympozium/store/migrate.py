@@ -9,7 +9,6 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from sympozium.store.engine import READING, WRITING
 from sympozium.store.ports import StoreRefusedError
 
 log = logging.getLogger(__name__)
@@ -20,38 +19,31 @@ REVISIONS = ("0001", "0002", "0003")
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
 
-def migrate(engine: sa.Engine) -> None:
-    """Make the schema this program's. Programs that start at once wait for one another.
+def is_current(connection: sa.Connection) -> bool:
+    """Return whether the schema is this program's.
 
     Raises:
-        StoreRefusedError: The schema is of a newer program, or of something else.
+        StoreRefusedError: It is of a newer program, or of something else.
     """
-    current = _revision(engine)
-    if current == REVISIONS[-1]:
-        return
-    if current is not None and current not in REVISIONS:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return False
+    revision = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    if revision is not None and revision not in REVISIONS:
         raise StoreRefusedError(
-            f"cannot use the session store: its schema is {current!r} and this program knows "
+            f"cannot use the session store: its schema is {revision!r} and this program knows "
             f"up to {REVISIONS[-1]!r}; run the newer program, or restore an older store"
         )
-    _upgrade(engine)
+    return bool(revision == REVISIONS[-1])
 
 
-def _revision(engine: sa.Engine) -> str | None:
-    with engine.execution_options(**READING).begin() as connection:
-        if not sa.inspect(connection).has_table("alembic_version"):
-            return None
-        return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
-
-
-def _upgrade(engine: sa.Engine) -> None:
+def upgrade(connection: sa.Connection) -> None:
+    """Make the schema this program's, within a transaction in which nobody else does."""
     from alembic import command  # slow, and rarely needed
     from alembic.config import Config
 
     logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    with engine.execution_options(**WRITING).begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
     log.info("store migrated", extra={"action": "migrate", "revision": REVISIONS[-1]})

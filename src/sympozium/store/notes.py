@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sympozium.contract.desk import NotesAnswer, NotesRequest
+from sympozium.store.locks import hold
 from sympozium.store.ports import ChannelKey
 from sympozium.store.schema import claims, notes
 
@@ -17,6 +18,8 @@ def note(
     connection: sa.Connection, owner: ChannelKey, request: NotesRequest, now: datetime
 ) -> NotesAnswer:
     """Do what *request* asks for; see `Notes.note`."""
+    if request.put or request.claim:
+        hold(connection, "notes", *owner)
     for key, value in request.put.items():
         _put(connection, owner, key, value, now)
     found = _read(connection, owner, request)
@@ -26,6 +29,7 @@ def note(
 
 def trim(connection: sa.Connection, owner: ChannelKey, most: int) -> int:
     """Delete the oldest notes beyond *most*; see `Notes.trim_notes`."""
+    hold(connection, "notes", *owner)
     newest_first = (
         sa.select(notes.c.key)
         .where(_owned(notes, owner))
@@ -47,7 +51,9 @@ def prune(connection: sa.Connection, written_before: datetime, now: datetime, li
         .limit(limit)
     )
     key = sa.tuple_(notes.c.namespace, notes.c.channel, notes.c.key)
-    deleted = connection.execute(notes.delete().where(key.in_(old)))
+    # Said twice: what somebody writes while this waits for them is looked at once more.
+    still = notes.c.written_at < written_before
+    deleted = connection.execute(notes.delete().where(key.in_(old), still))
     connection.execute(claims.delete().where(claims.c.expires_at < now))
     return deleted.rowcount
 

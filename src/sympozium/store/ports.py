@@ -37,6 +37,7 @@ __all__ = [
     "Revise",
     "Scene",
     "SessionStore",
+    "StoreDeniedError",
     "StoreRefusedError",
     "StoreUnavailableError",
     "Talk",
@@ -50,6 +51,14 @@ __all__ = [
 
 class StoreUnavailableError(TransientError):
     """The store is away, locked or full. Nothing of the call is stored, or all of it."""
+
+
+class StoreDeniedError(StoreUnavailableError):
+    """The server does not let us in, or has no such database: a person must act.
+
+    A program that starts ends with it. One that works goes on later: it is no fault of
+    what was to be stored.
+    """
 
 
 class StoreRefusedError(PermanentError):
@@ -168,7 +177,7 @@ class Upkeep(Protocol):
     """Keeping the store small and knowing that it is there."""
 
     async def check(self) -> None:
-        """Return if the store answers."""
+        """Return if the store answers, and could be written to when it last was tried."""
 
     async def prune(self, *, ended_before: datetime, limit: int, up_to: int = ...) -> int:
         """Delete up to *limit* messages that were finished before then; return how many.

@@ -1,10 +1,10 @@
 """The session store over SQL."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,9 +14,8 @@ from sympozium.contract.limits import STREAM_MAX_AGE, TOMBSTONE_AGE
 from sympozium.contract.names import ConversationId, RunUid
 from sympozium.contract.run_events import Usage
 from sympozium.store import notes, statements, talks
-from sympozium.store.engine import READING, WRITING, create_engine
-from sympozium.store.lane import Lane
-from sympozium.store.migrate import migrate
+from sympozium.store.database import Database, Step, T, open_database
+from sympozium.store.locks import hold
 from sympozium.store.ports import (
     MAX_OPEN,
     ChannelKey,
@@ -40,29 +39,36 @@ from sympozium.store.rows import (
     read_message,
 )
 
+MAX_CONNECTIONS = 10
+"""Of one program to a server. What a message needs takes a few milliseconds of one."""
+
+REFUSES_FOR_S = 5.0
+"""A write that failed says so long that writes fail, unless one succeeded since."""
+
 
 class SqlStore:
     """A `SessionStore`. Made by `open_store`."""
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self._writes = Lane(engine.execution_options(**WRITING), "store-write")
-        self._reads = Lane(engine.execution_options(**READING), "store-read")
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._refused_at: float | None = None
 
     async def known(self, key: MessageKey) -> Message | None:
         """Return a message; see `Messages.known`."""
-        return await self._reads.run(lambda connection: _known(connection, key))
+        return await self._read(lambda connection: _known(connection, key))
 
     async def record(self, message: Message, decide: Decide | None = None) -> Message:
         """Store *message* unless its key is there; see `Messages.record`."""
-        return await self._writes.run(lambda connection: _record(connection, message, decide))
+        return await self._write(lambda connection: _record(connection, message, decide))
 
     async def revise(self, conversation: Conversation, revise: Revise) -> Sequence[Message]:
         """Change open messages; see `Messages.revise`."""
 
         def step(connection: sa.Connection) -> Sequence[Message]:
+            hold(connection, "conversation", *conversation)
             return _change(connection, revise(_endless(connection, conversation)))
 
-        return await self._writes.run(step)
+        return await self._write(step)
 
     async def started(self, key: MessageKey, run_uid: RunUid) -> Message:
         """Note that the run exists; see `Messages.started`."""
@@ -72,7 +78,7 @@ class SqlStore:
             connection.execute(statements.STARTED, values)
             return _stored(connection, key)
 
-        return await self._writes.run(step)
+        return await self._write(step)
 
     async def finish(self, key: MessageKey, end: End) -> Message:
         """Note the end; see `Messages.finish`."""
@@ -82,47 +88,41 @@ class SqlStore:
             connection.execute(statements.FINISH, {**key_values(key), **new})
             return _stored(connection, key)
 
-        return await self._writes.run(step)
+        return await self._write(step)
 
     async def published(self, key: MessageKey, outbox_sequence: int) -> None:
         """Note that the end was published; see `Messages.published`."""
         values = {**key_values(key), "new_outbox_sequence": outbox_sequence}
-        await self._writes.run(
-            lambda connection: _execute(connection, statements.PUBLISHED, values)
-        )
+        await self._write(lambda connection: _execute(connection, statements.PUBLISHED, values))
 
     async def open_conversations(self) -> list[Conversation]:
         """Return conversations with work left; see `Unfinished.open_conversations`."""
-        rows = await self._reads.run(
-            lambda connection: connection.execute(statements.OPEN_TALKS).all()
-        )
+        rows = await self._read(lambda connection: connection.execute(statements.OPEN_TALKS).all())
         return [Conversation(row[0], row[1], ConversationId(row[2])) for row in rows]
 
     async def open_messages(self, conversation: Conversation, *, limit: int) -> list[Message]:
         """Return the first unfinished messages; see `Unfinished.open_messages`."""
         values = {**conversation._asdict(), "limit": limit}
-        return await self._reads.run(
-            lambda connection: _read_all(connection, statements.OPEN, values)
-        )
+        return await self._read(lambda connection: _read_all(connection, statements.OPEN, values))
 
     async def waiting_before(self, conversation: Conversation, before: int) -> int:
         """Return how many messages wait; see `Unfinished.waiting_before`."""
         values = {**conversation._asdict(), "before": before}
-        return await self._reads.run(
+        return await self._read(
             lambda connection: connection.execute(statements.WAITING_BEFORE, values).scalar_one()
         )
 
     async def last_end(self, conversation: Conversation, before: int) -> datetime | None:
         """Return the latest end before a message; see `Unfinished.last_end`."""
         values = {**conversation._asdict(), "before": before}
-        return await self._reads.run(
+        return await self._read(
             lambda connection: connection.execute(statements.LAST_END, values).scalar()
         )
 
     async def handled(self, low: int, high: int) -> set[int]:
         """Return the sequences that need nothing of INBOX; see `Unfinished.handled`."""
         values = {"low": low, "high": high}
-        return await self._reads.run(
+        return await self._read(
             lambda connection: set(connection.execute(statements.HANDLED, values).scalars())
         )
 
@@ -133,7 +133,7 @@ class SqlStore:
             is_one = statements.IS_UNPUBLISHED
             return {key for key in keys if connection.execute(is_one, key_values(key)).first()}
 
-        return await self._reads.run(step)
+        return await self._read(step)
 
     async def transcript(
         self,
@@ -147,7 +147,7 @@ class SqlStore:
         upper = statements.LAST_SEQUENCE if before is None else before
         bounds = {"before": upper, "since": since, "limit": limit}
         values = {**conversation._asdict(), **bounds}
-        newest_first = await self._reads.run(
+        newest_first = await self._read(
             lambda connection: _read_all(connection, statements.TRANSCRIPT, values)
         )
         return newest_first[::-1]
@@ -155,7 +155,7 @@ class SqlStore:
     async def is_run_of(self, channel: ChannelKey, uid: RunUid) -> bool:
         """Return whether a run answered a message of a channel; see `Transcripts.is_run_of`."""
         values = {**channel._asdict(), "run_uid": uid}
-        found = await self._reads.run(
+        found = await self._read(
             lambda connection: connection.execute(statements.RUN_OF, values).scalar()
         )
         return bool(uid) and found is not None
@@ -163,36 +163,39 @@ class SqlStore:
     async def usage(self, conversation: Conversation, *, since: int) -> Usage:
         """Return the tokens used; see `Transcripts.usage`."""
         values = {**conversation._asdict(), "since": since}
-        row = await self._reads.run(
+        row = await self._read(
             lambda connection: connection.execute(statements.USAGE, values).one()
         )
         return Usage(input_tokens=int(row[0]), output_tokens=int(row[1]))
 
     async def talk(self, conversation: Conversation) -> Talk:
         """Return what was chosen for a conversation; see `Talks.talk`."""
-        return await self._reads.run(lambda connection: talks.read_talk(connection, conversation))
+        return await self._read(lambda connection: talks.read_talk(connection, conversation))
 
     async def leave(self, conversation: Conversation, sequence: int, *, now: datetime) -> None:
         """Note that people talk to each other; see `Talks.leave`."""
 
         def step(connection: sa.Connection) -> None:
+            hold(connection, "conversation", *conversation)
             talk = talks.read_talk(connection, conversation)
             left = replace(talk, left_at=max(talk.left_at, sequence))
             talks.write_talk(connection, conversation, left, now)
 
-        await self._writes.run(step)
+        await self._write(step)
 
     async def may_tell(
         self, key: MessageKey, sender: str, *, now: datetime, again_after: timedelta
     ) -> bool:
         """Return whether a refusal is told; see `Talks.may_tell`."""
-        return await self._writes.run(
+        return await self._write(
             lambda connection: talks.may_tell(connection, key, sender, now, again_after)
         )
 
     async def check(self) -> None:
         """Return if the store answers; see `Upkeep.check`."""
-        await self._reads.run(lambda connection: _execute(connection, sa.select(1), {}))
+        if self._refused_at is not None and monotonic() - self._refused_at < REFUSES_FOR_S:
+            raise StoreUnavailableError("cannot use the session store: it takes no writes")
+        await self._read(lambda connection: _execute(connection, statements.ANY, {}))
 
     async def prune(
         self, *, ended_before: datetime, limit: int, up_to: int = statements.LAST_SEQUENCE
@@ -207,60 +210,59 @@ class SqlStore:
             "up_to": up_to,
             "limit": limit,
         }
-        return await self._writes.run(
+        return await self._write(
             lambda connection: connection.execute(statements.PRUNE, values).rowcount
         )
 
     async def prune_talks(self, *, unused_since: datetime, limit: int) -> int:
         """Delete old choices and refusals; see `Upkeep.prune_talks`."""
-        return await self._writes.run(
-            lambda connection: talks.prune(connection, unused_since, limit)
-        )
+        return await self._write(lambda connection: talks.prune(connection, unused_since, limit))
 
     async def note(self, owner: ChannelKey, request: NotesRequest, *, now: datetime) -> NotesAnswer:
         """Keep, read and claim; see `Notes.note`."""
-        lane = self._writes if request.put or request.claim else self._reads
-        return await lane.run(lambda connection: notes.note(connection, owner, request, now))
+        run = self._write if request.put or request.claim else self._read
+        return await run(lambda connection: notes.note(connection, owner, request, now))
 
     async def trim_notes(self, owner: ChannelKey, *, most: int) -> int:
         """Delete the oldest notes; see `Notes.trim_notes`."""
-        return await self._writes.run(lambda connection: notes.trim(connection, owner, most))
+        return await self._write(lambda connection: notes.trim(connection, owner, most))
 
     async def prune_notes(self, *, written_before: datetime, now: datetime, limit: int) -> int:
         """Delete old notes; see `Notes.prune_notes`."""
-        return await self._writes.run(
+        return await self._write(
             lambda connection: notes.prune(connection, written_before, now, limit)
         )
 
-    def close(self) -> None:
-        """Finish what waits and end the threads."""
-        self._writes.close()
-        self._reads.close()
+    async def _read(self, step: Step[T]) -> T:
+        return await self._database.read(step)
+
+    async def _write(self, step: Step[T]) -> T:
+        try:
+            result = await self._database.write(step)
+        except StoreUnavailableError:
+            self._refused_at = monotonic()
+            raise
+        self._refused_at = None
+        return result
 
 
 @asynccontextmanager
-async def open_store(url: str) -> AsyncIterator[SqlStore]:
+async def open_store(url: str, *, connections: int = MAX_CONNECTIONS) -> AsyncIterator[SqlStore]:
     """Yield the store at *url*, with its schema brought up to date.
 
     Raises:
         StoreRefusedError: Its schema is newer than this program.
-        StoreUnavailableError: It cannot be opened: a missing folder, a full disk, a lock.
+        StoreDeniedError: A person must act: there is no such database, or it is closed to us.
+        StoreUnavailableError: It cannot be opened: the server is away, a folder is missing, a
+            disk is full, it is locked.
         PermanentError: The URL cannot be used.
     """
-    engine = create_engine(url)
+    database = open_database(url, connections=connections)
     try:
-        await asyncio.to_thread(migrate, engine)
-    except sa.exc.DBAPIError as error:
-        raise StoreUnavailableError(
-            f"cannot open the session store {engine.url.database!r}: {error.orig}; "
-            "does its folder exist, and may this program write there?"
-        ) from None
-    store = SqlStore(engine)
-    try:
-        yield store
+        await database.prepare()
+        yield SqlStore(database)
     finally:
-        await asyncio.to_thread(store.close)
-        engine.dispose()
+        await database.close()
 
 
 def _known(connection: sa.Connection, key: MessageKey) -> Message | None:
@@ -273,6 +275,7 @@ def _stored(connection: sa.Connection, key: MessageKey) -> Message:
 
 
 def _record(connection: sa.Connection, message: Message, decide: Decide | None) -> Message:
+    hold(connection, "conversation", *message.conversation)
     known = _known(connection, message.key)
     if known is not None:
         return known
@@ -281,9 +284,11 @@ def _record(connection: sa.Connection, message: Message, decide: Decide | None) 
         conversation = message.conversation
         scene = Scene(_endless(connection, conversation), talks.read_talk(connection, conversation))
         verdict = decide(scene)
-        if verdict.talk is not None:
-            talks.write_talk(connection, conversation, verdict.talk, message.recorded_at)
-    connection.execute(statements.INSERT, message_values(verdict.message))
+    insert = statements.INSERT[connection.dialect.name]
+    if not connection.execute(insert, message_values(verdict.message)).rowcount:
+        return _stored(connection, message.key)  # in another conversation, at the same moment
+    if verdict.talk is not None:
+        talks.write_talk(connection, message.conversation, verdict.talk, message.recorded_at)
     _change(connection, verdict.changed)
     return verdict.message
 

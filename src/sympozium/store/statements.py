@@ -1,6 +1,7 @@
 """The statements on messages, built once: building one costs more than running it."""
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from sympozium.store.schema import UNFINISHED, messages
 
@@ -25,7 +26,12 @@ _BEFORE = _C.sequence < sa.bindparam("before", type_=sa.BigInteger)
 _SINCE = _C.sequence > sa.bindparam("since", type_=sa.BigInteger)
 _LIMIT = sa.bindparam("limit", type_=sa.Integer)
 
-INSERT = messages.insert()
+INSERT: dict[str, sa.Executable] = {
+    "sqlite": sqlite.insert(messages).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(messages).on_conflict_do_nothing(),
+}
+"""By dialect. It inserts nothing where the key is there."""
+ANY = sa.select(sa.literal(1)).select_from(messages).limit(1)
 KNOWN = messages.select().where(_IS_KEY)
 STARTED = (
     messages.update().where(_IS_KEY, _C.run_uid == "").values(run_uid=sa.bindparam("new_run_uid"))
@@ -53,7 +59,9 @@ ENDLESS = (
     .where(_IN_CONVERSATION, UNFINISHED, _C.ended_at.is_(None))
     .order_by(_C.sequence)
     .limit(_LIMIT)
+    .with_for_update()
 )
+"""Until the end of the transaction nobody else notes an end of them; for writing only."""
 WAITING_BEFORE = sa.select(sa.func.count()).where(
     _IN_CONVERSATION, UNFINISHED, _C.ended_at.is_(None), _BEFORE
 )

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from sympozium.store.locks import hold
 from sympozium.store.records import Conversation, MessageKey, Talk
 from sympozium.store.schema import conversations, messages, refusals
 
@@ -42,6 +43,7 @@ def may_tell(
     connection: sa.Connection, key: MessageKey, sender: str, now: datetime, again: timedelta
 ) -> bool:
     """Return whether a refusal is told, and note that it is; see `Talks.may_tell`."""
+    hold(connection, "refusal", key.namespace, key.channel, sender)
     here = sa.and_(
         refusals.c.namespace == key.namespace,
         refusals.c.channel == key.channel,
@@ -70,7 +72,9 @@ def prune(connection: sa.Connection, unused_since: datetime, limit: int) -> int:
     )
     key = (_C.namespace, _C.channel, _C.conversation)
     old = sa.select(*key).where(_C.changed_at < unused_since, ~used).limit(limit)
-    deleted = connection.execute(conversations.delete().where(sa.tuple_(*key).in_(old)))
+    # Said twice: what somebody writes while this waits for them is looked at once more.
+    still = _C.changed_at < unused_since
+    deleted = connection.execute(conversations.delete().where(sa.tuple_(*key).in_(old), still))
     connection.execute(refusals.delete().where(refusals.c.told_at < unused_since))
     return deleted.rowcount
 

@@ -1,0 +1,67 @@
+"""What a kind of database does for the session store, and which kind a URL names."""
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+import sqlalchemy as sa
+
+from sympozium.contract.errors import PermanentError
+
+T = TypeVar("T")
+Step = Callable[[sa.Connection], T]
+"""Statements within one transaction of its caller's. It may be run twice, and nothing of the
+first time is left then."""
+
+ACCEPTED = "sqlite:////path/to/file.db, or postgresql://user:password@host:5432/name"
+
+
+class Database(Protocol):
+    """Runs steps. What a method did is on disk when it returns.
+
+    Every method raises `StoreUnavailableError` while the database is away, locked or
+    full, and `StoreRefusedError` where it cannot hold a value.
+    """
+
+    async def read(self, step: Step[T]) -> T:
+        """Return what *step* returns, which changes nothing. Each statement sees what is there."""
+
+    async def write(self, step: Step[T]) -> T:
+        """Return what *step* returns, after its transaction is committed."""
+
+    async def prepare(self) -> None:
+        """Bring the schema to this program's; programs that start at once wait for one another.
+
+        Raises:
+            StoreDeniedError: A person must act: there is no such database, or it is closed to us.
+            StoreRefusedError: The schema is of a newer program, or of something else.
+        """
+
+    async def close(self) -> None:
+        """Finish what waits, and leave nothing open."""
+
+
+def open_database(url: str, *, connections: int) -> Database:
+    """Return the database at *url*; nothing is connected to yet.
+
+    A driver in the URL (`sqlite+aiosqlite`) is read as the database's own: we choose it.
+
+    Args:
+        url: Of the kind of `ACCEPTED`.
+        connections: How many of them a server is asked for at the most.
+
+    Raises:
+        PermanentError: The URL cannot be read, or names a database that is not supported.
+    """
+    scheme, separator, _ = url.partition("://")
+    if not separator:  # what was given may be a password, so it is not repeated
+        raise PermanentError(f"cannot read the store's URL; write it like {ACCEPTED}")
+    kind = scheme.partition("+")[0]
+    if kind == "sqlite":
+        from sympozium.store.sqlite import SqliteDatabase  # each kind loads its own driver
+
+        return SqliteDatabase(sa.make_url(url))
+    if kind in {"postgresql", "postgres"}:
+        from sympozium.store.postgresql import PostgresqlDatabase
+
+        return PostgresqlDatabase(url, connections)
+    raise PermanentError(f"cannot open a store of kind {kind!r}: not supported; use {ACCEPTED}")
