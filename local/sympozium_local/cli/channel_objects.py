@@ -12,6 +12,7 @@ from sympozium.contract.resources import CHANNELS, SECRETS, TOKENS_CHANGED_ANNOT
 from sympozium.contract.times import kube_time
 from sympozium.kube.errors import NotFoundError
 from sympozium_local.cli.cluster import Cluster
+from sympozium_local.cli.paths import path_of
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,12 @@ class Wanted:
 
 def channel_path(namespace: str, name: str = "") -> str:
     """Return the path of a Channel, or of all in a namespace."""
-    path = f"/apis/{CHANNELS.api_version}/namespaces/{namespace}/{CHANNELS.plural}"
-    return f"{path}/{name}" if name else path
+    return path_of(CHANNELS, namespace, name)
 
 
 def secret_path(namespace: str, name: str) -> str:
     """Return the path of a Secret."""
-    return f"/api/v1/namespaces/{namespace}/{SECRETS.plural}/{name}"
+    return path_of(SECRETS, namespace, name)
 
 
 def build_secret(wanted: Wanted) -> Object:

@@ -5,10 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sympozium_local.cli.where import Where, somewhere
+
 if TYPE_CHECKING:
     from sympozium.chat.checks import Finding
     from sympozium.contract.resources import Object
     from sympozium_local.cli.cluster import Cluster
+    from sympozium_local.cli.target import Target
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,7 +21,6 @@ Examples: `sympozium channel add telegram` | `sympozium channel list` |
 `sympozium channel pair telegram K7QX2M` | `sympozium channel check telegram`""",
 )
 
-Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Where the channel is.")]
 Platform = Annotated[str, typer.Argument(help="`slack`, `telegram`, `discord`.")]
 Users = Annotated[
     list[str] | None, typer.Option(help="Platform id of somebody who may talk to it; may repeat.")
@@ -27,7 +29,9 @@ Name = Annotated[str, typer.Argument(help="Name of the channel, as `channel list
 
 
 @app.command("add")
+@somewhere
 def add(
+    where: Where,
     platform: Platform,
     *,
     name: Annotated[str, typer.Option(help="Name of the Channel; else the platform's.")] = "",
@@ -41,7 +45,6 @@ def add(
     webhook_url: Annotated[str, typer.Option(help="Where Telegram reaches the webhook.")] = "",
     image: Annotated[str, typer.Option(help="Image, for a platform of your own.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Write it though a check failed.")] = False,
-    namespace: Namespace = "default",
 ) -> None:
     """Walk through adding a bot: how to make it, its tokens, a check, and the objects.
 
@@ -52,15 +55,17 @@ def add(
     from sympozium_local.cli.adding import add_channel
     from sympozium_local.cli.channel_objects import Wanted
     from sympozium_local.cli.platforms import platform_info
+    from sympozium_local.cli.target import find_target
 
     info = platform_info(platform)
     if transport and transport not in info.transports:
         raise typer.BadParameter(
             f"{info.title} knows {' and '.join(filter(None, info.transports)) or 'no transports'}"
         )
+    target = find_target(where)
     wanted = Wanted(
         name=name or platform,
-        namespace=namespace,
+        namespace=target.namespace,
         platform=platform,
         agent=agent,
         transport=transport or info.transports[0],
@@ -70,24 +75,30 @@ def add(
         webhook_url=webhook_url,
         image=image,
     )
-    add_channel(_cluster(), info, wanted, force=force)
+    add_channel(target.cluster, info, wanted, force=force)
 
 
 @app.command("list")
-def list_channels(namespace: Namespace = "default") -> None:
+@somewhere
+def list_channels(where: Where) -> None:
     """List the channels and how they stand."""
     from sympozium_local.cli.channel_objects import channel_path
     from sympozium_local.cli.table import print_table
+    from sympozium_local.cli.target import find_target
 
-    channels = _cluster().get(channel_path(namespace))["items"]
+    target = find_target(where)
+    channels = target.cluster.get(channel_path(target.namespace))["items"]
     rows = [("NAME", "TYPE", "AGENT", "AVAILABLE", "CONNECTED", "WAITING"), *map(_row, channels)]
     print_table(rows)
 
 
 @app.command("show")
-def show(name: Name, namespace: Namespace = "default") -> None:
+@somewhere
+def show(where: Where, name: Name) -> None:
     """Show one channel: its conditions in words, and who waits to be let in."""
-    channel = _channel(_cluster(), namespace, name)
+    from sympozium_local.cli.target import find_target
+
+    channel = _channel(find_target(where), name)
     spec, status = channel["spec"], channel.get("status") or {}
     sys.stdout.write(f"{name}: {spec['type']}, answered by {spec['agentRef']}\n")
     users = (spec.get("access") or {}).get("users") or []
@@ -104,18 +115,20 @@ def show(name: Name, namespace: Namespace = "default") -> None:
 
 
 @app.command("pair")
+@somewhere
 def pair(
+    where: Where,
     name: Name,
     code: Annotated[str, typer.Argument(help="The code that the person was told.")],
-    namespace: Namespace = "default",
 ) -> None:
     """Let the person in who was told a pairing code: their id is added to the Channel's users."""
     from sympozium.contract.errors import PermanentError
     from sympozium_local.cli.channel_objects import channel_path
     from sympozium_local.cli.screen import say
+    from sympozium_local.cli.target import find_target
 
-    cluster = _cluster()
-    channel = _channel(cluster, namespace, name)
+    target = find_target(where)
+    channel = _channel(target, name)
     pairings = (channel.get("status") or {}).get("pairings") or []
     found = [one for one in pairings if one["code"] == code.strip().upper()]
     if not found or _is_over(found[0]):
@@ -128,28 +141,31 @@ def pair(
     if user_id not in users:
         version = {"resourceVersion": channel["metadata"]["resourceVersion"]}
         patch = {"metadata": version, "spec": {"access": {"users": [*users, user_id]}}}
-        cluster.patch(channel_path(namespace, name), patch)
+        target.cluster.patch(channel_path(target.namespace, name), patch)
     who = found[0].get("displayName") or "They"
     say(f"{who} (id {user_id}) may talk to channel '{name}' now.")
 
 
 @app.command("check")
-def check(name: Name, namespace: Namespace = "default") -> None:
+@somewhere
+def check(where: Where, name: Name) -> None:
     """Call the platform and name what is missing: token, scopes, intents, events, places.
 
     Exit code: 0 all is well, 1 something is not.
     """
     from sympozium_local.cli.findings import show_findings
+    from sympozium_local.cli.target import find_target
 
-    cluster = _cluster()
-    is_good = show_findings(channel_findings(cluster, _channel(cluster, namespace, name)))
+    target = find_target(where)
+    is_good = show_findings(channel_findings(target.cluster, _channel(target, name)))
     raise typer.Exit(0 if is_good else 1)
 
 
 @app.command("remove")
+@somewhere
 def remove(
+    where: Where,
     name: Name,
-    namespace: Namespace = "default",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Delete a channel and the Secret that `channel add` made for it; its program ends."""
@@ -158,9 +174,11 @@ def remove(
     from sympozium.kube.errors import NotFoundError
     from sympozium_local.cli.channel_objects import channel_path, secret_path
     from sympozium_local.cli.screen import say
+    from sympozium_local.cli.target import find_target
 
-    cluster = _cluster()
-    channel = _channel(cluster, namespace, name)
+    target = find_target(where)
+    cluster, namespace = target.cluster, target.namespace
+    channel = _channel(target, name)
     if not yes and not typer.confirm(f"Delete channel '{name}' and its tokens?"):
         raise typer.Exit(1)
     cluster.delete(channel_path(namespace, name))
@@ -193,17 +211,10 @@ def channel_findings(cluster: "Cluster", channel: "Object") -> list["Finding"]:
     return [*found, *check_account(platform_info(platform), account)]
 
 
-def _cluster() -> "Cluster":
-    from sympozium_local.cli.cluster import connect
-    from sympozium_local.cli.instance import need_instance
-
-    return connect(need_instance().home.kubeconfig)
-
-
-def _channel(cluster: "Cluster", namespace: str, name: str) -> "Object":
+def _channel(target: "Target", name: str) -> "Object":
     from sympozium_local.cli.channel_objects import channel_path
 
-    return cluster.get(channel_path(namespace, name))
+    return target.cluster.get(channel_path(target.namespace, name))
 
 
 def _row(channel: "Object") -> tuple[str, ...]:

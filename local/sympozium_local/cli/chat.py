@@ -1,14 +1,19 @@
 """`chat`: one message, or a conversation."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from sympozium_local.cli.where import Where, somewhere
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sympozium_local.cli.asking import Answer
+    from sympozium_local.cli.web_door import WebDoor
 
 DEFAULT_CONVERSATION = "terminal"
 
@@ -18,20 +23,38 @@ Message = Annotated[
 Conversation = Annotated[
     str, typer.Option("--conversation", "-c", help="Which conversation goes on.")
 ]
+Channel = Annotated[
+    str, typer.Option("--channel", help="The web Channel; else the only one there is.")
+]
+Url = Annotated[
+    str,
+    typer.Option(
+        "--url", metavar="URL", help="A web chat at this address, whatever cluster it is of."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the end of the message as JSON.")]
 
 
+@somewhere
 def chat(
+    where: Where,
+    *,
     message: Message = None,
     conversation: Conversation = DEFAULT_CONVERSATION,
+    channel: Channel = "",
+    url: Url = "",
     as_json: AsJson = False,
 ) -> None:
     """Talk to the agent. The answer streams to standard output, tools are told on standard error.
 
+    In a cluster it reaches the web Channel's pod through the API server, with the token that the
+    Channel's Secret holds or `SYMPOZIUM_WEB_TOKEN`.
+
     Exit code: 0 answered, 1 an error came instead, 2 wrong usage, 3 the system does not run.
 
     Examples: `sympozium chat "which pods run here?"` | `sympozium chat "and the second one?"` |
-    `sympozium chat -c work` (a prompt; /new starts a fresh conversation, /quit or Ctrl-D leaves)
+    `sympozium chat -c work` (a prompt; /new starts a fresh conversation, /quit or Ctrl-D leaves) |
+    `sympozium chat --context prod -n team-a "hello"`
     """
     from sympozium.contract.names import is_conversation_id
 
@@ -39,23 +62,34 @@ def chat(
         raise typer.BadParameter(
             f"{conversation!r} cannot name a conversation; use 1 to 64 of A-Z a-z 0-9 . _ -"
         )
-    if message is None:
-        _converse(conversation)
-        return
-    if not message.strip():
+    if message is not None and not message.strip():
         raise typer.BadParameter("the message is empty; say something")
-    answer = _ask(conversation, message, as_json=as_json)
+    with _door(where, channel, url) as door:
+        if message is None:
+            _converse(door, conversation)
+            return
+        answer = _ask(door, conversation, message, as_json=as_json)
     raise typer.Exit(1 if answer.error else 0)
 
 
-def _ask(conversation: str, message: str, *, as_json: bool) -> "Answer":
+@contextmanager
+def _door(where: Where, channel: str, url: str) -> "Iterator[WebDoor]":
+    from sympozium_local.cli.target import find_target
+    from sympozium_local.cli.web_door import door_at, web_door
+
+    if url:
+        yield door_at(url)
+        return
+    with web_door(find_target(where), channel) as door:
+        yield door
+
+
+def _ask(door: "WebDoor", conversation: str, message: str, *, as_json: bool) -> "Answer":
     from sympozium_local.cli.asking import ask
-    from sympozium_local.cli.instance import need_instance
     from sympozium_local.cli.screen import say, styled
     from sympozium_local.cli.web_chat import WebChat
 
-    web_chat = WebChat(need_instance().url, conversation)
-    answer = ask(web_chat, message, stream=None if as_json else sys.stdout)
+    answer = ask(WebChat(door, conversation), message, stream=None if as_json else sys.stdout)
     if as_json:
         say(_as_json(conversation, answer), stream=sys.stdout)
     elif answer.error:
@@ -78,15 +112,14 @@ def _as_json(conversation: str, answer: "Answer") -> str:
     )
 
 
-def _converse(conversation: str) -> None:
+def _converse(door: "WebDoor", conversation: str) -> None:
     import secrets
 
-    from sympozium_local.cli.instance import need_instance
     from sympozium_local.cli.screen import say
     from sympozium_local.cli.web_chat import ChatRefusedError, ChatUnavailableError
+    from sympozium_local.system.home import find_home
 
-    home = need_instance().home
-    _use_history(home.path / "chat_history")
+    _use_history(find_home().path / "chat_history")
     say(f"Conversation '{conversation}'. /new starts a fresh one, /quit leaves.")
     while True:
         try:
@@ -102,7 +135,7 @@ def _converse(conversation: str) -> None:
             say(f"There is no {line.split()[0]!r}; there are /new and /quit.")
         elif line:
             try:
-                _ask(conversation, line, as_json=False)
+                _ask(door, conversation, line, as_json=False)
             except (ChatRefusedError, ChatUnavailableError) as error:
                 say(str(error))
 
@@ -112,7 +145,7 @@ def _use_history(path: "Path") -> None:
     import atexit
     import contextlib
 
-    if not sys.stdin.isatty():
+    if not sys.stdin.isatty() or not path.parent.exists():
         return
     try:
         import readline

@@ -1,19 +1,18 @@
-"""Requests to the embedded cluster's API from a command: one after another, no event loop.
+"""Requests to an API server from a command: one after another, no event loop.
 
 The asynchronous client takes longer to import than these commands may run.
 """
 
 import http.client
 import json
-import ssl
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from sympozium.contract.errors import TransientError
 from sympozium.contract.resources import Object
-from sympozium.kube.errors import from_status
+from sympozium_local.cli.access.endpoint import Endpoint
+from sympozium_local.cli.refusals import refusal
 
 TIMEOUT_S = 15.0
 FIELD_MANAGER = "sympozium-cli"
@@ -21,19 +20,17 @@ _CHUNK_BYTES = 16384
 
 
 class Cluster:
-    """The API server of a kubeconfig."""
+    """An API server."""
 
-    def __init__(self, url: str, ca_file: str, token: str) -> None:
-        parts = urlsplit(url)
-        self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 443
-        self._tls = ssl.create_default_context(cafile=ca_file)
-        self._token = token
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
 
     def get(self, path: str, **query: str) -> Object:
         """Return what a path answers.
 
         Raises:
             NotFoundError: It is not there.
+            ForbiddenError: The caller may not.
         """
         return self._json("GET", path, query=query)
 
@@ -42,10 +39,10 @@ class Cluster:
         headers = {"Content-Type": "application/merge-patch+json"}
         return self._json("PATCH", path, body=json.dumps(patch), headers=headers)
 
-    def create(self, path: str, obj: Object) -> Object:
+    def create(self, path: str, obj: Object, **query: str) -> Object:
         """Create an object, or ask for what a path answers when it is given one."""
         headers = {"Content-Type": "application/json"}
-        return self._json("POST", path, body=json.dumps(obj), headers=headers)
+        return self._json("POST", path, query=query, body=json.dumps(obj), headers=headers)
 
     def apply(self, path: str, obj: Object) -> Object:
         """Make an object's fields be as *obj* says, whoever set them before; create it if need be.
@@ -75,6 +72,12 @@ class Cluster:
         while data := response.read1(_CHUNK_BYTES):
             yield data
 
+    def date(self) -> str:
+        """Return the server's clock as its `Date` header says it; empty where it says nothing."""
+        response = self._open("GET", "/version")
+        response.read()
+        return response.headers.get("Date", "")
+
     def _json(
         self,
         method: str,
@@ -85,7 +88,7 @@ class Cluster:
         headers: Mapping[str, str] | None = None,
     ) -> Object:
         response = self._open(method, path, query=query, body=body, headers=headers)
-        answer: Object = json.loads(response.read())
+        answer: Object = _answer(response.read())
         return answer
 
     def _open(
@@ -98,24 +101,44 @@ class Cluster:
         headers: Mapping[str, str] | None = None,
         timeout_s: float | None = TIMEOUT_S,
     ) -> http.client.HTTPResponse:
-        connection = http.client.HTTPSConnection(
-            self._host, self._port, timeout=timeout_s, context=self._tls
-        )
-        target = f"{path}?{urlencode(query)}" if query else path
-        sent = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
-        try:
-            connection.request(method, target, body, sent | dict(headers or {}))
-            response = connection.getresponse()
-        except (OSError, http.client.HTTPException) as error:
-            raise TransientError(
-                f"cannot reach the cluster at {self._host}:{self._port}: "
-                f"{type(error).__name__}; see `sympozium status`"
-            ) from error
+        target = self.endpoint.base_path + path + (f"?{urlencode(query)}" if query else "")
+        sent = [("Accept", "application/json"), *(headers or {}).items()]
+        response = self._send(method, target, body, sent, timeout_s)
+        if response.status == 401 and self.endpoint.identity.renew():
+            response = self._send(method, target, body, sent, timeout_s)
         if response.status >= 400:
-            answer = _answer(response.read())
-            reason, message = answer.get("reason", ""), answer.get("message", "")
-            raise from_status(method, path, response.status, reason, message)
+            raise refusal(method, path, response.status, _answer(response.read()))
         return response
+
+    def _send(
+        self,
+        method: str,
+        target: str,
+        body: str | None,
+        headers: list[tuple[str, str]],
+        timeout_s: float | None,
+    ) -> http.client.HTTPResponse:
+        data = None if body is None else body.encode()
+        connection = self.endpoint.connection(timeout_s)
+        try:
+            connection.putrequest(method, target)
+            for name, value in [*headers, *self.endpoint.identity.headers()]:
+                connection.putheader(name, value)
+            if data is not None:
+                connection.putheader("Content-Length", str(len(data)))
+            connection.endheaders(data)
+            return connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise TransientError(
+                f"cannot reach the cluster at {self.endpoint.server}: {_cause(error)}; "
+                "see that it runs and that its address and certificate authority are right"
+            ) from error
+
+
+def _cause(error: Exception) -> str:
+    reason = getattr(error, "verify_message", "") or getattr(error, "strerror", "")
+    return f"{type(error).__name__} ({reason})" if reason else type(error).__name__
 
 
 def _answer(raw: bytes) -> dict[str, Any]:
@@ -124,12 +147,3 @@ def _answer(raw: bytes) -> dict[str, Any]:
     except ValueError:
         return {"message": raw.decode(errors="replace")[:200]}
     return value if isinstance(value, dict) else {}
-
-
-def connect(kubeconfig: Path) -> Cluster:
-    """Return the cluster that a kubeconfig of ours leads to."""
-    import yaml
-
-    config = yaml.safe_load(kubeconfig.read_text())
-    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-    return Cluster(cluster["server"], cluster["certificate-authority"], user["token"])

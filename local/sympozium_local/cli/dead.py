@@ -3,14 +3,16 @@
 import asyncio
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from sympozium_local.cli.where import Where, at_cluster
 
-    from sympozium.contract.operate import Action, DeadAnswer, DeadEntry, DeadRequest
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from sympozium.contract.operate import Action, DeadEntry
     from sympozium_local.cli.operator import Operator
 
 app = typer.Typer(
@@ -20,8 +22,9 @@ app = typer.Typer(
 Examples: `sympozium dead list` | `sympozium dead show 17` | `sympozium dead retry 17` |
 `sympozium dead retry --all --name telegram` | `sympozium dead drop 17 --yes`
 
-They are asked for over the bus, as the operator: here with the rights of this system's
-kubeconfig; elsewhere with `--nats-url` and a token in the file that
+They are asked for over the bus, as the operator: whoever may create a token of the
+ServiceAccount `sympozium-operator`; the role `sympozium-operate` has that right. Where the bus
+is outside of the cluster, use `--nats-url` and a token in the file that
 `SYMPOZIUM_NATS_TOKEN_FILE` names (`kubectl -n sympozium-system create token
 sympozium-operator --audience nats`).""",
 )
@@ -40,11 +43,14 @@ Url = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
+Answer = TypeVar("Answer")
 STREAMS = ("INBOX", "OUTBOX", "RUNS")
 
 
 @app.command("list")
+@at_cluster
 def list_letters(
+    where: Where,
     *,
     stream: Stream = "",
     namespace: Namespace = "",
@@ -56,7 +62,8 @@ def list_letters(
     from sympozium_local.cli.screen import say
     from sympozium_local.cli.table import print_table
 
-    letters = asyncio.run(_listed(nats_url, _filters(stream, namespace, name)))
+    filters = _filters(stream, namespace, name)
+    letters = _asked(where, nats_url, lambda at_bus: _listed(at_bus, filters))
     if as_json:
         _print_json([_facts(one) for one in letters])
     elif letters:
@@ -67,11 +74,13 @@ def list_letters(
 
 
 @app.command("show")
-def show(id_: Id, nats_url: Url = "", as_json: AsJson = False) -> None:
+@at_cluster
+def show(where: Where, id_: Id, nats_url: Url = "", as_json: AsJson = False) -> None:
     """Show one dead letter with what is kept of the message; secrets are left out."""
     from sympozium.contract.operate import Action, DeadRequest
 
-    answer = asyncio.run(_shown(nats_url, DeadRequest(action=Action.SHOW, id=id_)))
+    request = DeadRequest(action=Action.SHOW, id=id_)
+    answer = _asked(where, nats_url, lambda at_bus: at_bus.ask(request))
     (letter,), text = answer.letters, answer.text
     if as_json:
         _print_json({**_facts(letter), "message": text})
@@ -82,7 +91,9 @@ def show(id_: Id, nats_url: Url = "", as_json: AsJson = False) -> None:
 
 
 @app.command("retry")
+@at_cluster
 def retry(
+    where: Where,
     ids: Ids = None,
     *,
     every: All = False,
@@ -97,12 +108,14 @@ def retry(
     """
     from sympozium.contract.operate import Action
 
-    filters = _filters(stream, namespace, name)
-    _do(nats_url, Action.RETRY, _wanted(nats_url, ids, filters, every=every))
+    wanted = _wanted(ids, _filters(stream, namespace, name), every=every)
+    _do(where, nats_url, Action.RETRY, wanted)
 
 
 @app.command("drop")
+@at_cluster
 def drop(
+    where: Where,
     ids: Ids = None,
     *,
     every: All = False,
@@ -117,8 +130,8 @@ def drop(
 
     if not yes:
         raise typer.BadParameter("what is dropped is gone for good; say --yes if that is meant")
-    filters = _filters(stream, namespace, name)
-    _do(nats_url, Action.DROP, _wanted(nats_url, ids, filters, every=every))
+    wanted = _wanted(ids, _filters(stream, namespace, name), every=every)
+    _do(where, nats_url, Action.DROP, wanted)
 
 
 def _filters(stream: str, namespace: str, name: str) -> dict[str, str]:
@@ -128,66 +141,71 @@ def _filters(stream: str, namespace: str, name: str) -> dict[str, str]:
 
 
 def _wanted(
-    nats_url: str, ids: list[int] | None, filters: dict[str, str], *, every: bool
-) -> list[int]:
+    ids: list[int] | None, filters: dict[str, str], *, every: bool
+) -> list[int] | dict[str, str]:
+    """Return the ids that were named, or the filters that choose among all."""
     if bool(ids) == every:
         raise typer.BadParameter("say which: ids, or --all, with filters if need be")
     if ids and any(filters.values()):
         raise typer.BadParameter("filters are for --all; an id says which by itself")
-    return ids or [letter.id for letter in asyncio.run(_listed(nats_url, filters))]
+    return ids or filters
 
 
-def _do(nats_url: str, action: "Action", ids: "Sequence[int]") -> None:
+def _do(where: Where, nats_url: str, action: "Action", wanted: list[int] | dict[str, str]) -> None:
     from sympozium_local.cli.screen import say
 
-    results = asyncio.run(_tried(nats_url, action, ids))
-    for id_, (is_done, text) in zip(ids, results, strict=True):
+    results = _asked(where, nats_url, lambda at_bus: _tried(at_bus, action, wanted))
+    for id_, is_done, text in results:
         say(f"{id_}: {text}" if is_done else f"{id_}: NOT DONE: {text}")
-    if not ids:
+    if not results:
         say("No dead letters.")
-    raise typer.Exit(0 if all(is_done for is_done, _ in results) else 1)
+    raise typer.Exit(0 if all(is_done for _, is_done, _ in results) else 1)
 
 
-async def _listed(nats_url: str, filters: dict[str, str]) -> "list[DeadEntry]":
+def _asked(where: Where, nats_url: str, ask: "Callable[[Operator], Awaitable[Answer]]") -> "Answer":
+    """Return what *ask* returns when it is given a connection as the operator."""
+    from sympozium_local.cli.operator import bus_door, operator
+
+    async def connected() -> Answer:
+        async with operator(door) as at_bus:
+            return await ask(at_bus)
+
+    with bus_door(where, nats_url) as door:
+        return asyncio.run(connected())
+
+
+async def _listed(at_bus: "Operator", filters: dict[str, str]) -> "list[DeadEntry]":
     import msgspec
 
     from sympozium.contract.operate import Action, DeadRequest
-    from sympozium_local.cli.operator import find_door, operator
 
     found: list[DeadEntry] = []
     since = 1
-    async with operator(find_door(nats_url)) as at_bus:
-        while since:
-            request = DeadRequest(action=Action.LIST, since=since)
-            answer = await at_bus.ask(msgspec.structs.replace(request, **filters))
-            found += answer.letters
-            since = answer.more_since
+    while since:
+        request = DeadRequest(action=Action.LIST, since=since)
+        answer = await at_bus.ask(msgspec.structs.replace(request, **filters))
+        found += answer.letters
+        since = answer.more_since
     return found
 
 
-async def _shown(nats_url: str, request: "DeadRequest") -> "DeadAnswer":
-    from sympozium_local.cli.operator import find_door, operator
-
-    async with operator(find_door(nats_url)) as at_bus:
-        return await at_bus.ask(request)
-
-
-async def _tried(nats_url: str, action: "Action", ids: "Sequence[int]") -> list[tuple[bool, str]]:
-    """Do *action* with each of *ids*; return whether it was done, and a sentence."""
-    from sympozium_local.cli.operator import find_door, operator
-
-    async with operator(find_door(nats_url)) as at_bus:
-        return [await _one(at_bus, action, id_) for id_ in ids]
+async def _tried(
+    at_bus: "Operator", action: "Action", wanted: list[int] | dict[str, str]
+) -> list[tuple[int, bool, str]]:
+    """Do *action* with each that is *wanted*; return which, whether it was done, a sentence."""
+    if isinstance(wanted, dict):
+        wanted = [letter.id for letter in await _listed(at_bus, wanted)]
+    return [await _one(at_bus, action, id_) for id_ in wanted]
 
 
-async def _one(at_bus: "Operator", action: "Action", id_: int) -> tuple[bool, str]:
+async def _one(at_bus: "Operator", action: "Action", id_: int) -> tuple[int, bool, str]:
     from sympozium.contract.errors import PermanentError
     from sympozium.contract.operate import DeadRequest
 
     try:
-        return True, (await at_bus.ask(DeadRequest(action=action, id=id_))).done
+        return id_, True, (await at_bus.ask(DeadRequest(action=action, id=id_))).done
     except PermanentError as error:
-        return False, str(error)
+        return id_, False, str(error)
 
 
 def _facts(letter: "DeadEntry") -> dict[str, str | int]:

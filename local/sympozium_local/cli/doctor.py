@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from sympozium_local.cli.where import Where
+
 if TYPE_CHECKING:
     from sympozium.chat.checks import Finding
     from sympozium.contract.resources import Object
@@ -21,12 +23,12 @@ def doctor() -> None:
     Exit code: 0 all is well, 1 something is not, 3 the system does not run.
     """
     from sympozium_local.cli.channels import channel_findings
-    from sympozium_local.cli.cluster import connect
     from sympozium_local.cli.findings import show_findings
     from sympozium_local.cli.instance import need_instance
+    from sympozium_local.cli.target import find_target
 
     instance = need_instance()
-    cluster = connect(instance.home.kubeconfig)
+    cluster = find_target(Where()).cluster
     sys.stdout.write("system\n")
     is_good = show_findings(_system_findings(instance))
     sys.stdout.write("agents\n")

@@ -9,7 +9,10 @@ import typer
 from sympozium_local.cli.asking import ask
 from sympozium_local.cli.instance import need_instance
 from sympozium_local.cli.screen import say, styled
+from sympozium_local.cli.target import find_target
 from sympozium_local.cli.web_chat import WebChat
+from sympozium_local.cli.web_door import web_door
+from sympozium_local.cli.where import Where
 
 CONVERSATION = "first-steps"
 
@@ -19,7 +22,8 @@ def ask_first_question(question: str) -> None:
     instance = need_instance()
     say("")
     say(styled(f"> {question}", "1"))
-    answer = ask(WebChat(instance.url, CONVERSATION), question, stream=sys.stdout)
+    with web_door(find_target(Where())) as door:
+        answer = ask(WebChat(door, CONVERSATION), question, stream=sys.stdout)
     if answer.error:
         say(f"There was no answer: {answer.error}")
         say("Look at `sympozium status` and `sympozium runs list`.")

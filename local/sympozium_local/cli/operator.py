@@ -1,8 +1,8 @@
 """Asking a router, over the bus, what only an operator may ask."""
 
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,15 +17,20 @@ from sympozium.contract.operate import (
     DeadAnswer,
     DeadRequest,
 )
-from sympozium.contract.resources import BUS_AUDIENCE
+from sympozium.contract.resources import BUS_AUDIENCE, SERVICE_ACCOUNTS
 from sympozium.contract.subjects import reply_prefix
-from sympozium_local.cli.cluster import connect as connect_cluster
-from sympozium_local.cli.instance import need_instance
+from sympozium.kube.errors import NotFoundError
+from sympozium_local.cli.cluster import Cluster
+from sympozium_local.cli.paths import SYSTEM_NAMESPACE_VARIABLE, path_of, system_namespace
+from sympozium_local.cli.refusals import INSTALL, NotInstalledError
+from sympozium_local.cli.target import find_target
+from sympozium_local.cli.where import Where
 from sympozium_local.system.home import read_json
-from sympozium_local.system.manifests import SYSTEM_NAMESPACE
 
 URL_VARIABLE = "SYMPOZIUM_NATS_URL"
 TOKEN_VARIABLE = "SYMPOZIUM_NATS_TOKEN_FILE"  # noqa: S105 - the name of a variable
+BUS_SERVICE = "sympozium-nats"
+BUS_PORT = 4222
 PATIENCE_S = 10.0
 ANSWER_TIMEOUT_S = 30.0
 TOKEN_FOR_S = 600
@@ -39,32 +44,78 @@ class Door:
     token: Callable[[], str] = field(repr=False)
 
 
-def find_door(url: str) -> Door:
-    """Return the way to the bus of *url*, or with none to that of the running system.
+@contextmanager
+def bus_door(where: Where, url: str) -> Iterator[Door]:
+    """Yield the way to the bus of *url*, or with none to that of the cluster that is meant.
+
+    In a cluster it leads through the API server, to a pod of the bus.
 
     Raises:
-        NotRunningError: No system runs here, and no *url* is given.
+        NotRunningError: No system runs here, no cluster is named, and no *url* is given.
         PermanentError: A *url* is given, and no file with a token.
+        ForbiddenError: The caller may not be an operator.
     """
     if url:
-        file = os.environ.get(TOKEN_VARIABLE, "")
-        read = token_in(Path(file)) if file else None
-        if read is None:
-            raise PermanentError(
-                f"cannot ask the bus at {url!r}: {TOKEN_VARIABLE} is not set; name a file with a "
-                f"token: kubectl -n {SYSTEM_NAMESPACE} create token {OPERATOR_SERVICE_ACCOUNT} "
-                f"--audience {BUS_AUDIENCE} --duration 10m"
-            )
-        return Door(url, read)
-    home = need_instance().home
-    path = f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/serviceaccounts/{OPERATOR_SERVICE_ACCOUNT}/token"
+        yield _door_at(url)
+        return
+    target = find_target(where)
+    token = _token(target.cluster)
+    if target.instance:
+        port = int(read_json(target.instance.home.ports)["nats"])
+        yield Door(f"nats://127.0.0.1:{port}", lambda: token)
+        return
+    with bus_forwarded(target.cluster) as port:
+        yield Door(f"nats://127.0.0.1:{port}", lambda: token)
+
+
+@contextmanager
+def bus_forwarded(cluster: Cluster, number: int = BUS_PORT) -> Iterator[int]:
+    """Yield a local port that leads to port *number* of the bus."""
+    from sympozium_local.cli.forwarding import forwarded
+    from sympozium_local.cli.pods import port_behind
+
+    namespace = system_namespace()
+    try:
+        port_behind(cluster, namespace, BUS_SERVICE, number)
+    except NotFoundError:
+        raise PermanentError(
+            f"cannot find the bus: there is no Service {BUS_SERVICE!r} in namespace "
+            f"{namespace!r}; where it is outside of the cluster, give --nats-url and "
+            f"{TOKEN_VARIABLE}"
+        ) from None
+    with forwarded(
+        cluster.endpoint, lambda: port_behind(cluster, namespace, BUS_SERVICE, number)
+    ) as port:
+        yield port
+
+
+def _door_at(url: str) -> Door:
+    file = os.environ.get(TOKEN_VARIABLE, "")
+    read = token_in(Path(file)) if file else None
+    if read is None:
+        raise PermanentError(
+            f"cannot ask the bus at {url!r}: {TOKEN_VARIABLE} is not set; name a file with a "
+            f"token: kubectl -n {system_namespace()} create token {OPERATOR_SERVICE_ACCOUNT} "
+            f"--audience {BUS_AUDIENCE} --duration 10m"
+        )
+    return Door(url, read)
+
+
+def _token(cluster: Cluster) -> str:
+    path = path_of(SERVICE_ACCOUNTS, system_namespace(), OPERATOR_SERVICE_ACCOUNT, "token")
     request = {
         "apiVersion": "authentication.k8s.io/v1",
         "kind": "TokenRequest",
         "spec": {"audiences": [BUS_AUDIENCE], "expirationSeconds": TOKEN_FOR_S},
     }
-    token = str(connect_cluster(home.kubeconfig).create(path, request)["status"]["token"])
-    return Door(f"nats://127.0.0.1:{read_json(home.ports)['nats']}", lambda: token)
+    try:
+        return str(cluster.create(path, request)["status"]["token"])
+    except NotFoundError:
+        raise NotInstalledError(
+            f"cannot ask about dead letters: there is no ServiceAccount "
+            f"{OPERATOR_SERVICE_ACCOUNT!r} in namespace {system_namespace()!r}; where the system "
+            f"is in another, set {SYSTEM_NAMESPACE_VARIABLE}; else install it: {INSTALL}"
+        ) from None
 
 
 class Operator:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sympozium_local.cli.where import Where, somewhere
+
 if TYPE_CHECKING:
     from sympozium.contract.resources import Object
     from sympozium_local.cli.cluster import Cluster
@@ -18,7 +20,9 @@ Examples: `sympozium runs list` | `sympozium runs show NAME` | `sympozium runs l
 `sympozium runs cancel NAME`""",
 )
 
-Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Where the run is.")]
+Everywhere = Annotated[
+    bool, typer.Option("--all-namespaces", "-A", help="Of all namespaces that you may see.")
+]
 Output = Annotated[str, typer.Option("--output", "-o", help="`text` or `json`.")]
 Name = Annotated[str, typer.Argument(help="Name of the run, as `runs list` shows it.")]
 Limit = Annotated[int, typer.Option("--limit", "-l", min=1, help="The newest so many.")]
@@ -32,29 +36,43 @@ LOGS_GONE = "its pod is gone; a run's pod is kept for ten minutes after its end"
 
 
 @app.command("list")
-def list_runs(namespace: Namespace = "default", output: Output = "text", limit: Limit = 30) -> None:
+@somewhere
+def list_runs(
+    where: Where, *, everywhere: Everywhere = False, output: Output = "text", limit: Limit = 30
+) -> None:
     """List runs, the newest first."""
     from sympozium_local.cli.screen import say
     from sympozium_local.cli.table import print_table
+    from sympozium_local.cli.target import find_target
 
     _check(output)
-    runs = _cluster().get(_path(namespace))["items"]
+    target = find_target(where)
+    namespace = "" if everywhere else target.namespace
+    runs = target.cluster.get(_path(namespace))["items"]
     runs.sort(key=lambda run: str(run["metadata"]["creationTimestamp"]), reverse=True)
     runs = runs[:limit]
     if output == "json":
         _print_json(runs)
     elif runs:
         rows = [("NAME", "AGENT", "PHASE", "REASON", "AGE", "TASK"), *map(_row, runs)]
+        if everywhere:
+            places = ["NAMESPACE", *(run["metadata"]["namespace"] for run in runs)]
+            rows = [(place, *row) for place, row in zip(places, rows, strict=True)]
         print_table(rows)
     else:
-        say(f"No runs in namespace '{namespace}'. Start one: sympozium chat \"hello\"")
+        place = f"namespace '{namespace}'" if namespace else "any namespace"
+        say(f'No runs in {place}. Start one: sympozium chat "hello"')
 
 
 @app.command("show")
-def show(name: Name, namespace: Namespace = "default", output: Output = "text") -> None:
+@somewhere
+def show(where: Where, name: Name, output: Output = "text") -> None:
     """Show one run: what was asked, what came of it, why."""
+    from sympozium_local.cli.target import find_target
+
     _check(output)
-    run = _cluster().get(_path(namespace, name))
+    target = find_target(where)
+    run = target.cluster.get(_path(target.namespace, name))
     if output == "json":
         _print_json(run)
         return
@@ -83,13 +101,14 @@ def show(name: Name, namespace: Namespace = "default", output: Output = "text") 
 
 
 @app.command("logs")
-def logs(
-    name: Name, namespace: Namespace = "default", container: Container = "", follow: Follow = False
-) -> None:
+@somewhere
+def logs(where: Where, name: Name, container: Container = "", follow: Follow = False) -> None:
     """Print what a run's containers wrote: agent, bridge and skills."""
     from sympozium.contract.errors import PermanentError
+    from sympozium_local.cli.target import find_target
 
-    cluster = _cluster()
+    target = find_target(where)
+    cluster, namespace = target.cluster, target.namespace
     cluster.get(_path(namespace, name))
     base = f"/api/v1/namespaces/{namespace}/pods"
     pods = cluster.get(base, labelSelector=f"job-name={name}")["items"]
@@ -117,13 +136,16 @@ def _copy_log(cluster: "Cluster", path: str, container: str, *, follow: bool) ->
 
 
 @app.command("cancel")
-def cancel(name: Name, namespace: Namespace = "default") -> None:
+@somewhere
+def cancel(where: Where, name: Name) -> None:
     """End a run. Who waits for its answer is told that it was cancelled."""
     from sympozium.contract.agentrun import TERMINAL_PHASES
     from sympozium.contract.errors import PermanentError
     from sympozium_local.cli.screen import say
+    from sympozium_local.cli.target import find_target
 
-    cluster = _cluster()
+    target = find_target(where)
+    cluster, namespace = target.cluster, target.namespace
     run = cluster.get(_path(namespace, name))
     phase = (run.get("status") or {}).get("phase", "Pending")
     if phase in TERMINAL_PHASES:
@@ -132,18 +154,11 @@ def cancel(name: Name, namespace: Namespace = "default") -> None:
     say(f"Run '{name}' is being cancelled.")
 
 
-def _cluster() -> "Cluster":
-    from sympozium_local.cli.cluster import connect
-    from sympozium_local.cli.instance import need_instance
-
-    return connect(need_instance().home.kubeconfig)
-
-
 def _path(namespace: str, name: str = "") -> str:
     from sympozium.contract.resources import AGENT_RUNS
+    from sympozium_local.cli.paths import path_of
 
-    path = f"/apis/{AGENT_RUNS.api_version}/namespaces/{namespace}/{AGENT_RUNS.plural}"
-    return f"{path}/{name}" if name else path
+    return path_of(AGENT_RUNS, namespace, name)
 
 
 def _check(output: str) -> None:

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from sympozium.contract.errors import PermanentError, TransientError
+from sympozium_local.cli.web_door import WebDoor
 
 CONNECT_TIMEOUT_S = 5.0
 SILENCE_TIMEOUT_S = 60.0
@@ -40,8 +40,9 @@ class Event:
 class WebChat:
     """One conversation at the web channel."""
 
-    def __init__(self, url: str, conversation: str) -> None:
-        parts = urlsplit(url)
+    def __init__(self, door: WebDoor, conversation: str) -> None:
+        parts = urlsplit(door.url)
+        self._token = door.token
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
         self._path = f"/api/conversations/{quote(conversation, safe='')}"
         self._last_id = ""
@@ -81,7 +82,7 @@ class WebChat:
         connection = http.client.HTTPConnection(self._host, self._port, timeout=CONNECT_TIMEOUT_S)
         headers = {"Content-Type": "application/json"} if body else {}
         try:
-            connection.request(method, self._path + path, body, headers | _authorization())
+            connection.request(method, self._path + path, body, headers | self._authorization())
             response = connection.getresponse()
             return response.status, response.read()
         except (OSError, http.client.HTTPException) as error:
@@ -102,7 +103,9 @@ class WebChat:
         connection = http.client.HTTPConnection(self._host, self._port, timeout=CONNECT_TIMEOUT_S)
         headers = {"Last-Event-ID": self._last_id} if self._last_id else {}
         try:
-            connection.request("GET", self._path + "/events", headers=headers | _authorization())
+            connection.request(
+                "GET", self._path + "/events", headers=headers | self._authorization()
+            )
             response = connection.getresponse()
             if connection.sock is not None:
                 connection.sock.settimeout(SILENCE_TIMEOUT_S)
@@ -116,6 +119,9 @@ class WebChat:
             connection.close()
             raise _refusal("follow the conversation", response.status, raw)
         return Stream(connection, response, self)
+
+    def _authorization(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
 
     def remember(self, event_id: str) -> None:
         """Keep where the stream is, for the next `listen`."""
@@ -161,18 +167,13 @@ class Stream:
             return
 
 
-def _authorization() -> dict[str, str]:
-    token = os.environ.get("SYMPOZIUM_WEB_TOKEN", "")
-    return {"Authorization": f"Bearer {token}"} if token else {}
-
-
 def _refusal(verb: str, status: int, raw: bytes) -> ChatRefusedError | ChatUnavailableError:
     error = _json(raw).get("error") or {}
     text = (
         f"cannot {verb}: {error.get('message', f'HTTP {status}')} {error.get('hint', '')}".strip()
     )
     if status == 401:
-        text += " For this command line, set SYMPOZIUM_WEB_TOKEN to the token of `sympozium up`."
+        text += " For this command line, set SYMPOZIUM_WEB_TOKEN to the channel's token."
     return ChatUnavailableError(text) if status >= 500 else ChatRefusedError(text)
 
 

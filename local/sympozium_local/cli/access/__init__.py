@@ -1,0 +1,1 @@
+"""Reaching an API server as kubectl does: kubeconfig files, credentials, proxies."""
