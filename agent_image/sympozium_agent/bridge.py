@@ -13,7 +13,6 @@ from pathlib import Path
 
 from sympozium.bus.ports import BusUnavailableError
 from sympozium.contract.names import RunUid
-from sympozium.contract.reasons import Reason
 from sympozium.contract.subjects import reply_prefix, run_in
 from sympozium.runtime.logs import redact
 from sympozium.runtime.loops import stop_on_signals
@@ -171,7 +170,7 @@ async def _tell(
             try:
                 told.briefed(await briefing.give(patience_s=settings.context_patience_s))
             except ContextUnavailableError as error:
-                recorder.decide_end(Reason.CONTEXT_UNAVAILABLE, str(error))
+                recorder.decide_end(error.reason, str(error))
                 lines.end()
                 return
         await hand_over(messages, path, told, files)

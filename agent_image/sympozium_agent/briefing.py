@@ -26,7 +26,15 @@ MAX_PAUSE_S = 1.0
 
 
 class ContextUnavailableError(PermanentError):
-    """The run cannot be told its task."""
+    """The run cannot be told its task.
+
+    Attributes:
+        reason: Of the failure that the run ends with.
+    """
+
+    def __init__(self, text: str, reason: Reason = Reason.CONTEXT_UNAVAILABLE) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 class Briefing:
@@ -53,10 +61,11 @@ class Briefing:
                     found = await _ask_until_answered(self._bus, self._identity)
             except TimeoutError:
                 detail = f"cannot get the run's context: no router answered for {patience_s:g} s"
-                _tell_agent(journal, detail)
-                raise ContextUnavailableError(detail) from None
+                failure = ContextUnavailableError(detail)
+                _tell_agent(journal, failure)
+                raise failure from None
             except ContextUnavailableError as error:
-                _tell_agent(journal, str(error))
+                _tell_agent(journal, error)
                 raise
             for files in (found.files, *(steering.files for steering in found.steered)):
                 await self._files.fetch(files)
@@ -68,7 +77,7 @@ class Briefing:
 
 async def _ask_until_answered(bus: LiveBus, identity: RunIdentity) -> RunContext:
     subject = context(identity.namespace, identity.run_uid)
-    question = encode(ContextRequest(run_name=RunName(identity.run_name)))
+    question = encode(ContextRequest(run_name=RunName(identity.run_name), pod_uid=identity.pod_uid))
     pause_s = FIRST_PAUSE_S
     while True:
         try:
@@ -82,12 +91,18 @@ async def _ask_until_answered(bus: LiveBus, identity: RunIdentity) -> RunContext
             if answer.context is not None:
                 return answer.context
             if not answer.retry:
-                raise ContextUnavailableError(f"cannot get the run's context: {answer.error}")
+                raise ContextUnavailableError(
+                    f"cannot get the run's context: {answer.error}", _reason(answer.reason)
+                )
             cause = answer.error
         log.debug("context is asked for again", extra={"action": "retry", "cause": cause})
         await asyncio.sleep(pause_s)
         pause_s = min(pause_s * 1.7, MAX_PAUSE_S)
 
 
-def _tell_agent(journal: JournalWriter, detail: str) -> None:
-    journal.append(encode(Failure(reason=Reason.CONTEXT_UNAVAILABLE, detail=detail)))
+def _reason(said: str) -> Reason:
+    return Reason(said) if said in set(Reason) else Reason.CONTEXT_UNAVAILABLE
+
+
+def _tell_agent(journal: JournalWriter, error: ContextUnavailableError) -> None:
+    journal.append(encode(Failure(reason=error.reason, detail=str(error))))

@@ -9,6 +9,7 @@ from typing import Protocol
 from sympozium.bus.ports import Bus, LiveBus
 from sympozium.contract.errors import TransientError
 from sympozium.contract.names import RunUid
+from sympozium.contract.run_events import recorded_id
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ class RunIdentity:
 
     def message_id(self, place: str) -> str:
         """Identify what was said at *place* of this pod's journal, for ever."""
-        return f"{self.run_uid}/{self.pod_uid}/{place}"
+        return recorded_id(self.run_uid, self.pod_uid, place)
 
 
 async def until_it_works(do: Callable[[], Awaitable[object]]) -> None:

@@ -73,6 +73,16 @@ async def test_a_context_that_is_refused_is_one_failure_and_ends_the_agent(pod: 
     assert await pod.ends_recorded(bridge) == [end]
 
 
+async def test_the_router_may_say_with_which_reason_a_run_ends(pod: Pod) -> None:
+    pod.answer = ContextAnswer(error="an earlier pod had called a tool", reason=Reason.EVICTED)
+    bridge, agent = pod.start("bridge"), pod.start("agent")
+    end = await pod.end()
+    assert isinstance(end, Failure)
+    assert end.reason == Reason.EVICTED
+    assert await exited(agent) == 0
+    assert await pod.ends_recorded(bridge) == [end]
+
+
 async def test_nothing_is_doubled_when_the_bridge_is_killed_between_publishing_and_noting_it(
     pod: Pod,
 ) -> None:

@@ -10,19 +10,21 @@ import logging
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 
-from sympozium.bus.ports import LiveBus
+from sympozium.bus.ports import Bus, LiveBus
+from sympozium.bus.restarts import is_past_restart
 from sympozium.contract.agent import AgentConfig, AgentSpec
 from sympozium.contract.agentrun import AgentRunSpec, Source, ToolPolicy
 from sympozium.contract.envelope import decode, encode
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.limits import MAX_HISTORY_MESSAGES
 from sympozium.contract.messages import Entry, FileRef
-from sympozium.contract.names import RunName
+from sympozium.contract.names import RunName, RunUid
 from sympozium.contract.new_run import PROVIDER
+from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import Object
 from sympozium.contract.run_events import (
     ContextAnswer,
@@ -47,7 +49,16 @@ log = logging.getLogger(__name__)
 
 SUBJECTS = "context.*.*"
 
+_TOO_LATE = ContextAnswer(
+    error="an earlier pod of this run was taken away after it had called a tool",
+    reason=Reason.EVICTED,
+)
+
 T = TypeVar("T")
+
+
+class AnyBus(Bus, LiveBus, Protocol):
+    """What lasts and what does not."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +74,7 @@ class Contexts:
     """Tells runs what they need to know."""
 
     def __init__(
-        self, bus: LiveBus, store: SessionStore, cluster: Cluster, replies: Replies, clock: Clock
+        self, bus: AnyBus, store: SessionStore, cluster: Cluster, replies: Replies, clock: Clock
     ) -> None:
         self._bus = bus
         self._store = store
@@ -83,6 +94,8 @@ class Contexts:
             run = await self._cluster.run_by_uid(namespace, uid, asked.run_name)
             if run is None:
                 answer = ContextAnswer(error=f"there is no run of uid {uid!r} in {namespace!r}")
+            elif await self._is_replacement(namespace, uid, asked.pod_uid):
+                answer = _TOO_LATE
             else:
                 answer = ContextAnswer(context=await self._context(run))
         except PermanentError as error:
@@ -91,6 +104,14 @@ class Contexts:
             log.warning("context not there yet", extra={"action": "retry", "cause": str(error)})
             answer = ContextAnswer(error="the router cannot read it now", retry=True)
         return encode(answer)
+
+    async def _is_replacement(self, namespace: str, uid: RunUid, pod_uid: str) -> bool:
+        """Return whether the pod that asks came in the place of one that did what lasts."""
+
+        def is_another(pod: str) -> bool:
+            return pod != pod_uid
+
+        return bool(pod_uid) and await is_past_restart(self._bus, namespace, uid, is_another)
 
     async def _context(self, run: Object) -> RunContext:
         spec = _converted(run["spec"], AgentRunSpec)

@@ -132,6 +132,17 @@ def record(event: RunEvent, *, id: str, time: datetime) -> bytes:
     return wrap(event, id=id, time=time)
 
 
+def recorded_id(run_uid: RunUid, pod_uid: str, place: str) -> str:
+    """Identify what was said at *place* of a pod's journal, for ever."""
+    return f"{run_uid}/{pod_uid}/{place}"
+
+
+def pod_of(id: str) -> str:
+    """Return the uid of the pod that said what `recorded_id` identifies; empty: nobody's id."""
+    parts = id.split("/")
+    return parts[1] if len(parts) == 3 else ""
+
+
 class ToolCall(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A line in `/ipc/tools/<pack>/in.jsonl`: the agent asks a tool sidecar."""
 
@@ -176,9 +187,11 @@ class ContextRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", 
 
     Attributes:
         run_name: Name of the run, by which it is found sooner; empty: of an older bridge.
+        pod_uid: Of the pod that asks; empty: of an older bridge.
     """
 
     run_name: RunName = RunName("")
+    pod_uid: str = ""
 
 
 class RunContext(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -208,11 +221,13 @@ class ContextAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
 
     Attributes:
         retry: Ask again: the answer may be there soon.
+        reason: Of the failure that the run ends with; empty: it cannot have its context.
     """
 
     context: RunContext | None = None
     error: str = ""
     retry: bool = False
+    reason: str = ""
 
 
 def call_id(run_uid: RunUid, step: int) -> str:
