@@ -229,7 +229,8 @@ def make_libraries(tree: Path, extra: str) -> None:
     lock = Path("requirements.lock").read_text()
     install(wanted_by(Path("pyproject.toml").read_text(), extra), lock, site)
     remove(site, NOT_RUN)
-    shutil.rmtree(site / "bin", ignore_errors=True)
+    for folder in ("bin", "include"):
+        shutil.rmtree(site / folder, ignore_errors=True)
     for library in sorted(shared_libraries(site)):
         if not _inside(Path("/runtime"), library).exists():
             _copy(library, tree)

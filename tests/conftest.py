@@ -6,6 +6,7 @@ pytest_plugins = [
     "tests.fixtures.nats_server",
     "tests.fixtures.postgresql",
     "tests.fixtures.system",
+    "tests.fixtures.real_cluster",
 ]
 
 # Without this, asking for "the current loop" before the first test makes one that nobody closes.

@@ -1,0 +1,35 @@
+"""What each image can import beside the standard library, by name: more is a mistake."""
+
+from images.programs import Image
+
+_ALL = {"msgspec", "nats", "sympozium"}
+_AIOHTTP = {
+    "aiohappyeyeballs", "aiohttp", "aiosignal", "attr", "attrs", "frozenlist", "idna", "multidict",
+    "propcache", "typing_extensions", "yarl",
+}  # fmt: skip
+_CHAT = _ALL | _AIOHTTP | {"markdown_it", "mdurl"}
+_MODEL = {
+    "annotated_types", "anyio", "h11", "httpcore2", "httpx2", "idna", "jiter", "openai", "pydantic",
+    "pydantic_core", "sniffio", "truststore", "typing_extensions", "typing_inspection",
+}  # fmt: skip
+_STORE = {
+    "aiosqlite", "alembic", "asyncpg", "greenlet", "mako", "markupsafe", "sqlalchemy",
+}  # fmt: skip
+_KEYS = {"_cffi_backend", "cffi", "cryptography", "nacl", "nkeys", "pycparser"}
+_BOT_API = {"anyio", "certifi", "h11", "httpcore", "httpx", "telegram"}
+
+MODULES = {
+    "agent": _ALL | _MODEL | {"asyncinotify", "sympozium_agent"},
+    "router": _ALL | _AIOHTTP | _STORE | {"sympozium_router"},
+    "controller": _ALL | _AIOHTTP | _KEYS | {"sympozium_controller"},
+    "channel-web": _ALL | _AIOHTTP | {"sympozium_web"},
+    "channel-slack": _CHAT | {"slack", "slack_sdk", "sympozium_slack"},
+    "channel-telegram": _CHAT | _BOT_API | {"sympozium_telegram"},
+    "channel-discord": _CHAT | {"discord", "sympozium_discord"},
+}
+"""Top-level modules by image, named without `sympozium/`."""
+
+
+def by_name(image: Image) -> str:
+    """Return the image's name as the table has it."""
+    return image.name.rpartition("/")[2]
