@@ -1,6 +1,7 @@
 """Start the router: `python -m sympozium_router`."""
 
 import os
+from contextlib import AsyncExitStack
 
 from sympozium.bus.nats import Address
 from sympozium.bus.nats import connect as connect_bus
@@ -10,7 +11,7 @@ from sympozium.runtime.health import Health
 from sympozium.runtime.long_lived import settle_in
 from sympozium.runtime.loops import stop_on_signals
 from sympozium.runtime.program import run_program
-from sympozium.store.sql import open_store
+from sympozium_router.opening import when_there
 from sympozium_router.program import Router
 from sympozium_router.settings import read_settings
 
@@ -24,12 +25,13 @@ async def main() -> None:
     address = Address(
         settings.nats_url, "router", reply_prefix("router"), token=settings.nats_token
     )
-    async with (
-        health.served(settings.health_port, settings.health_host),
-        open_store(settings.store_url) as store,
-        connect_bus(address) as bus,
-        connect_kube(settings.endpoint()) as kube,
-    ):
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(health.served(settings.health_port, settings.health_host))
+        store = await when_there(settings, stack, stop, health)
+        if store is None:
+            return
+        bus = await stack.enter_async_context(connect_bus(address))
+        kube = await stack.enter_async_context(connect_kube(settings.endpoint()))
         await Router(bus, kube, store).run(stop, health, keep=settings.keep)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from sympozium.bus.nats import token_in
 from sympozium.kube.endpoint import Endpoint, in_cluster
 from sympozium.runtime.settings import LOG_LEVELS, Reader
+from sympozium.store.database import MAX_CONNECTIONS
 
 DEFAULT_STORE_URL = "sqlite+aiosqlite:////var/lib/sympozium/router.db"
 DEFAULT_HEALTH_PORT = 8081
@@ -22,12 +23,14 @@ class Settings:
             access control admits.
         health_host: Address on which `/livez` and `/readyz` are served; empty: on all.
         kube: Another API server than that of the pod's cluster.
+        store_connections: How many of them are open to a server at once, at the most.
         keep: How long a finished message stays in the transcript.
     """
 
     nats_url: str
     nats_token_file: Path | None
     store_url: str
+    store_connections: int
     health_port: int
     health_host: str
     log_level: str
@@ -60,6 +63,9 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         nats_url=reader.text("SYMPOZIUM_NATS_URL"),
         nats_token_file=Path(token_file) if token_file else None,
         store_url=reader.text("SYMPOZIUM_STORE_URL", DEFAULT_STORE_URL),
+        store_connections=reader.number(
+            "SYMPOZIUM_STORE_CONNECTIONS", MAX_CONNECTIONS, low=2, high=100
+        ),
         health_port=reader.number("SYMPOZIUM_HEALTH_PORT", DEFAULT_HEALTH_PORT, low=0, high=65535),
         health_host=reader.text("SYMPOZIUM_HEALTH_HOST", ""),
         log_level=reader.choice("SYMPOZIUM_LOG_LEVEL", "INFO", LOG_LEVELS),

@@ -163,7 +163,7 @@ def moment(second: int, microsecond: int = 0) -> datetime:
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("nonsense", "cannot read the store's URL"),
+        ("nonsense", "cannot read SYMPOZIUM_STORE_URL"),
         ("mysql://db/sessions", "not supported"),
         ("postgresql://db/sessions", "user, host or database name is missing"),
         ("postgresql://user:secret@db", "user, host or database name is missing"),

@@ -71,6 +71,17 @@ async def test_the_oldest_notes_beyond_the_most_that_may_be_kept_go(store: SqlSt
     assert await store.trim_notes(OWNER, most=3) == 0
 
 
+async def test_who_is_started_anew_in_the_same_place_takes_over_what_its_predecessor_held(
+    store: SqlStore,
+) -> None:
+    assert await claim(store, "pod-a_1")
+    assert not await claim(store, "pod-b_2")
+    assert await claim(store, "pod-a_3")
+    assert not await claim(store, "pod-a_1", for_s=0)  # said before it died, and heard late
+    assert not await claim(store, "pod-b_2")
+    assert not await claim(store, "pod-a")
+
+
 async def test_old_notes_and_expired_claims_are_pruned_a_few_at_a_time(store: SqlStore) -> None:
     await store.note(OWNER, NotesRequest(put={f"p{n}": "old" for n in range(3)}), now=NOW)
     assert await claim(store, "a")

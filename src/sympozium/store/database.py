@@ -12,6 +12,9 @@ Step = Callable[[sa.Connection], T]
 """Statements within one transaction of its caller's. It may be run twice, and nothing of the
 first time is left then."""
 
+MAX_CONNECTIONS = 10
+"""Of one program to a server. What a message needs takes a few milliseconds of one."""
+
 ACCEPTED = "sqlite:////path/to/file.db, or postgresql://user:password@host:5432/name"
 
 
@@ -54,7 +57,7 @@ def open_database(url: str, *, connections: int) -> Database:
     """
     scheme, separator, _ = url.partition("://")
     if not separator:  # what was given may be a password, so it is not repeated
-        raise PermanentError(f"cannot read the store's URL; write it like {ACCEPTED}")
+        raise PermanentError(f"cannot read SYMPOZIUM_STORE_URL; write it like {ACCEPTED}")
     kind = scheme.partition("+")[0]
     if kind == "sqlite":
         from sympozium.store.sqlite import SqliteDatabase  # each kind loads its own driver
@@ -64,4 +67,7 @@ def open_database(url: str, *, connections: int) -> Database:
         from sympozium.store.postgresql import PostgresqlDatabase
 
         return PostgresqlDatabase(url, connections)
-    raise PermanentError(f"cannot open a store of kind {kind!r}: not supported; use {ACCEPTED}")
+    raise PermanentError(
+        f"cannot open a store of kind {kind!r}: not supported; "
+        f"set SYMPOZIUM_STORE_URL to {ACCEPTED}"
+    )

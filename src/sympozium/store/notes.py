@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sympozium.contract.desk import NotesAnswer, NotesRequest
+from sympozium.contract.names import may_go_on
 from sympozium.store.locks import hold
 from sympozium.store.ports import ChannelKey
 from sympozium.store.schema import claims, notes
@@ -90,10 +91,10 @@ def _claim(
 ) -> bool:
     here = sa.and_(_owned(claims, owner), claims.c.name == request.claim)
     held = connection.execute(claims.select().where(here)).one_or_none()
-    if held is not None and held.holder != request.holder and held.expires_at > now:
-        return False
     if request.for_s <= 0:
-        connection.execute(claims.delete().where(here))
+        connection.execute(claims.delete().where(here, claims.c.holder == request.holder))
+        return False
+    if held is not None and held.expires_at > now and not may_go_on(request.holder, held.holder):
         return False
     values = {"holder": request.holder, "expires_at": now + timedelta(seconds=request.for_s)}
     if held is None:

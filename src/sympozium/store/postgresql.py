@@ -122,7 +122,7 @@ class _Server:
         name = parts.path.removeprefix("/")
         if not parts.netloc.rpartition("@")[2] or not name or not parts.username:
             raise PermanentError(
-                "cannot read the store's URL: user, host or database name is missing; "
+                "cannot read SYMPOZIUM_STORE_URL: user, host or database name is missing; "
                 f"write it like {ACCEPTED}"
             )
         self._place = f"{parts.netloc.rpartition('@')[2]}/{name} as {parts.username!r}"

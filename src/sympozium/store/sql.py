@@ -14,7 +14,7 @@ from sympozium.contract.limits import STREAM_MAX_AGE, TOMBSTONE_AGE
 from sympozium.contract.names import ConversationId, RunUid
 from sympozium.contract.run_events import Usage
 from sympozium.store import notes, statements, talks
-from sympozium.store.database import Database, Step, T, open_database
+from sympozium.store.database import MAX_CONNECTIONS, Database, Step, T, open_database
 from sympozium.store.locks import hold
 from sympozium.store.ports import (
     MAX_OPEN,
@@ -38,9 +38,6 @@ from sympozium.store.rows import (
     message_values,
     read_message,
 )
-
-MAX_CONNECTIONS = 10
-"""Of one program to a server. What a message needs takes a few milliseconds of one."""
 
 REFUSES_FOR_S = 5.0
 """A write that failed says so long that writes fail, unless one succeeded since."""
