@@ -236,11 +236,11 @@ class World:
         return decode(data, ContextAnswer)
 
     @asynccontextmanager
-    async def router(self) -> AsyncIterator[Health]:
+    async def router(self, store: SqlStore | None = None) -> AsyncIterator[Health]:
         """Run a router until the block is left, ready at its beginning."""
         stop = asyncio.Event()
         health = Health()
-        router = Router(self.bus, self.kube, self.store, clock=self.clock)
+        router = Router(self.bus, self.kube, store or self.store, clock=self.clock)
         async with asyncio.TaskGroup() as group:
             group.create_task(router.run(stop, health, keep=timedelta(days=90)))
             await until(lambda: _is_ready(health))
@@ -317,9 +317,9 @@ async def until(is_so: Callable[[], Awaitable[object]]) -> None:
 
 
 @asynccontextmanager
-async def a_world(tmp_path: Path, bus: NatsBus) -> AsyncIterator[World]:
+async def a_world(tmp_path: Path, bus: NatsBus, store_url: str = "") -> AsyncIterator[World]:
     """Yield a world with one agent `helper` and one channel `web` for everybody; no router."""
-    store_url = f"sqlite:///{tmp_path}/router.db"
+    store_url = store_url or f"sqlite:///{tmp_path}/router.db"
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(ApiServer(tmp_path / "cluster"))
         kube = await stack.enter_async_context(connect(api.endpoint))
