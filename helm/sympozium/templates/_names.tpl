@@ -109,3 +109,12 @@ resources:
 {{- define "sympozium.serverImage" -}}
 {{- .repository }}:{{ .tag }}{{ with .digest }}@{{ . }}{{ end -}}
 {{- end -}}
+
+{{- /* A manifest that one machine reads too, as a release has it. */ -}}
+{{- define "sympozium.manifest" -}}
+{{- $namespace := .root.Release.Namespace -}}
+{{- .text
+  | replace "namespace: sympozium-system" (printf "namespace: %s" $namespace)
+  | replace "system:serviceaccount:sympozium-system:" (printf "system:serviceaccount:%s:" $namespace)
+  | replace "app.kubernetes.io/managed-by: sympozium" (printf "app.kubernetes.io/managed-by: %s" .root.Release.Service) -}}
+{{- end -}}
