@@ -60,7 +60,8 @@ def _inbound_loops(
     settings: Settings, office: Office, api: BotApi, account: Account, inbound: Inbound
 ) -> tuple[Loop, ...]:
     if settings.transport == POLL:
-        poller = Poller(api, account, inbound, Lease(office.desk), office.health)
+        lease = Lease(office.desk, office.settings.pod_name)
+        poller = Poller(api, account, inbound, lease, office.health)
         return (poller.poll_loop,)
     webhook = Webhook(account, inbound, office.health, settings.webhook_secret)
     bound = bind(settings.port)

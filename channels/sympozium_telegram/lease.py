@@ -14,7 +14,7 @@ from sympozium.contract.errors import PermanentError, TransientError
 
 CLAIM = "poller"
 HELD_FOR_S = 3.0
-"""How long a poller that was killed keeps the next one waiting."""
+"""How long a poller that was killed keeps the next one waiting, unless that is in the same pod."""
 
 PROLONG_EVERY_S = 1.0
 MARGIN_S = 0.5
@@ -28,11 +28,12 @@ class LeaseLostError(TransientError):
 
 
 class Lease:
-    """One program's claim to be the poller."""
+    """The claim to be the poller, of a program in the pod *pod_name* (or "", in none)."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, pod_name: str = "") -> None:
         self._desk = desk
-        self._holder = secrets.token_hex(8)
+        us = secrets.token_hex(4)
+        self._holder = f"{pod_name or us}_{us}"
         self._ends_at = 0.0
         self._is_working = False
 

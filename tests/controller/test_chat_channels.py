@@ -45,7 +45,7 @@ def values(container: Object) -> Mapping[str, str]:
 
 def references(container: Object) -> Mapping[str, Object]:
     """Return the variables of a container that come from a Secret."""
-    found = [one for one in container["env"] if "valueFrom" in one]
+    found = [one for one in container["env"] if "secretKeyRef" in one.get("valueFrom", {})]
     return {one["name"]: one["valueFrom"]["secretKeyRef"] for one in found}
 
 

@@ -26,6 +26,18 @@ async def test_a_claim_has_one_holder_at_a_time(bus: NatsBus) -> None:
         assert await other.take()
 
 
+async def test_who_is_started_anew_in_the_same_pod_does_not_wait_for_its_predecessor(
+    bus: NatsBus,
+) -> None:
+    async with memory_desk(bus, *NAMES):
+        dead, other = Lease(Desk(bus, *NAMES), "pod-a"), Lease(Desk(bus, *NAMES), "pod-b")
+        assert await dead.take()
+        assert not await other.take()
+        again = Lease(Desk(bus, *NAMES), "pod-a")
+        assert await again.take()
+        assert not await other.take()
+
+
 async def test_a_claim_is_held_for_longer_than_it_lasts(bus: NatsBus) -> None:
     async with memory_desk(bus, *NAMES):
         one, other = Lease(Desk(bus, *NAMES)), Lease(Desk(bus, *NAMES))

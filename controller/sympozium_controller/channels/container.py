@@ -54,6 +54,9 @@ def build_container(channel: Object, spec: ChannelSpec, settings: PodSettings) -
         **listening.variables,
     }
     env: list[Object] = [{"name": name, "value": value} for name, value in values.items()]
+    if spec.type != "web":  # which does nothing that one of several alone may do
+        field = {"fieldRef": {"fieldPath": "metadata.name"}}
+        env.append({"name": "SYMPOZIUM_POD_NAME", "valueFrom": field})
     return {
         "name": "channel",
         "image": spec.image or settings.channel_images[spec.type],

@@ -16,6 +16,7 @@ class ChannelSettings:
 
     Attributes:
         api_url: Base address of the platform's API; empty: the platform's own.
+        pod_name: The pod that this is; who was killed in it left its claims to us. "": none.
         health_port: Where `/livez`, `/readyz` and `/metrics` are served; 0: nowhere.
     """
 
@@ -24,6 +25,7 @@ class ChannelSettings:
     bus: Address
     triggers: Triggers
     api_url: str = ""
+    pod_name: str = ""
     health_port: int = 0
     log_level: str = "INFO"
 
@@ -36,6 +38,8 @@ def read_channel_settings(reader: Reader) -> ChannelSettings:
     | `SYMPOZIUM_CHANNEL_NAMESPACE`, `SYMPOZIUM_CHANNEL_NAME` | which Channel this is; required |
     | `SYMPOZIUM_NATS_URL`, `SYMPOZIUM_NATS_TOKEN_FILE` | the bus; the file, where it asks for one |
     | `SYMPOZIUM_API_URL` | base address of the platform's API; default: the platform's own |
+    | `SYMPOZIUM_POD_NAME` | the pod that this is: a program that is started again in the same |
+    | | pod goes on at once with what its predecessor alone might do |
     | `SYMPOZIUM_HEALTH_PORT` | port of `/livez` and `/readyz`; default 0: none |
     | `SYMPOZIUM_LOG_LEVEL` | `DEBUG INFO WARNING ERROR`; default `INFO` |
     | `SYMPOZIUM_TRIGGER` | `mention` (default) or `all`: which messages in channels are heard |
@@ -52,6 +56,7 @@ def read_channel_settings(reader: Reader) -> ChannelSettings:
         channel=channel,
         bus=channel_address(namespace, channel, url, token_file),
         api_url=reader.text("SYMPOZIUM_API_URL", "").rstrip("/"),
+        pod_name=reader.text("SYMPOZIUM_POD_NAME", ""),
         health_port=reader.number("SYMPOZIUM_HEALTH_PORT", 0, low=0, high=65535),
         log_level=reader.choice("SYMPOZIUM_LOG_LEVEL", "INFO", LOG_LEVELS),
         triggers=Triggers(

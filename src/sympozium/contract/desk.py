@@ -22,7 +22,8 @@ class NotesRequest(_Desk, frozen=True, kw_only=True):
         prefix: Reads every note whose key begins so; "" reads none.
         claim: Name of a claim to take or to prolong; "" asks for none.
         holder: Who claims; another holder is refused until `for_s` seconds have passed
-            since the claim was last prolonged. 0 gives it up.
+            since the claim was last prolonged, unless it is named `<place>_<anything>`
+            after the same place. 0 gives up what this very holder has.
     """
 
     put: dict[str, str] = {}

@@ -78,3 +78,18 @@ def is_message_id(text: str) -> bool:
     It travels in a header of the bus: 1 to 500 printable characters of ASCII.
     """
     return _ID.fullmatch(text) is not None
+
+
+def place_of(holder: str) -> str:
+    """Return the place, a pod as a rule, of a holder that is named `<place>_<anything>`, or "".
+
+    There is never more than one process in a place, so whoever is there now may take
+    over at once what an earlier one held: it is dead.
+    """
+    return holder.rpartition("_")[0]
+
+
+def may_go_on(claimed_by: str, held_by: str) -> bool:
+    """Return whether *claimed_by* may go on with what *held_by* has: itself, or its own place."""
+    place = place_of(claimed_by)
+    return claimed_by == held_by or bool(place and place == place_of(held_by))

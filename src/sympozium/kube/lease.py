@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sympozium.contract.errors import TransientError
+from sympozium.contract.names import place_of
 from sympozium.contract.resources import LEASES, Object
 from sympozium.kube.client import Kube
 from sympozium.kube.errors import AlreadyExistsError, ConflictError, NotFoundError
@@ -95,11 +96,6 @@ def decide(sight: Sight, place: str, *, now: float) -> Take | Wait:
         return Take()
     left_s = sight.since + max(int(spec.get("leaseDurationSeconds") or 0), DURATION_S) - now
     return Take() if left_s <= 0 else Wait(left_s)
-
-
-def place_of(holder: str) -> str:
-    """Return the pod, as a rule, in which the process runs that holds a lease."""
-    return holder.rpartition("_")[0]
 
 
 class Election:

@@ -19,7 +19,7 @@ from sympozium.contract.desk import (
 )
 from sympozium.contract.envelope import decode, encode
 from sympozium.contract.messages import Entry, HistoryAnswer, HistoryRequest
-from sympozium.contract.names import ConversationId
+from sympozium.contract.names import ConversationId, may_go_on
 from sympozium.contract.subjects import (
     FILES,
     ROUTER_GROUP,
@@ -99,10 +99,14 @@ class MemoryDesk:
     def _claim(self, request: NotesRequest) -> bool:
         now = asyncio.get_running_loop().time()
         holder, until = self._claims.get(request.claim, ("", 0.0))
-        if holder != request.holder and now < until:
+        if request.for_s <= 0:
+            if holder == request.holder:
+                del self._claims[request.claim]
+            return False
+        if now < until and not may_go_on(request.holder, holder):
             return False
         self._claims[request.claim] = (request.holder, now + request.for_s)
-        return request.for_s > 0
+        return True
 
 
 Answering = TypeVar("Answering", bound=MemoryDesk)
