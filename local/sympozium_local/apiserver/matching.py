@@ -52,6 +52,8 @@ class Write:
 
     def seen_as(self, served: Served) -> "Write":
         """Return it in another version of its kind."""
+        if served is self.served:
+            return self
         version = {"apiVersion": served.resource.api_version}
         obj = None if self.obj is None else {**self.obj, **version}
         old = None if self.old is None else {**self.old, **version}
@@ -60,7 +62,8 @@ class Write:
     def request(self) -> Object:
         """Return what an AdmissionReview says about the write, without the object itself."""
         call, resource, asked = self.call, self.served.resource, self.call.served.resource
-        kind = {"group": resource.group, "version": resource.version, "kind": resource.kind}
+        group, _, version = self.either.get("apiVersion", "").rpartition("/")
+        kind = {"group": group, "version": version, "kind": self.either.get("kind", "")}
         plural = {"group": resource.group, "version": resource.version, "resource": resource.plural}
         options = {"kind": f"{self.operation.title()}Options", "apiVersion": "meta.k8s.io/v1"}
         request: Object = {

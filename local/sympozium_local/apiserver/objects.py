@@ -74,6 +74,14 @@ class Objects:
         self._admission = admission
         self._root_ca = root_ca
 
+    async def admit(self, call: Call, obj: Object) -> None:
+        """Return if what *call* brings to a subresource, and is not stored, is admitted.
+
+        Raises:
+            ApiError: It is refused.
+        """
+        await self._admission.validate(call, obj, None)
+
     def row(self, call: Call) -> Row:
         """Return the row of the object that *call* names.
 

@@ -32,6 +32,7 @@ MIN_TOKEN_S, DEFAULT_TOKEN_S = 600, 3600
 
 KUBELET_TIMEOUT_S = 30.0
 _MERGE_PATCH = "application/merge-patch+json"
+_TOKEN_REQUEST = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
 _SCALE = ApiResource("autoscaling", "v1", "scales", "scale", "Scale")
 _BUILTIN_SCALE = {
     "specReplicasPath": ".spec.replicas",
@@ -81,6 +82,8 @@ class Subresources:
             kind = ApiResource("authentication.k8s.io", "v1", "tokenrequests", "", "TokenRequest")
             raise invalid(kind, "", [cause])
         account = self._objects.row(call).object()
+        identity = {"name": call.name, "namespace": call.namespace}
+        await self._objects.admit(call, {**request, **_TOKEN_REQUEST, "metadata": identity})
         audiences = spec.get("audiences") or [ISSUER]
         pod = self._bound_pod(call, spec.get("boundObjectRef"))
         token = self._authenticator.issue(account, audiences, seconds, pod)

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from sympozium.contract.resources import TENANT_LABEL
 from sympozium_local.system.bus_access import CONTROLLER_USER, BusAccess
 from sympozium_local.system.errors import StartError
 from sympozium_local.system.home import Home
@@ -30,7 +31,8 @@ WEB_SECRET = "web-token"  # noqa: S105 - the name of a Secret
 MIN_TOKEN_CHARS = 16
 
 _HERE = Path(__file__).parent.parent / "manifests"
-_RIGHTS = Path(__file__).parents[3] / "helm" / "sympozium" / "rbac"
+_RIGHTS = ("rbac", "admission")
+_CHART = Path(__file__).parents[3] / "helm" / "sympozium"
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,12 @@ def addons(deployment: Deployment) -> Object:
         "kind": "Namespace",
         "metadata": {"name": SYSTEM_NAMESPACE},
     }
-    system = [namespace, *_rights(), *_documents("system.yaml", values)]
+    tenant = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": "default", "labels": {TENANT_LABEL: "true"}},
+    }
+    system = [namespace, tenant, *_rights(), *_documents("system.yaml", values)]
     if deployment.model.key:
         system.append(_secret(MODEL_SECRET, "OPENAI_API_KEY", deployment.model.key))
     if deployment.web_token:
@@ -121,10 +128,11 @@ def _documents(name: str, values: dict[str, str]) -> list[Object]:
 
 
 def _rights() -> list[Object]:
-    files = sorted(_RIGHTS.glob("*.yaml"))
+    """Return who may do what, and what may be created at all: as the chart installs it."""
+    files = [path for folder in _RIGHTS for path in sorted((_CHART / folder).glob("*.yaml"))]
     if not files:
         raise StartError(
-            f"cannot find the rights of controller and router in '{_RIGHTS}'; "
+            f"cannot find the rights of controller and router in '{_CHART}'; "
             "run Sympozium from a complete checkout"
         )
     return [document for file in files for document in _load(file.read_text()) if document]

@@ -44,12 +44,15 @@ async def run_node(home: Home) -> None:
         PermanentError: The API server is not there, or this machine cannot run containers.
     """
     home.node_ready.unlink(missing_ok=True)
-    endpoint = await _endpoint(home)
-    async with connect(endpoint) as kube:
+    administrator = await _endpoint(home, "admin")
+    async with (
+        connect(administrator) as kube,
+        connect(await _endpoint(home, "controller-manager")) as manager,
+    ):
         await _api_up(kube)  # nothing to end gracefully until here
         stop = stop_on_signals()
         settings = KubeletSettings(
-            endpoint=endpoint,
+            endpoint=await _endpoint(home, "kubelet"),
             data_dir=home.node,
             log_socket=home.log_socket,
             allowed_host_paths=(home.router,),
@@ -61,7 +64,7 @@ async def run_node(home: Home) -> None:
             await run_kubelet(settings, stop, on_ready=runs_pods.set)
 
         async def controllers(stop: asyncio.Event) -> None:
-            await run_controllers(kube, stop)
+            await run_controllers(manager, stop)
 
         async def addons(stop: asyncio.Event) -> None:
             await apply_addons(kube, read_json(home.addons))
@@ -73,12 +76,19 @@ async def run_node(home: Home) -> None:
         await run_until_stopped(kubelet, controllers, addons, stop=stop, drain_s=DRAIN_S)
 
 
-async def _endpoint(home: Home) -> Endpoint:
-    """Return where the API server is, once it has said so."""
+async def _endpoint(home: Home, user: str) -> Endpoint:
+    """Return where the API server is for one of our users, once it has said so.
+
+    Kubelet and controllers are themselves there, as everywhere: admission tells by its
+    user who makes a pod.
+    """
+    kubeconfig = home.apiserver / f"{user}.kubeconfig"
     async with asyncio.timeout(API_PATIENCE_S):
-        while not home.kubeconfig.exists():  # noqa: ASYNC110 - another process writes it
+        while not kubeconfig.exists():  # noqa: ASYNC110 - another process writes it
             await asyncio.sleep(API_RETRY_S)
-    return read_kubeconfig(home.kubeconfig, home.node)
+    folder = home.node / "access" / user
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return read_kubeconfig(kubeconfig, folder)
 
 
 async def _api_up(kube: Kube) -> None:
