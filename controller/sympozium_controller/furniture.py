@@ -74,6 +74,15 @@ class Furniture:
             self._ready.add(namespace)
         log.info("namespace set up", extra={"action": "apply", "namespace": namespace})
 
+    async def restore(self, namespace: str) -> None:
+        """Set *namespace* up again: somebody took away a part of what was made there.
+
+        Raises:
+            TransientError: Try again.
+        """
+        self.forget(namespace)
+        await self.ensure(namespace)
+
     def forget(self, namespace: str) -> None:
         """Set *namespace* up again the next time: it may have been deleted meanwhile."""
         self._ready.discard(namespace)

@@ -63,7 +63,7 @@ class Leader:
         with contextlib.ExitStack() as listeners:
             for informer in self._caches.informers:
                 listeners.enter_context(informer.listened_to())
-            world = World(kube, bus, runs, pods, self._furniture.ensure, self._settings.limits)
+            world = World(kube, bus, runs, pods, self._furniture, self._settings.limits)
             run_reconciler = RunReconciler(world)
             await run_until_stopped(
                 run_reconciler.run,

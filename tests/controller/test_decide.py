@@ -103,7 +103,7 @@ def test_a_run_waits_an_hour_for_its_turn_and_then_ends_for_want_of_room() -> No
     error = written(seen, MAX_QUEUED + 30 * SECOND).error
     assert error is not None
     assert error.reason == Reason.NO_CAPACITY
-    turn = replace(seen, has_turn=True)
+    turn = replace(seen, has_turn=True, ending=Silence.NOTHING)
     assert next_actions(turn, now=START + 2 * MAX_QUEUED) == [CreateJob(a_plan())]
 
 

@@ -12,7 +12,14 @@ from sympozium_controller.runs.endings import Ending, Silence
 from sympozium_controller.runs.plan import Plan
 from sympozium_controller.runs.pod import AGENT_CONTAINER
 from sympozium_controller.runs.status import Facts
-from sympozium_controller.runs.trouble import Trouble, job_trouble, pod_trouble
+from sympozium_controller.runs.trouble import (
+    Trouble,
+    job_trouble,
+    loss_trouble,
+    lost_at,
+    pod_trouble,
+    starts_late_at,
+)
 from sympozium_controller.runs.view import ROOM_FACTOR, JobView, PodView, Run, seconds
 
 SHORT_RUN = timedelta(seconds=5)
@@ -32,9 +39,13 @@ STALE_JOB_PATIENCE = timedelta(seconds=30)
 
 _STOPS_AT_ONCE = {
     Reason.CANCELLED.value,
+    Reason.CONFIGURATION.value,
     Reason.DEADLINE_EXCEEDED.value,
+    Reason.DENIED_BY_POLICY.value,
+    Reason.EVICTED.value,
     Reason.IMAGE_PULL.value,
     Reason.NO_CAPACITY.value,
+    Reason.NOT_STARTED.value,
     Reason.QUOTA.value,
 }
 """Ends whose pod would go on, or wait, for nothing."""
@@ -70,12 +81,12 @@ class LookAgain:
 
 @dataclass(frozen=True)
 class LookAtBus:
-    """Ask the bus for the run's ending, and decide again with the answer."""
+    """Ask the bus for the run's ending and for what it did, and decide again with the answer."""
 
 
 @dataclass(frozen=True)
 class LookAtEvents:
-    """Ask why the Job has no pod, and decide again with the answer."""
+    """Ask why the Job has no pod, or why that does not begin, and decide again with the answer."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +112,10 @@ class Seen:
         has_predecessor: An earlier run of the same conversation has not ended.
         has_turn: It may start now, as far as others and the limits are concerned.
         waits_since: From when it has waited for its turn.
+        leaving: Pods of the Job that were disrupted or deleted.
         ending: What the bus holds; asked for only where it matters.
-        refusal: Why the Job can have no pod; asked for only where it matters.
+        has_acted: One of those pods did what must not be done again; None: not asked.
+        refusal: Why the Job can have no pod, or why that does not begin; asked as the ending.
         started: When the run said that it started, if it did.
     """
 
@@ -110,10 +123,12 @@ class Seen:
     plan: Plan | None
     job: JobView | None = None
     pod: PodView | None = None
+    leaving: tuple[PodView, ...] = ()
     has_predecessor: bool = False
     has_turn: bool = True
     waits_since: datetime | None = None
     ending: Ending | Silence = Silence.NOT_ASKED
+    has_acted: bool | None = None
     refusal: Trouble | QuotaUsedUp | Silence = Silence.NOT_ASKED
     started: datetime | None = None
 
@@ -152,25 +167,30 @@ def _start(seen: Seen, now: datetime) -> list[Action]:
             return []
         text = f"it waited for its turn for {int(MAX_QUEUED.total_seconds())} s"
         return _fail(seen, Trouble(Reason.NO_CAPACITY, text, now), now)
+    if seen.ending is Silence.NOT_ASKED and now - seen.run.created >= SHORT_RUN:
+        return [LookAtBus()]  # it may have had a Job, which somebody deleted
     return [CreateJob(seen.plan)]
 
 
 def _follow(seen: Seen, job: JobView, now: datetime) -> list[Action]:
-    deadline = _deadline(seen, job)
-    troubles = [deadline, *_troubles(seen, job, now)]
+    if seen.leaving and seen.has_acted is None:
+        return [LookAtBus()]
+    troubles = [_deadline(seen, job), *_troubles(seen, job, now)]
     due = [trouble for trouble in troubles if trouble.since <= now]
     if due:
         if seen.ending is Silence.NOT_ASKED:
             return [LookAtBus()]
         return _fail(seen, due[0], now)
-    if seen.pod is None and seen.refusal is Silence.NOT_ASKED and not job.is_finished:
-        if now - job.created >= POD_MISSING_AFTER:
-            return [LookAtEvents()]
-        return [LookAgain(seconds(job.created + POD_MISSING_AFTER - now))]
+    lost = [moment for pod in seen.leaving if (moment := lost_at(pod)) is not None]
+    if any(moment <= now for moment in lost) and not job.is_deleting:
+        return [DeleteJob(job.uid)]  # its pod never goes; without it the run begins anew
+    asked_at = _asked_at(seen, job)
+    if asked_at is not None and seen.refusal is Silence.NOT_ASKED:
+        return [LookAtEvents()] if asked_at <= now else [LookAgain(seconds(asked_at - now))]
     if isinstance(seen.refusal, QuotaUsedUp):
         return [GiveBack(job.uid)]
-    moments = [trouble.since for trouble in troubles]
-    if seen.pod is None:
+    moments = [trouble.since for trouble in troubles] + [one for one in lost if one > now]
+    if asked_at is not None:
         moments.append(now + 5 * POD_MISSING_AFTER)
     actions: list[Action] = []
     started = _started(seen)
@@ -182,8 +202,18 @@ def _follow(seen: Seen, job: JobView, now: datetime) -> list[Action]:
     return [*actions, LookAgain(seconds(min(moments) - now))]
 
 
+def _asked_at(seen: Seen, job: JobView) -> datetime | None:
+    """Return when to ask why there is no pod, or why it does not begin; None: there is no need."""
+    if job.is_finished:
+        return None
+    if seen.pod is None:
+        return job.created + POD_MISSING_AFTER
+    return starts_late_at(seen.pod)
+
+
 def _troubles(seen: Seen, job: JobView, now: datetime) -> list[Trouble]:
     troubles = [
+        loss_trouble(seen.leaving, now=now) if seen.has_acted else None,
         pod_trouble(seen.pod, now=now) if seen.pod is not None else None,
         job_trouble(job, seen.pod, now=now),
         seen.refusal if isinstance(seen.refusal, Trouble) else None,
@@ -204,6 +234,8 @@ def _deadline(seen: Seen, job: JobView) -> Trouble:
         return Trouble(
             Reason.NO_CAPACITY, "no node had room for the pod until the deadline", moment
         )
+    if seen.pod is not None and starts_late_at(seen.pod) is not None:
+        return Trouble(Reason.NOT_STARTED, "the pod did not begin until the deadline", moment)
     text = f"the run took longer than {int(job.timeout.total_seconds())} s"
     return Trouble(Reason.DEADLINE_EXCEEDED, text, moment)
 
@@ -219,7 +251,7 @@ def _tidy(seen: Seen, now: datetime) -> list[Action]:
     job, status = seen.job, seen.run.status
     if job is None or job.is_finished or job.is_deleting or job.owner_uid != seen.run.uid:
         return []
-    if status.error is not None and status.error.reason in _STOPS_AT_ONCE:
+    if seen.leaving or (status.error is not None and status.error.reason in _STOPS_AT_ONCE):
         return [DeleteJob(job.uid)]
     left = _finished_at(seen.run, now) + LINGER - now
     return [DeleteJob(job.uid)] if left <= timedelta(0) else [LookAgain(seconds(left))]

@@ -100,6 +100,11 @@ class RunCache:
         pods = [read_pod(found) for found in self.pods.by_index("job-uid", job.uid)]
         return max(pods, key=lambda pod: (not pod.is_disrupted, pod.created), default=None)
 
+    def leaving_pods(self, job: JobView) -> tuple[PodView, ...]:
+        """Return the pods of *job* that were disrupted or deleted and are still there."""
+        pods = [read_pod(found) for found in self.pods.by_index("job-uid", job.uid)]
+        return tuple(pod for pod in pods if pod.is_disrupted or pod.deleted is not None)
+
     def agent(self, namespace: str, name: str) -> AgentSpec | None:
         """Return the spec of an Agent."""
         found = self.agents.get(namespace, name)

@@ -6,7 +6,6 @@ was decided upon. So a second controller, or a stale copy, cannot end a run twic
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -14,9 +13,10 @@ from typing import Protocol
 import msgspec
 
 from sympozium.bus.ports import Bus, LiveBus
+from sympozium.bus.restarts import is_past_restart
 from sympozium.contract.agentrun import TERMINAL_PHASES, AgentRunStatus
 from sympozium.contract.reasons import Reason
-from sympozium.contract.resources import AGENT_RUNS, AGENTS, EVENTS, JOBS, Object
+from sympozium.contract.resources import AGENT_RUNS, AGENTS, JOBS, Object
 from sympozium.contract.subjects import run_out
 from sympozium.kube.client import Kube
 from sympozium.kube.errors import (
@@ -28,7 +28,7 @@ from sympozium.kube.errors import (
 )
 from sympozium.kube.informer import Key
 from sympozium.kube.queue import WorkQueue
-from sympozium.kube.refusals import is_refusal, read_refusal
+from sympozium.kube.refusals import read_refusal
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
 from sympozium_controller.runs import decide, status
@@ -44,6 +44,7 @@ from sympozium_controller.runs.observe import RunCache
 from sympozium_controller.runs.plan import Plan, plan_run
 from sympozium_controller.runs.pod import MODEL_ANNOTATION, build_job
 from sympozium_controller.runs.quota import is_used_up
+from sympozium_controller.runs.reports import AccountMissing, why_no_pod, why_not_begun
 from sympozium_controller.runs.trouble import Trouble
 from sympozium_controller.runs.turns.turns import Turns
 from sympozium_controller.runs.turns.waiting_room import WaitingRoom
@@ -65,7 +66,14 @@ class AnyBus(Bus, LiveBus, Protocol):
     """What lasts and what does not."""
 
 
-EnsureNamespace = Callable[[str], Awaitable[None]]
+class Namespaces(Protocol):
+    """What runs need in a namespace. Every method raises `TransientError`: try again."""
+
+    async def ensure(self, namespace: str) -> object:
+        """Make it be there, before the first Job."""
+
+    async def restore(self, namespace: str) -> None:
+        """Make it be there again, where somebody took it away."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +81,14 @@ class World:
     """What the reconciler of runs acts upon.
 
     Attributes:
-        ensure_namespace: Makes the accounts of run pods exist, before the first Job.
+        namespaces: Makes the accounts of run pods exist.
     """
 
     kube: Kube
     bus: AnyBus
     cache: RunCache
     pods: PodSettings
-    ensure_namespace: EnsureNamespace
+    namespaces: Namespaces
     limits: Limits = NO_LIMITS
 
 
@@ -126,7 +134,7 @@ class RunReconciler:
         await self._settle(key, ending)
 
     async def _settle(self, key: Key, ending: Ending | Silence) -> None:
-        refusal: Trouble | QuotaUsedUp | Silence = Silence.NOT_ASKED
+        asked = _Asked(ending)
         uid = None
         for _ in range(MAX_ROUNDS):
             obj = self._world.cache.runs.get(*key)
@@ -136,20 +144,20 @@ class RunReconciler:
                 return
             uid = obj["metadata"]["uid"]
             try:
-                seen = replace(await self._see(obj), ending=ending, refusal=refusal)
+                seen = asked.put_into(await self._see(obj))
             except msgspec.ValidationError as error:  # a schema that is not ours let it in
                 await self._end_unreadable(obj, str(error))
                 return
             if uid in self._unasked:
                 self._unasked.discard(uid)
-                if seen.job is not None and ending is Silence.NOT_ASKED:
-                    ending = await self._ending(seen.run)
+                if seen.job is not None and asked.ending is Silence.NOT_ASKED:
+                    asked = await self._ask_bus(seen, asked)
                     continue
             actions = next_actions(seen, now=_now())
             if actions == [decide.LookAtBus()]:
-                ending = await self._ending(seen.run)
+                asked = await self._ask_bus(seen, asked)
             elif actions == [decide.LookAtEvents()]:
-                refusal = await self._refusal(seen.job)
+                asked = replace(asked, refusal=await self._ask_events(seen))
             elif not await self._carry_out(actions, obj, seen):
                 return
         self._queue.add_after(key, 1.0)
@@ -173,6 +181,7 @@ class RunReconciler:
                 plan=None if job is not None or run.is_finished else await self._plan(run),
                 job=job,
                 pod=None if job is None else cache.pod(job),
+                leaving=() if job is None else cache.leaving_pods(job),
                 has_predecessor=cache.conversations.before(obj) > 0,
                 started=cache.started(run.uid),
             ),
@@ -230,7 +239,7 @@ class RunReconciler:
     async def _create_job(self, obj: Object, run: Run, plan: Plan) -> bool:
         """Create the Job, or write why it may not be; return whether the run is still there."""
         kube, jobs = self._world.kube, self._world.cache.jobs
-        await self._world.ensure_namespace(run.namespace)
+        await self._world.namespaces.ensure(run.namespace)
         reach(Point.CONTROLLER_BEFORE_JOB)
         try:
             created = await kube.create(JOBS, build_job(run, plan, self._world.pods))
@@ -306,26 +315,38 @@ class RunReconciler:
         self._due[key] = now + after_s
         self._queue.add_after(key, after_s)
 
-    async def _ending(self, run: Run) -> Ending | Silence:
-        return await stored_ending(self._world.bus, run_out(run.namespace, run.uid))
+    async def _ask_bus(self, seen: Seen, asked: "_Asked") -> "_Asked":
+        bus, run = self._world.bus, seen.run
+        leaving = {pod.uid for pod in seen.leaving}
+        has_acted = bool(leaving) and await is_past_restart(
+            bus, run.namespace, run.uid, leaving.__contains__
+        )
+        ending = await stored_ending(bus, run_out(run.namespace, run.uid))
+        return replace(asked, ending=ending, has_acted=has_acted)
 
-    async def _refusal(self, job: JobView | None) -> Trouble | QuotaUsedUp | Silence:
-        """Return why the Job controller could not create the pod of *job*, if it says so."""
-        if job is None:
+    async def _ask_events(self, seen: Seen) -> Trouble | QuotaUsedUp | Silence:
+        kube, namespace = self._world.kube, seen.run.namespace
+        if seen.pod is not None:
+            return await why_not_begun(kube, namespace, seen.pod)
+        if seen.job is None:
             return Silence.NOTHING
-        selector = f"involvedObject.uid={job.uid},reason=FailedCreate"
-        events = await self._world.kube.list(EVENTS, fieldSelector=selector)
-        for event in events.items:
-            text = event.get("message", "")
-            if is_used_up(text):
-                return QuotaUsedUp()
-            if is_refusal(text):
-                return Trouble(read_refusal(text).reason, text[:MAX_EVENT_CHARS], _now())
-        return Silence.NOTHING
+        said = await why_no_pod(kube, namespace, seen.job.uid)
+        if isinstance(said, AccountMissing):
+            await self._world.namespaces.restore(namespace)
+            return Silence.NOTHING  # the Job controller tries again
+        return said
 
 
-MAX_EVENT_CHARS = 500
-"""Of an event's message: enough to name the quota or the rule."""
+@dataclass(frozen=True)
+class _Asked:
+    """What was asked for, for one decision, because it mattered."""
+
+    ending: Ending | Silence
+    has_acted: bool | None = None
+    refusal: Trouble | QuotaUsedUp | Silence = Silence.NOT_ASKED
+
+    def put_into(self, seen: Seen) -> Seen:
+        return replace(seen, ending=self.ending, has_acted=self.has_acted, refusal=self.refusal)
 
 
 def _log_end(metadata: Object, wanted: AgentRunStatus) -> None:

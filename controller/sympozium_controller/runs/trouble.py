@@ -1,6 +1,6 @@
 """What a pod's and a Job's status say about why no answer will come."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -10,6 +10,15 @@ from sympozium_controller.runs.view import ContainerView, JobView, PodView
 
 IMAGE_PULL_GRACE = timedelta(seconds=20)
 """A registry may hiccup; a wrong name does not get better."""
+
+START_LOOK_AFTER = timedelta(seconds=10)
+"""A pod that has a node, and neither volumes nor a network after so long, is asked why."""
+
+START_GRACE = timedelta(seconds=45)
+"""So long a kubelet may try to give a pod its volumes and its network."""
+
+LOST_GRACE = timedelta(seconds=15)
+"""A pod that is there so long after it should have gone is on a node that does not answer."""
 
 CONFIGURATION_GRACE = timedelta(seconds=5)
 """A Secret applied together with the run may come a moment after it."""
@@ -26,6 +35,14 @@ MAX_SAID_CHARS = 300
 EXIT_CONFIGURATION = 78
 """Exit code by which our programs say that their settings are wrong (EX_CONFIG)."""
 
+_NO_ROOM = "OutOf"
+"""Begins the reasons for which a kubelet refuses a pod: `OutOfcpu`, `OutOfmemory`.
+
+Source: k8s.io/kubernetes/pkg/kubelet/lifecycle/predicate.go
+"""
+
+_TAKEN_AWAY = {"Evicted", "Preempting", "Terminated", "NodeShutdown", "NodeLost"}
+_NEVER_RAN = {"StartError", "ContainerCannotRun"}
 _IMAGE_REASONS = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}
 _CONFIGURATION_REASONS = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 
@@ -53,6 +70,30 @@ def pod_trouble(pod: PodView, *, now: datetime) -> Trouble | None:
     if pod.is_disrupted:
         return None
     return next((_troubles(pod, now)), None)
+
+
+def loss_trouble(pods: Iterable[PodView], *, now: datetime) -> Trouble | None:
+    """Return why a run that called a tool in one of *pods*, which are leaving, does not go on."""
+    for pod in pods:
+        since = lost_at(pod)
+        if pod.is_disrupted and pod.has_ended:
+            since = now
+        if since is not None:
+            text = f"pod {pod.name} was taken away after it had called a tool"
+            return Trouble(Reason.EVICTED, text, since)
+    return None
+
+
+def lost_at(pod: PodView) -> datetime | None:
+    """Return from when a pod that does not go counts as lost; None: it has ended, or stays."""
+    return None if pod.has_ended or pod.deleted is None else pod.deleted + LOST_GRACE
+
+
+def starts_late_at(pod: PodView) -> datetime | None:
+    """Return when to ask why a pod has a node and no sandbox; None: it has one, or no node."""
+    if pod.has_sandbox or pod.has_ended or pod.scheduled is None or pod.deleted is not None:
+        return None
+    return pod.scheduled + START_LOOK_AFTER
 
 
 def job_trouble(job: JobView, pod: PodView | None, *, now: datetime) -> Trouble | None:
@@ -86,7 +127,16 @@ def _troubles(pod: PodView, now: datetime) -> Iterator[Trouble]:
         yield _agent_trouble(agent, since)
     elif pod.has_ended:
         text = f"pod {pod.name} ended without an answer: {pod.reason or pod.phase}"
-        yield Trouble(Reason.AGENT_CRASHED, text, now)
+        yield Trouble(_reason_of_end(pod), text, now)
+
+
+def _reason_of_end(pod: PodView) -> Reason:
+    """Return why a pod ended of whose agent nothing is said."""
+    if pod.reason.startswith(_NO_ROOM):
+        return Reason.NO_CAPACITY
+    if pod.reason in _TAKEN_AWAY:
+        return Reason.EVICTED
+    return Reason.NOT_STARTED if pod.reason else Reason.AGENT_CRASHED
 
 
 def _waiting_troubles(container: ContainerView, pod: PodView, now: datetime) -> Iterator[Trouble]:
@@ -104,6 +154,9 @@ def _waiting_troubles(container: ContainerView, pod: PodView, now: datetime) -> 
 def _agent_trouble(agent: ContainerView, since: datetime) -> Trouble:
     if agent.terminated == "OOMKilled":
         return Trouble(Reason.OUT_OF_MEMORY, "the agent needed more memory than its limit", since)
+    if agent.terminated in _NEVER_RAN:
+        said = agent.message[:MAX_SAID_CHARS]
+        return Trouble(Reason.NOT_STARTED, f"the agent could not be started: {said}", since)
     if agent.exit_code == EXIT_CONFIGURATION:
         return Trouble(Reason.CONFIGURATION, "the agent's settings are wrong; see its log", since)
     text = f"the agent ended without an answer: {agent.terminated}, exit code {agent.exit_code}"

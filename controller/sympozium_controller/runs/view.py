@@ -101,12 +101,20 @@ class ContainerView:
 
 @dataclass(frozen=True)
 class PodView:
-    """One pod of a run as last seen."""
+    """One pod of a run as last seen.
+
+    Attributes:
+        deleted: By when it is to be gone; None: nobody deleted it.
+        has_sandbox: Its volumes and its network are there, so that containers may start.
+    """
 
     name: str
+    uid: str = ""
     phase: str = "Pending"
     reason: str = ""
     created: datetime = _EPOCH
+    deleted: datetime | None = None
+    has_sandbox: bool = True
     is_unschedulable: bool = False
     scheduled: datetime | None = None
     is_disrupted: bool = False
@@ -188,9 +196,12 @@ def read_pod(obj: Object) -> PodView:
     others = [_container(one, is_sidecar=False) for one in status.get("containerStatuses") or []]
     return PodView(
         name=obj["metadata"]["name"],
+        uid=obj["metadata"]["uid"],
         phase=status.get("phase", "Pending"),
         reason=status.get("reason", ""),
         created=_time(obj["metadata"].get("creationTimestamp")) or _EPOCH,
+        deleted=_time(obj["metadata"].get("deletionTimestamp")),
+        has_sandbox=conditions.get("PodReadyToStartContainers", {}).get("status") != "False",
         is_unschedulable=scheduled.get("status") == "False"
         and scheduled.get("reason") == "Unschedulable",
         scheduled=_time(scheduled.get("lastTransitionTime"))

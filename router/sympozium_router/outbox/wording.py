@@ -51,11 +51,16 @@ _SENTENCES = {
         "agent {agent}."
     ),
     Reason.EVICTED: (
-        "The cluster took away the machine on which this was worked on. Please send it again."
+        "The cluster took away the machine on which this was worked on. Please send it again; if "
+        "the agent was changing something, look first how far it came."
     ),
     Reason.IMAGE_PULL: (
         "The agent could not start, because the cluster cannot get its image. An operator has "
         "to look at this."
+    ),
+    Reason.NOT_STARTED: (
+        "The cluster could not start the agent. Please send the message again in a few minutes; "
+        "if it happens again, an operator has to look at this."
     ),
     Reason.NO_CAPACITY: (
         "The cluster had no room for this in time. Please send it again in a few minutes."

@@ -13,6 +13,8 @@ class Reason(StrEnum):
     OUT_OF_MEMORY = "OutOfMemory"
     EVICTED = "Evicted"
     IMAGE_PULL = "ImagePull"
+    NOT_STARTED = "NotStarted"
+    """There was a machine for the pod, and it could not begin there."""
     NO_CAPACITY = "NoCapacity"
     QUOTA = "Quota"
     DENIED_BY_POLICY = "DeniedByPolicy"
