@@ -9,8 +9,9 @@ from sympozium.contract.agent import AgentSpec
 from sympozium.contract.resources import AGENTS, CHANNELS, SECRETS, Object
 from sympozium.kube.client import Kube
 from sympozium.kube.errors import InvalidError, NotFoundError
-from sympozium.kube.informer import Informer, Key
+from sympozium.kube.informer import Key
 from sympozium.kube.queue import WorkQueue
+from sympozium.kube.tenants import TenantInformer
 from sympozium_controller.channels.shorthand import shorthand_channels
 from sympozium_controller.conditions import Verdict, write_condition
 from sympozium_controller.furniture import FIELD_MANAGER, Furniture
@@ -27,7 +28,11 @@ class AgentReconciler:
     """Makes what an Agent's shorthand stands for, and writes its Ready condition."""
 
     def __init__(
-        self, kube: Kube, agents: Informer, channels: Informer, furniture: Furniture
+        self,
+        kube: Kube,
+        agents: TenantInformer,
+        channels: TenantInformer,
+        furniture: Furniture,
     ) -> None:
         self._kube = kube
         self._agents = agents

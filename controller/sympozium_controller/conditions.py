@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from sympozium.contract.resources import Object, Resource
 from sympozium.contract.times import kube_time
 from sympozium.kube.client import Kube
-from sympozium.kube.informer import Informer
+from sympozium.kube.tenants import TenantInformer
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Verdict:
 
 
 async def write_condition(
-    kube: Kube, resource: Resource, cache: Informer, obj: Object, verdict: Verdict
+    kube: Kube, resource: Resource, cache: TenantInformer, obj: Object, verdict: Verdict
 ) -> None:
     """Make *obj*'s status carry *verdict* for its present generation.
 

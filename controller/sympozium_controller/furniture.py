@@ -1,16 +1,17 @@
-"""What every namespace with an agent needs once: identities and limits of its run pods."""
+"""What every tenant with an agent needs once: rights, identities and limits of its pods."""
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 from sympozium.contract.resources import (
+    CLUSTER_ROLES,
     COMPONENT_LABEL,
-    GROUP,
     MANAGED_BY_LABEL,
     NETWORK_POLICIES,
+    PART_OF_LABEL,
     ROLE_BINDINGS,
-    ROLES,
     RUN_SERVICE_ACCOUNT,
     SERVICE_ACCOUNTS,
     Object,
@@ -24,18 +25,23 @@ log = logging.getLogger(__name__)
 
 FIELD_MANAGER = "sympozium-controller"
 
-SKILL_RULES: dict[str, list[Object]] = {
-    "cluster-reader": [
-        {
-            "apiGroups": [""],
-            "resources": ["pods", "pods/log", "events"],
-            "verbs": ["get", "list", "watch"],
-        },
-        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "list", "watch"]},
-        {"apiGroups": [GROUP], "resources": ["agentruns"], "verbs": ["get", "list", "watch"]},
-    ]
-}
-"""What the token of a skill may do, in the namespace of the run and nowhere else."""
+CONTROLLER_ROLE = "sympozium-tenant-controller"
+ROUTER_ROLE = "sympozium-tenant-router"
+
+PROGRAMS = {"controller": CONTROLLER_ROLE, "router": ROUTER_ROLE}
+"""The ClusterRole that a program of the system holds in the namespace of a tenant."""
+
+
+def skill_role(skill: str) -> str:
+    """Name the ClusterRole that the token of *skill* holds in the namespace of its run."""
+    return f"sympozium-skill-{skill}"
+
+
+def rights(namespace: str, system_namespace: str) -> Iterator[Object]:
+    """Yield the RoleBindings by which controller and router may work in *namespace*."""
+    for program, role in PROGRAMS.items():
+        account = {"name": f"sympozium-{program}", "namespace": system_namespace}
+        yield _role_binding(namespace, role, account, component=program)
 
 
 def namespace_objects(namespace: str, settings: PodSettings) -> Iterator[tuple[Resource, Object]]:
@@ -43,36 +49,34 @@ def namespace_objects(namespace: str, settings: PodSettings) -> Iterator[tuple[R
     yield SERVICE_ACCOUNTS, _service_account(namespace, RUN_SERVICE_ACCOUNT)
     for skill in sorted(API_SKILLS):
         name = skill_service_account(skill)
+        account = {"name": name, "namespace": namespace}
         yield SERVICE_ACCOUNTS, _service_account(namespace, name)
-        yield ROLES, {**_head(ROLES, namespace, name), "rules": SKILL_RULES[skill]}
-        yield ROLE_BINDINGS, _role_binding(namespace, name)
+        yield ROLE_BINDINGS, _role_binding(namespace, skill_role(skill), account, component="run")
     yield NETWORK_POLICIES, _network_policy(namespace, settings)
 
 
 class Furniture:
-    """Sets up namespaces, each once in the life of this process."""
+    """Sets up the namespaces of tenants, each once in the life of this process."""
 
     def __init__(self, kube: Kube, settings: PodSettings) -> None:
         self._kube = kube
         self._settings = settings
         self._ready: set[str] = set()
-        self._busy = asyncio.Lock()
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._closed: dict[str, int] = {}
 
-    async def ensure(self, namespace: str) -> None:
-        """Make everything that runs in *namespace* need be there.
+    async def ensure(self, namespace: str) -> int:
+        """Make everything that runs in *namespace* need be there; return its generation.
+
+        The generation is another one when what was made in the namespace was taken away.
 
         Raises:
             TransientError: Try again.
         """
-        if namespace in self._ready:
-            return
-        async with self._busy:  # an Agent, a Channel and a run may come at once
-            if namespace in self._ready:
-                return
-            for resource, obj in namespace_objects(namespace, self._settings):
-                await self._kube.apply(resource, obj, manager=FIELD_MANAGER)
-            self._ready.add(namespace)
-        log.info("namespace set up", extra={"action": "apply", "namespace": namespace})
+        if namespace not in self._ready or self._lock(namespace).locked():
+            async with self._lock(namespace):  # an Agent, a Channel and a run may come at once
+                await self._set_up(namespace)
+        return self._closed.get(namespace, 0)
 
     async def restore(self, namespace: str) -> None:
         """Set *namespace* up again: somebody took away a part of what was made there.
@@ -80,42 +84,66 @@ class Furniture:
         Raises:
             TransientError: Try again.
         """
-        self.forget(namespace)
-        await self.ensure(namespace)
+        async with self._lock(namespace):
+            self._ready.discard(namespace)
+            await self._set_up(namespace)
 
-    def forget(self, namespace: str) -> None:
-        """Set *namespace* up again the next time: it may have been deleted meanwhile."""
-        self._ready.discard(namespace)
+    @asynccontextmanager
+    async def closed(self, namespace: str) -> AsyncIterator[None]:
+        """Have nobody set *namespace* up while the block lasts, and all do it anew afterwards."""
+        async with self._lock(namespace):
+            self._ready.discard(namespace)
+            self._closed[namespace] = self._closed.get(namespace, 0) + 1
+            yield
+
+    async def _set_up(self, namespace: str) -> None:
+        if namespace in self._ready:
+            return
+        for resource, obj in namespace_objects(namespace, self._settings):
+            await self._kube.apply(resource, obj, manager=FIELD_MANAGER)
+        self._ready.add(namespace)
+        log.info("namespace set up", extra={"action": "apply", "namespace": namespace})
+
+    def _lock(self, namespace: str) -> asyncio.Lock:
+        return self._locks.setdefault(namespace, asyncio.Lock())
 
 
-def _head(resource: Resource, namespace: str, name: str) -> Object:
+def made_labels(component: str) -> dict[str, str]:
+    """Return the labels of what the controller makes in the namespace of a tenant.
+
+    One listing by them shows all of it; by them it is found again when it has to go.
+    """
+    return {
+        MANAGED_BY_LABEL: "sympozium",
+        PART_OF_LABEL: "sympozium",
+        COMPONENT_LABEL: component,
+    }
+
+
+def _head(resource: Resource, namespace: str, name: str, component: str) -> Object:
     return {
         "apiVersion": resource.api_version,
         "kind": resource.kind,
-        "metadata": {
-            "name": name,
-            "namespace": namespace,
-            "labels": {MANAGED_BY_LABEL: "sympozium"},
-        },
+        "metadata": {"name": name, "namespace": namespace, "labels": made_labels(component)},
     }
 
 
 def _service_account(namespace: str, name: str) -> Object:
-    head = _head(SERVICE_ACCOUNTS, namespace, name)
+    head = _head(SERVICE_ACCOUNTS, namespace, name, "run")
     return {**head, "automountServiceAccountToken": False}
 
 
-def _role_binding(namespace: str, name: str) -> Object:
+def _role_binding(namespace: str, role: str, account: Object, *, component: str) -> Object:
     return {
-        **_head(ROLE_BINDINGS, namespace, name),
-        "roleRef": {"apiGroup": ROLES.group, "kind": ROLES.kind, "name": name},
-        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
+        **_head(ROLE_BINDINGS, namespace, role, component),
+        "roleRef": {"apiGroup": CLUSTER_ROLES.group, "kind": CLUSTER_ROLES.kind, "name": role},
+        "subjects": [{"kind": "ServiceAccount", **account}],
     }
 
 
 def _network_policy(namespace: str, settings: PodSettings) -> Object:
     return {
-        **_head(NETWORK_POLICIES, namespace, RUN_SERVICE_ACCOUNT),
+        **_head(NETWORK_POLICIES, namespace, RUN_SERVICE_ACCOUNT, "run"),
         "spec": {
             "podSelector": {"matchLabels": {COMPONENT_LABEL: "run"}},
             "policyTypes": ["Ingress", "Egress"],

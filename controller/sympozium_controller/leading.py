@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sympozium.bus.nats import NatsBus
 from sympozium.bus.room import Room
 from sympozium.kube.client import Kube
-from sympozium.kube.informer import Informer
+from sympozium.kube.tenants import TenantInformer, Tenants
 from sympozium.runtime.loops import run_until_stopped
 from sympozium_controller.agents import AgentReconciler
 from sympozium_controller.channels.reconcile import ChannelCache, ChannelReconciler
@@ -22,6 +22,9 @@ from sympozium_controller.runs.results import Results
 from sympozium_controller.runs.retention import Retention
 from sympozium_controller.runs.waiters import Waiters
 from sympozium_controller.settings import Settings
+from sympozium_controller.tenants.clearing import Clearing
+from sympozium_controller.tenants.keeper import TenantKeeper
+from sympozium_controller.tenants.ledger import Ledger
 
 LEASE = "sympozium-controller"
 
@@ -33,12 +36,13 @@ DRAIN_S = 2.0
 class Caches:
     """Copies of everything that reconcilers read, kept up by every controller."""
 
+    tenants: Tenants
     runs: RunCache
     channels: ChannelCache
 
     @property
-    def informers(self) -> tuple[Informer, ...]:
-        """All of them, for whoever runs them."""
+    def informers(self) -> tuple[TenantInformer, ...]:
+        """All of them, for whoever listens to them."""
         return *self.runs.informers, *self.channels.informers
 
 
@@ -51,6 +55,7 @@ class Leader:
         self._caches = caches
         self._settings = settings
         self._furniture = Furniture(kube, settings.pods)
+        self._ledger = Ledger(kube, settings.system_namespace)
         self._retention = Retention(kube, Waiters(bus.client), caches.runs, settings.history)
 
     async def lead(self, stop: asyncio.Event) -> None:
@@ -65,7 +70,11 @@ class Leader:
                 listeners.enter_context(informer.listened_to())
             world = World(kube, bus, runs, pods, self._furniture, self._settings.limits)
             run_reconciler = RunReconciler(world)
+            clearing = Clearing(kube, bus)
+            tenants = self._caches.tenants
+            keeper = TenantKeeper(kube, tenants, self._furniture, self._ledger, clearing)
             await run_until_stopped(
+                keeper.run,
                 run_reconciler.run,
                 Results(bus, runs, run_reconciler).run,
                 ChannelReconciler(kube, bus, channels, self._furniture, pods).run,

@@ -12,8 +12,8 @@ from sympozium.bus.clock import ClockWatch
 from sympozium.bus.nats import Address, NatsBus, connect
 from sympozium.contract.subjects import RUNS_CONSUMER, reply_prefix
 from sympozium.kube.client import Kube
-from sympozium.kube.informer import Informer
 from sympozium.kube.lease import Election
+from sympozium.kube.tenants import Tenants
 from sympozium.runtime.loops import Loop, run_until_stopped
 from sympozium_controller.channels.reconcile import ChannelCache
 from sympozium_controller.health import serve_health
@@ -37,18 +37,17 @@ RECONNECT_WAIT_S = 0.02
 class Readiness:
     """Whether the controller can do its work now."""
 
-    def __init__(self, bus: NatsBus, informers: tuple[Informer, ...]) -> None:
+    def __init__(self, bus: NatsBus, tenants: Tenants) -> None:
         self._bus = bus
-        self._informers = informers
+        self._tenants = tenants
 
     def __call__(self) -> bool:
         """Return whether the bus is connected and every copy is complete."""
-        return self._bus.is_connected and all(one.synced.is_set() for one in self._informers)
+        return self._bus.is_connected and self._tenants.synced.is_set()
 
     async def synced(self) -> None:
         """Return when every copy is complete."""
-        for informer in self._informers:
-            await informer.synced.wait()
+        await self._tenants.synced.wait()
 
 
 async def run_controller(kube: Kube, settings: Settings, stop: asyncio.Event) -> None:
@@ -86,15 +85,16 @@ def _assemble(kube: Kube, bus: NatsBus, settings: Settings) -> tuple[list[Loop],
     Whoever comes to the bus is admitted by every controller, so that a hand-over keeps
     nobody waiting; the rest is done by the one that holds the lease.
     """
-    caches = Caches(RunCache(kube), ChannelCache(kube))
-    ready = Readiness(bus, caches.informers)
+    tenants = Tenants(kube)
+    caches = Caches(tenants, RunCache(tenants), ChannelCache(tenants))
+    ready = Readiness(bus, tenants)
     place = settings.pod_name or f"controller-{secrets.token_hex(4)}"
     election = Election(kube, (settings.system_namespace, LEASE), place)
     leader = Leader(kube.fenced(election.check), bus, caches, settings)
-    loops: list[Loop] = [informer.run for informer in caches.informers]
+    loops: list[Loop] = [tenants.run]
     if settings.bus.issuer_seed:
         runs, channels = caches.runs, caches.channels
-        copies = Copies(runs.runs, runs.jobs, runs.pods, channels.channels)
+        copies = Copies(tenants, runs.runs, runs.jobs, runs.pods, channels.channels)
         directory = Directory(kube, copies, settings.system_namespace)
         signer = Signer(settings.bus.issuer_seed)
         loops.append(Callout(bus.client, signer, Reviews(kube), directory).run)

@@ -18,13 +18,14 @@ from pathlib import Path
 import aiohttp
 
 from sympozium.contract.agentrun import TERMINAL_PHASES
-from sympozium.contract.resources import AGENT_RUNS, AGENTS, NAMESPACES, Object
+from sympozium.contract.resources import AGENT_RUNS, AGENTS, Object
 from sympozium.kube.client import Kube, connect
 from sympozium.kube.endpoint import Endpoint
 from tests.bench.cpu import cpu_by_program
 from tests.bench.main_job import milliseconds, reply_time, running
 from tests.fixtures.chat import Person
 from tests.fixtures.system import ScriptedModel, System, scriptable_model
+from tests.fixtures.tenants import make_tenant
 
 FLOOD = "flood"
 CREATED_AT_ONCE = 8
@@ -49,10 +50,9 @@ async def administrator(system: System) -> AsyncIterator[Kube]:
         yield kube
 
 
-async def make_tenant(kube: Kube) -> str:
+async def make_flooded(kube: Kube) -> str:
     """Give the flood a namespace with a copy of the Agent; return the Agent's name."""
-    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": FLOOD}}
-    await kube.create(NAMESPACES, space)
+    await make_tenant(kube, FLOOD)
     agent = (await kube.list(AGENTS, "default")).items[0]
     name: str = agent["metadata"]["name"]
     spec = {key: value for key, value in agent["spec"].items() if key not in {"channels"}}
@@ -108,7 +108,7 @@ async def measure(model_url: str, model_port: int, load: Load) -> None:
             person = Person(session, system.url)
             await reply_time(person, "warm-up", "hello")
             print(f"alone: {milliseconds(await ask(person, 'alone', load.questions))}")
-            agent = await make_tenant(kube)
+            agent = await make_flooded(kube)
             began = time.perf_counter()
             await flood(kube, agent, load.runs)
             print(f"flood: {load.runs} runs created in {time.perf_counter() - began:.0f} s")

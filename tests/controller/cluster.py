@@ -36,6 +36,7 @@ from sympozium.kube.errors import NotFoundError
 from sympozium_controller.program import run_controller
 from sympozium_controller.settings import BusSettings, PodSettings, Settings
 from tests.fixtures.nats_server import free_port
+from tests.fixtures.tenants import make_tenant
 
 NAMESPACE = "default"
 SYSTEM_NAMESPACE = "sympozium-system"
@@ -63,7 +64,8 @@ class Cluster:
         """Apply our kinds and the rights of our programs, as a deployment does."""
         for definition in definition_objects():
             await self.kube.apply(CUSTOM_RESOURCE_DEFINITIONS, definition, manager="test")
-        for name in ("controller", "router"):
+        await make_tenant(self.kube, NAMESPACE)
+        for name in ("controller", "router", "tenants"):
             for obj in yaml.safe_load_all((RBAC / f"{name}.yaml").read_text()):
                 await self.kube.apply(_KINDS[obj["kind"]], obj, manager="test")
 

@@ -9,9 +9,10 @@ from sympozium.bus.nats import NatsBus
 from sympozium.contract.resources import (
     AGENTS,
     CHANNELS,
+    CLUSTER_ROLES,
     DEPLOYMENTS,
     NETWORK_POLICIES,
-    ROLES,
+    ROLE_BINDINGS,
     SECRETS,
     SERVICE_ACCOUNTS,
     Object,
@@ -167,7 +168,10 @@ async def test_a_namespace_gets_identities_and_limits_for_its_runs(controlled: C
     await controlled.create_agent()
     await controlled.until(AGENTS, "helper", says("Ready", "True"))
     assert await controlled.exists(SERVICE_ACCOUNTS, "sympozium-run")
-    role = await controlled.kube.get(ROLES, NAMESPACE, "sympozium-run-cluster-reader")
+    name = "sympozium-skill-cluster-reader"
+    binding = await controlled.kube.get(ROLE_BINDINGS, NAMESPACE, name)
+    assert [one["name"] for one in binding["subjects"]] == ["sympozium-run-cluster-reader"]
+    role = await controlled.kube.get(CLUSTER_ROLES, None, binding["roleRef"]["name"])
     verbs = {verb for rule in role["rules"] for verb in rule["verbs"]}
     assert verbs == {"get", "list", "watch"}
     policy = await controlled.kube.get(NETWORK_POLICIES, NAMESPACE, "sympozium-run")

@@ -11,7 +11,7 @@ import pytest
 
 from sympozium.bus.nats import NatsBus
 from sympozium.contract.names import RunUid
-from sympozium.contract.resources import AGENT_RUNS, AGENTS, JOBS, NAMESPACES, PODS, Object
+from sympozium.contract.resources import AGENT_RUNS, AGENTS, JOBS, PODS, Object
 from sympozium.contract.run_events import Result, Started
 from sympozium.contract.subjects import live
 from sympozium.kube.errors import InvalidError
@@ -19,6 +19,7 @@ from sympozium_controller.runs.turns.pace import FEWEST
 from sympozium_controller.runs.turns.turns import STARTING_WHEN_FULL
 from sympozium_controller.settings import Limits, Settings
 from tests.controller.cluster import NAMESPACE, Cluster, controller, say
+from tests.fixtures.tenants import make_tenant
 
 PATIENCE_S = 20.0
 
@@ -43,8 +44,7 @@ async def job_names(cluster: Cluster) -> list[str]:
 @asynccontextmanager
 async def other_namespace(cluster: Cluster, name: str) -> AsyncIterator[Cluster]:
     """Have a second tenant with an Agent of the same name; yield nothing of its own but that."""
-    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    await cluster.kube.create(NAMESPACES, space)
+    await make_tenant(cluster.kube, name)
     agent = {
         "apiVersion": AGENTS.api_version,
         "kind": AGENTS.kind,

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from sympozium.contract.resources import AGENT_RUNS
+from sympozium.kube.tenants import Tenants
 from sympozium_controller.runs.history import HistoryLimits
 from sympozium_controller.runs.observe import RunCache
 from sympozium_controller.runs.retention import Retention, utc_now
@@ -20,7 +21,8 @@ async def retention(
     world: World, *, later: timedelta = timedelta(0), limits: HistoryLimits | None = None
 ) -> AsyncIterator[Retention]:
     """Yield what deletes, with complete copies. The test calls `prune`, or runs it."""
-    cache = RunCache(world.kube)
+    tenants = Tenants(world.kube)
+    cache = RunCache(tenants)
     made = Retention(
         world.kube,
         Waiters(world.bus.client),
@@ -30,10 +32,8 @@ async def retention(
     )
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        for informer in cache.informers:
-            group.create_task(informer.run(stop))
-        for informer in cache.informers:
-            await informer.synced.wait()
+        group.create_task(tenants.run(stop))
+        await tenants.synced.wait()
         yield made
         stop.set()
 

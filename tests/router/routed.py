@@ -57,6 +57,7 @@ from sympozium_router.program import Router
 from sympozium_router.runs.runs import Runs
 from sympozium_router.world.cluster import Cluster
 from tests.fixtures.nats_server import free_port
+from tests.fixtures.tenants import make_tenant
 
 NAMESPACE = "default"
 CHANNEL = "web"
@@ -342,6 +343,7 @@ async def furnish(kube: Kube) -> None:
             break
         except NotFoundError:
             await asyncio.sleep(0.01)
+    await make_tenant(kube, NAMESPACE)
     await kube.create(AGENTS, agent())
     await kube.create(CHANNELS, channel())
 

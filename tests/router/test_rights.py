@@ -15,24 +15,29 @@ from sympozium.contract.resources import (
     CHANNELS,
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
+    ROLE_BINDINGS,
     SERVICE_ACCOUNTS,
 )
 from sympozium.kube.client import Kube, connect, object_path
 from sympozium.kube.errors import ForbiddenError
+from sympozium_controller.furniture import rights
 from tests.router.routed import CHANNEL, NAMESPACE, World
 from tests.router.test_admission import EVE
 from tests.router.test_modes import end_cancelled
 
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
-MANIFEST = Path(__file__).parents[2] / "helm/sympozium/rbac/router.yaml"
+RBAC = Path(__file__).parents[2] / "helm/sympozium/rbac"
 KINDS = {kind.kind: kind for kind in (SERVICE_ACCOUNTS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS)}
 
 
 @asynccontextmanager
 async def with_its_rights(world: World, tmp_path: Path) -> AsyncIterator[Kube]:
     """Yield a client that may do what the router may."""
-    for obj in yaml.safe_load_all(MANIFEST.read_text()):
-        await world.kube.create(KINDS[obj["kind"]], obj)
+    for name in ("router", "tenants"):
+        for obj in yaml.safe_load_all((RBAC / f"{name}.yaml").read_text()):
+            await world.kube.create(KINDS[obj["kind"]], obj)
+    for binding in rights(NAMESPACE, "sympozium-system"):
+        await world.kube.create(ROLE_BINDINGS, binding)
     path = object_path(SERVICE_ACCOUNTS, "sympozium-system", "sympozium-router", "token")
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
     answer = await world.kube.request("POST", path, body=request)

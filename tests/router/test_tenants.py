@@ -8,9 +8,10 @@ from sympozium.bus.nats import NatsBus
 from sympozium.contract.envelope import unwrap, wrap
 from sympozium.contract.messages import InboundMessage, OutboundKind, OutboundMessage
 from sympozium.contract.names import ConversationId, web_message_id
-from sympozium.contract.resources import AGENT_RUNS, AGENTS, CHANNELS, NAMESPACES
+from sympozium.contract.resources import AGENT_RUNS, AGENTS, CHANNELS
 from sympozium.contract.subjects import OUTBOX, inbox, outbox
 from sympozium_router.clock import utc_now
+from tests.fixtures.tenants import make_tenant
 from tests.router.routed import ADA, CHANNEL, NAMESPACE, World, agent, channel
 
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
@@ -20,8 +21,7 @@ COUNT = 10
 
 async def furnish_other(world: World) -> None:
     """Have a second tenant with an agent and a channel of the same names."""
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": OTHER}}
-    await world.kube.create(NAMESPACES, namespace)
+    await make_tenant(world.kube, OTHER)
     for kind, obj in ((AGENTS, agent()), (CHANNELS, channel())):
         obj["metadata"]["namespace"] = OTHER
         await world.kube.create(kind, obj)

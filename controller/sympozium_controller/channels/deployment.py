@@ -11,6 +11,7 @@ from sympozium.contract.resources import (
     DEPLOYMENTS,
     GROUP,
     MANAGED_BY_LABEL,
+    PART_OF_LABEL,
     SERVICE_ACCOUNTS,
     Object,
 )
@@ -58,6 +59,7 @@ def build_deployment(
     """
     annotations = {"annotations": {SECRET_ANNOTATION: secret_version}} if secret_version else {}
     labels = {COMPONENT_LABEL: "channel", CHANNEL_LABEL: channel["metadata"]["name"]}
+    made = {MANAGED_BY_LABEL: "sympozium", PART_OF_LABEL: "sympozium"}
     deployment: Object = {
         "apiVersion": DEPLOYMENTS.api_version,
         "kind": DEPLOYMENTS.kind,
@@ -67,7 +69,7 @@ def build_deployment(
             "strategy": {"type": "Recreate"},
             "selector": {"matchLabels": labels},
             "template": {
-                "metadata": {"labels": {MANAGED_BY_LABEL: "sympozium", **labels}, **annotations},
+                "metadata": {"labels": {**made, **labels}, **annotations},
                 "spec": _pod_spec(channel, spec, settings),
             },
         },
@@ -101,6 +103,7 @@ def _metadata(channel: Object) -> Object:
         "namespace": owner["namespace"],
         "labels": {
             MANAGED_BY_LABEL: "sympozium",
+            PART_OF_LABEL: "sympozium",
             COMPONENT_LABEL: "channel",
             CHANNEL_LABEL: owner["name"],
         },

@@ -17,11 +17,17 @@ from sympozium.contract.resources import (
     SERVICE_ACCOUNTS,
     Object,
 )
-from sympozium.contract.subjects import OUTBOX, Consumer, outbox_consumer
+from sympozium.contract.subjects import (
+    CHANNEL_CONSUMER_PREFIX,
+    OUTBOX,
+    Consumer,
+    outbox_consumer,
+)
 from sympozium.kube.client import Kube
 from sympozium.kube.errors import NotFoundError
-from sympozium.kube.informer import Informer, Key
+from sympozium.kube.informer import Key
 from sympozium.kube.queue import WorkQueue
+from sympozium.kube.tenants import TenantInformer, Tenants
 from sympozium_controller.channels.deployment import (
     build_deployment,
     build_service_account,
@@ -49,15 +55,16 @@ replaces them before they are refused also touches the Channel.
 
 
 class ChannelCache:
-    """Copies of all Channels and of their Deployments."""
+    """Copies of all Channels of tenants, and of their Deployments."""
 
-    def __init__(self, kube: Kube) -> None:
-        self.channels = Informer(kube, CHANNELS)
-        self.deployments = Informer(kube, DEPLOYMENTS, labelSelector=_OURS)
+    def __init__(self, tenants: Tenants) -> None:
+        self.tenants = tenants
+        self.channels = tenants.informer(CHANNELS)
+        self.deployments = tenants.informer(DEPLOYMENTS, labelSelector=_OURS)
 
     @property
-    def informers(self) -> tuple[Informer, ...]:
-        """All of them, for whoever runs them."""
+    def informers(self) -> tuple[TenantInformer, ...]:
+        """All of them, for whoever listens to them."""
         return self.channels, self.deployments
 
 
@@ -79,7 +86,7 @@ class ChannelReconciler:
         self._settings = settings
         self._queue: WorkQueue[Key] = WorkQueue()
         self._reminders = Reminders(self._queue)
-        self._with_consumer: set[Key] = set()
+        self._with_consumer: dict[Key, int] = {}
         cache.channels.listen(lambda key, _old, _new: self._queue.add(key))
         cache.deployments.listen(self._deployment_changed)
 
@@ -103,8 +110,7 @@ class ChannelReconciler:
         if not is_subject_token(name):
             text = "only letters, digits and '-' may be in a Channel's name; make one named so"
             return Verdict("Available", False, "NameNotAllowed", text)
-        await self._furniture.ensure(namespace)
-        await self._ensure_consumer(key)
+        await self._ensure_consumer(key, await self._furniture.ensure(namespace))
         spec = msgspec.convert(channel["spec"], ChannelSpec)
         secret = await look_at_secret(self._kube, namespace, spec)
         held = self._cache.deployments.get(namespace, channel_object_name(name))
@@ -122,24 +128,26 @@ class ChannelReconciler:
             self._reminders.remind(key, LOOK_AGAIN_S)
         return verdict
 
-    async def _ensure_consumer(self, key: Key) -> None:
-        if key not in self._with_consumer:
+    async def _ensure_consumer(self, key: Key, generation: int) -> None:
+        if self._with_consumer.get(key) != generation:
             await ensure_consumer(self._bus.client, outbox_consumer(*key))
-            self._with_consumer.add(key)
+            self._with_consumer[key] = generation
 
     async def _remove(self, key: Key) -> None:
-        self._with_consumer.discard(key)
+        self._with_consumer.pop(key, None)
         self._reminders.forget(key)
         if is_subject_token(key[1]) and await self._is_gone(key):
             await delete_consumer(self._bus.client, outbox_consumer(*key))
             log.info("channel removed", extra={"action": "delete", "channel": key[1]})
 
     async def _is_gone(self, key: Key) -> bool:
-        """Return whether a Channel is gone for certain.
+        """Return whether a Channel is gone for certain, and its namespace is still served.
 
-        The bus has no fence for who led before and was stopped: it could take away the
-        place of a Channel that was created anew.
+        What was a tenant's is cleared as a whole. The bus has no fence for who led before
+        and was stopped: it could take away the place of a Channel that was created anew.
         """
+        if not await self._cache.tenants.is_tenant(key[0]):
+            return False
         try:
             await self._kube.get(CHANNELS, *key)
         except NotFoundError:
@@ -147,11 +155,15 @@ class ChannelReconciler:
         return False
 
     async def _sweep(self) -> None:
-        """Delete the consumers of Channels that were deleted while no controller ran."""
+        """Delete the consumers of Channels that were deleted while no controller ran.
+
+        Of a namespace whose Channels are not known, none: it may be a tenant's all the same.
+        """
         keys = [(one["metadata"]["namespace"], one["metadata"]["name"]) for one in self._all()]
         wanted = {outbox_consumer(*key).name for key in keys if is_subject_token(key[1])}
         for name in await channel_consumers(self._bus.client):
-            if name not in wanted:
+            namespace, _ = name.removeprefix(CHANNEL_CONSUMER_PREFIX).rsplit("_", 1)
+            if name not in wanted and self._cache.tenants.is_shown(namespace):
                 await delete_consumer(self._bus.client, Consumer(OUTBOX, name, ""))
 
     def _all(self) -> list[Object]:

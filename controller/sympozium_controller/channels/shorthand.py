@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 
 from sympozium.contract.agent import AgentSpec, ChannelShorthand
-from sympozium.contract.resources import AGENT_LABEL, AGENTS, CHANNELS, MANAGED_BY_LABEL, Object
+from sympozium.contract.resources import (
+    AGENT_LABEL,
+    AGENTS,
+    CHANNELS,
+    MANAGED_BY_LABEL,
+    PART_OF_LABEL,
+    Object,
+)
 
 
 def shorthand_name(agent: str, platform: str) -> str:
@@ -22,7 +29,11 @@ def shorthand_channels(agent: Object, spec: AgentSpec) -> Iterator[Object]:
             "metadata": {
                 "name": shorthand_name(metadata["name"], platform),
                 "namespace": metadata["namespace"],
-                "labels": {MANAGED_BY_LABEL: "sympozium", AGENT_LABEL: metadata["name"]},
+                "labels": {
+                    MANAGED_BY_LABEL: "sympozium",
+                    PART_OF_LABEL: "sympozium",
+                    AGENT_LABEL: metadata["name"],
+                },
                 "ownerReferences": [
                     {
                         "apiVersion": AGENTS.api_version,

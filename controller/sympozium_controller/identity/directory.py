@@ -12,12 +12,13 @@ from sympozium.contract.resources import (
     JOBS,
     PODS,
     RUN_SERVICE_ACCOUNT,
+    TENANT_LABEL,
     Object,
     Resource,
 )
 from sympozium.kube.client import Kube
-from sympozium.kube.errors import NotFoundError
-from sympozium.kube.informer import Informer
+from sympozium.kube.errors import ForbiddenError, NotFoundError, UnavailableError
+from sympozium.kube.tenants import TenantInformer, Tenants
 from sympozium_controller.channels.deployment import channel_of_account
 from sympozium_controller.identity.reviews import Bearer
 from sympozium_controller.identity.who import (
@@ -54,10 +55,11 @@ class Admission:
 class Copies:
     """The informers that identities are looked up in."""
 
-    runs: Informer
-    jobs: Informer
-    pods: Informer
-    channels: Informer
+    tenants: Tenants
+    runs: TenantInformer
+    jobs: TenantInformer
+    pods: TenantInformer
+    channels: TenantInformer
 
 
 class Directory:
@@ -106,14 +108,21 @@ class Directory:
         return Admission(RunIdentity(namespace, RunUid(run["metadata"]["uid"])), until)
 
     async def _object(
-        self, copy: Informer, resource: Resource, namespace: str, name: str, uid: str = ""
+        self, copy: TenantInformer, resource: Resource, namespace: str, name: str, uid: str = ""
     ) -> Object:
+        if not await self._copies.tenants.is_tenant(namespace):
+            raise NotAdmittedError(
+                f"cannot admit to the bus: namespace {namespace!r} is no tenant; label it "
+                f"{TENANT_LABEL}=true"
+            )
         found = copy.get(namespace, name)
         if found is None or (uid and found["metadata"]["uid"] != uid):
             try:
                 found = await self._kube.get(resource, namespace, name)
             except NotFoundError:
                 found = None
+            except ForbiddenError as error:  # our rights come a moment after the label
+                raise UnavailableError(str(error)) from error
         if found is None or (uid and found["metadata"]["uid"] != uid):
             raise NotAdmittedError(
                 f"cannot admit to the bus: {resource.kind} {namespace}/{name} is not there any more"

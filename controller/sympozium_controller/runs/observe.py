@@ -16,8 +16,8 @@ from sympozium.contract.resources import (
     RUN_LABEL,
     Object,
 )
-from sympozium.kube.client import Kube
-from sympozium.kube.informer import Informer, Key
+from sympozium.kube.informer import Key
+from sympozium.kube.tenants import TenantInformer, Tenants
 from sympozium_controller.runs.pod import MODEL_ANNOTATION
 from sympozium_controller.runs.slim import slim_job, slim_pod, slim_run
 from sympozium_controller.runs.turns.conversations import Conversations
@@ -35,19 +35,14 @@ _OURS = f"{COMPONENT_LABEL}=run"
 
 
 class RunCache:
-    """Copies of all AgentRuns, Agents, run Jobs and run pods."""
+    """Copies of all AgentRuns, Agents, run Jobs and run pods of tenants."""
 
-    def __init__(self, kube: Kube) -> None:
-        self.runs = Informer(
-            kube,
-            AGENT_RUNS,
-            indexes={"unfinished-uid": _uid},
-            keep=slim_run,
-        )
-        self.agents = Informer(kube, AGENTS)
-        self.jobs = Informer(kube, JOBS, keep=slim_job, labelSelector=_OURS)
-        self.pods = Informer(
-            kube, PODS, indexes={"job-uid": _owner}, keep=slim_pod, labelSelector=_OURS
+    def __init__(self, tenants: Tenants) -> None:
+        self.runs = tenants.informer(AGENT_RUNS, indexes={"unfinished-uid": _uid}, keep=slim_run)
+        self.agents = tenants.informer(AGENTS)
+        self.jobs = tenants.informer(JOBS, keep=slim_job, labelSelector=_OURS)
+        self.pods = tenants.informer(
+            PODS, indexes={"job-uid": _owner}, keep=slim_pod, labelSelector=_OURS
         )
         self._started: dict[RunUid, datetime] = {}
         self._absorbing: set[RunUid] = set()
@@ -57,8 +52,8 @@ class RunCache:
         self.runs.listen(self._forget_finished)
 
     @property
-    def informers(self) -> tuple[Informer, ...]:
-        """All of them, for whoever runs them."""
+    def informers(self) -> tuple[TenantInformer, ...]:
+        """All of them, for whoever listens to them."""
         return self.runs, self.agents, self.jobs, self.pods
 
     def wake(self, add: Callable[[Key], None]) -> None:

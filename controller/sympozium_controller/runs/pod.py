@@ -16,6 +16,7 @@ from sympozium.contract.resources import (
     EGRESS_CONTAINERS_ANNOTATION,
     GROUP,
     MANAGED_BY_LABEL,
+    PART_OF_LABEL,
     RUN_LABEL,
     RUN_SERVICE_ACCOUNT,
     Object,
@@ -69,6 +70,7 @@ def build_job(run: Run, plan: Plan, settings: PodSettings) -> Object:
     """Describe the Job of *run*. The same run and plan always give the same Job."""
     labels = {
         MANAGED_BY_LABEL: "sympozium",
+        PART_OF_LABEL: "sympozium",
         COMPONENT_LABEL: "run",
         AGENT_LABEL: run.spec.agent_ref,
         RUN_LABEL: run.name,

@@ -182,7 +182,9 @@ class Outbox:
         run = await self._cluster.run(message.namespace, message.run_name, message.run_uid)
         now = self._clock()
         if run is None:
-            end: End | None = failed_end(message, Reason.CANCELLED, now=now)
+            is_served = await self._cluster.is_tenant(message.namespace)
+            reason = Reason.CANCELLED if is_served else Reason.NAMESPACE_CLOSED
+            end: End | None = failed_end(message, reason, now=now)
         else:
             end = await self._replies.end(message, run, now=now)
             end = end or await self._end_of_silence(message, run, now)

@@ -121,6 +121,10 @@ _SENTENCES = {
         "Something went wrong on our side each time this message was tried, so it is set aside "
         "for an operator to look at. To have it tried again, write: !retry {reference}"
     ),
+    Reason.NAMESPACE_CLOSED: (
+        "The agents of namespace {namespace} were switched off before this was finished. An "
+        "operator can switch them on again; then please send the message again."
+    ),
     Reason.INTERNAL: (
         "Something went wrong on our side. Please send the message again; if it happens again, "
         "an operator has to look at this."

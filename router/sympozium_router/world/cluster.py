@@ -17,8 +17,15 @@ from sympozium.contract.names import RunName, RunUid
 from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import AGENT_RUNS, AGENTS, CHANNELS, Object, Resource
 from sympozium.kube.client import Kube
-from sympozium.kube.errors import AlreadyExistsError, ConflictError, NotFoundError
-from sympozium.kube.informer import Informer, Listener
+from sympozium.kube.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    UnavailableError,
+)
+from sympozium.kube.informer import Listener
+from sympozium.kube.tenants import Tenants
 from sympozium_router.runs.refusals import RefusedError
 from sympozium_router.world.channel_status import (
     MAX_CONFLICTS,
@@ -32,24 +39,24 @@ _UID = "uid"
 
 
 class Cluster:
-    """Agents, Channels and AgentRuns of all namespaces."""
+    """Agents, Channels and AgentRuns of all tenants."""
 
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
-        self._agents = Informer(kube, AGENTS)
-        self._channels = Informer(kube, CHANNELS)
-        self._runs = Informer(kube, AGENT_RUNS, indexes={_UID: _uid_of}, keep=held_run)
+        self._tenants = Tenants(kube)
+        self._agents = self._tenants.informer(AGENTS)
+        self._channels = self._tenants.informer(CHANNELS)
+        self._runs = self._tenants.informer(AGENT_RUNS, indexes={_UID: _uid_of}, keep=held_run)
         self.cutter = Cutter(self._runs)
 
     @property
     def is_synced(self) -> bool:
         """Whether the copies were complete once."""
-        return all(informer.synced.is_set() for informer in self._informers)
+        return self._tenants.synced.is_set()
 
     async def wait_until_synced(self) -> None:
         """Return when the copies were complete once."""
-        for informer in self._informers:
-            await informer.synced.wait()
+        await self._tenants.synced.wait()
 
     async def follow(self, stop: asyncio.Event) -> None:
         """Keep the copies up until *stop* is set.
@@ -58,9 +65,12 @@ class Cluster:
             PermanentError: The server refuses: a missing role or kind.
         """
         async with asyncio.TaskGroup() as group:
-            for informer in self._informers:
-                group.create_task(informer.run(stop))
+            group.create_task(self._tenants.run(stop))
             group.create_task(self.cutter.run(stop))
+
+    async def is_tenant(self, namespace: str) -> bool:
+        """Return whether the agents of *namespace* are served; raises as `channel`."""
+        return await self._tenants.is_tenant(namespace)
 
     def listen_to_runs(self, listener: Listener) -> None:
         """Have *listener* called for every later change of an AgentRun."""
@@ -139,7 +149,7 @@ class Cluster:
         if name and (found is None or is_cut(found)):
             return await self.fresh_run(namespace, name, uid)
         if found is None or is_cut(found):
-            listed = (await self._kube.list(AGENT_RUNS, namespace)).items
+            listed = await self._list_runs(namespace)
             found = _first_in(namespace, (run for run in listed if uid in _uid_of(run)))
         return found
 
@@ -207,15 +217,23 @@ class Cluster:
 
         await self.change_channel_status(namespace, channel, change)
 
-    @property
-    def _informers(self) -> tuple[Informer, ...]:
-        return self._agents, self._channels, self._runs
+    async def _list_runs(self, namespace: str) -> list[Object]:
+        if not await self._tenants.is_tenant(namespace):
+            return []
+        try:
+            return (await self._kube.list(AGENT_RUNS, namespace)).items
+        except ForbiddenError as error:
+            raise UnavailableError(str(error)) from error
 
     async def _read(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        if not await self._tenants.is_tenant(namespace):
+            return None
         try:
             return await self._kube.get(resource, namespace, name)
         except NotFoundError:
             return None
+        except ForbiddenError as error:  # a tenant's rights come a moment after its label
+            raise UnavailableError(str(error)) from error
 
 
 def uid_of(run: Object) -> RunUid:

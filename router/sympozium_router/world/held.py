@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from sympozium.contract.agentrun import TERMINAL_PHASES
 from sympozium.contract.resources import Object
 from sympozium.contract.times import kube_time
-from sympozium.kube.informer import Informer, Key, without_managed_fields
+from sympozium.kube.objects import HeldObjects, Key, without_managed_fields
 from sympozium.runtime.loops import pause
 
 HELD_WHOLE_S = 60.0
@@ -57,7 +57,7 @@ def held_run(run: Object) -> Object:
 class Cutter:
     """Cuts runs a while after they ended."""
 
-    def __init__(self, runs: Informer) -> None:
+    def __init__(self, runs: HeldObjects) -> None:
         self._runs = runs
         self._ended: deque[tuple[float, Key]] = deque()
         runs.listen(self._run_changed)

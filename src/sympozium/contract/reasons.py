@@ -37,4 +37,6 @@ class Reason(StrEnum):
     MESSAGE_UNREADABLE = "MessageUnreadable"
     SET_ASIDE = "SetAside"
     """The message is a dead letter: handling it failed every time."""
+    NAMESPACE_CLOSED = "NamespaceClosed"
+    """The namespace is no tenant any more: its agents are not served."""
     INTERNAL = "Internal"

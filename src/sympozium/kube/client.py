@@ -170,6 +170,12 @@ class Kube:
             options["gracePeriodSeconds"] = grace_s
         await self.request("DELETE", object_path(resource, namespace, name), body=options)
 
+    async def delete_all(self, resource: Resource, namespace: str, **selectors: str) -> None:
+        """Delete the objects of a kind in *namespace*, their dependents in the background."""
+        options: Object = {"propagationPolicy": "Background"}
+        path = object_path(resource, namespace)
+        await self.request("DELETE", path, body=options, query=selectors)
+
     async def request(
         self,
         method: str,

@@ -1,0 +1,57 @@
+"""Giving the programs their rights where the label is, and clearing up where it went."""
+
+import asyncio
+
+from sympozium.contract.resources import ROLE_BINDINGS
+from sympozium.kube.client import Kube
+from sympozium.kube.queue import WorkQueue
+from sympozium.kube.tenants import Tenants
+from sympozium_controller.furniture import FIELD_MANAGER, Furniture, rights
+from sympozium_controller.tenants.clearing import Clearing
+from sympozium_controller.tenants.ledger import Ledger
+
+MAX_BACKOFF_S = 10.0
+
+
+class TenantKeeper:
+    """Makes every namespace be served, or not, as its label says."""
+
+    def __init__(
+        self, kube: Kube, tenants: Tenants, furniture: Furniture, ledger: Ledger, clearing: Clearing
+    ) -> None:
+        self._kube = kube
+        self._tenants = tenants
+        self._furniture = furniture
+        self._ledger = ledger
+        self._clearing = clearing
+        self._queue: WorkQueue[str] = WorkQueue(max_backoff_s=MAX_BACKOFF_S)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve the namespaces that come, and leave those that go, until *stop* is set.
+
+        Raises:
+            TransientError: The API server does not say which were served before.
+        """
+        for namespace in await self._ledger.read():
+            self._queue.add(namespace)
+        with self._tenants.listened_to():
+            self._tenants.listen(self._queue.add)
+            await self._queue.work(self.reconcile, stop)
+
+    async def reconcile(self, namespace: str) -> None:
+        """Do what the label of *namespace* asks for now.
+
+        Raises:
+            TransientError: Try again.
+        """
+        if await self._tenants.is_tenant(namespace):
+            await self._serve(namespace)
+        else:
+            async with self._furniture.closed(namespace):
+                await self._clearing.clear(namespace)
+            await self._ledger.remove(namespace)
+
+    async def _serve(self, namespace: str) -> None:
+        await self._ledger.add(namespace)
+        for binding in rights(namespace, self._ledger.system_namespace):
+            await self._kube.apply(ROLE_BINDINGS, binding, manager=FIELD_MANAGER)
