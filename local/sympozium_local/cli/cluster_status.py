@@ -21,6 +21,7 @@ from sympozium_local.cli.table import print_table
 from sympozium_local.cli.target import Target
 from sympozium_local.kubelet.quantity import parse_quantity
 
+NO_PODS = "it has no pods"
 _STATEFUL_SETS = Resource("apps", "v1", "statefulsets", "StatefulSet")
 _POD_METRICS = Resource("metrics.k8s.io", "v1beta1", "pods", "PodMetrics")
 
@@ -174,7 +175,7 @@ def container_statuses(pod: Object) -> list[Object]:
 def why_not_ready(pods: list[Object]) -> str:
     """Return the first reason that pods give for not being ready."""
     if not pods:
-        return "it has no pods"
+        return NO_PODS
     for pod in pods:
         for one in container_statuses(pod):
             waiting = (one.get("state") or {}).get("waiting")

@@ -1,92 +1,81 @@
 """`doctor`: everything that can be looked at without changing it, and what to do."""
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sympozium_local.cli.where import Where
+from sympozium_local.cli.where import Where, somewhere
 
 if TYPE_CHECKING:
-    from sympozium.chat.checks import Finding
-    from sympozium.contract.resources import Object
-    from sympozium_local.cli.cluster import Cluster
-    from sympozium_local.cli.instance import Instance
+    from sympozium_local.cli.checks.check import Check, Section
 
-STARTING_S = 10.0
-"""How long a channel may take to become ready before that is a finding."""
+AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
+Probe = Annotated[
+    bool,
+    typer.Option(
+        "--probe",
+        help="Also start three small pods in the namespace, to see whether NetworkPolicies are "
+        "enforced; they are removed.",
+    ),
+]
+
+SIGNS = {
+    "ok": ("ok  ", "32"),
+    "warning": ("note", "33"),
+    "bad": ("BAD ", "31"),
+    "unknown": ("?   ", "2"),
+}
 
 
-def doctor() -> None:
+@somewhere
+def doctor(where: Where, *, as_json: AsJson = False, probe: Probe = False) -> None:
     """Look at the system and at every bot account; say for each fault what to do.
 
-    Exit code: 0 all is well, 1 something is not, 3 the system does not run.
+    What you may not look at is marked with a question mark, and is no fault.
+
+    Exit code: 0 nothing is wrong, 1 something is, 3 the system does not run.
     """
-    from sympozium_local.cli.channels import channel_findings
-    from sympozium_local.cli.findings import show_findings
-    from sympozium_local.cli.instance import need_instance
+    import json
+
+    from sympozium_local.cli.checks.check import State
+    from sympozium_local.cli.checks.every import every_section
+    from sympozium_local.cli.screen import waiting
     from sympozium_local.cli.target import find_target
 
-    instance = need_instance()
-    cluster = find_target(Where()).cluster
-    sys.stdout.write("system\n")
-    is_good = show_findings(_system_findings(instance))
-    sys.stdout.write("agents\n")
-    is_good &= show_findings(_agent_findings(cluster))
-    for channel in _channels_once_started(cluster):
-        metadata = channel["metadata"]
-        sys.stdout.write(
-            f"channel {metadata['namespace']}/{metadata['name']} ({channel['spec']['type']})\n"
-        )
-        is_good &= show_findings(channel_findings(cluster, channel))
+    target = find_target(where)
+    if not as_json:
+        sys.stdout.write(f"{target.title}\n")
+    sections: list[Section] = []
+    looked = every_section(target, where, probe=probe)
+    while True:
+        with waiting("Looking"):
+            section = next(looked, None)
+        if section is None:
+            break
+        sections.append(section)
+        if not as_json:
+            _show(section)
+    is_good = all(one.state != State.BAD for section in sections for one in section.checks)
+    if as_json:
+        told = [section.as_object() for section in sections]
+        body = {"ok": is_good, "cluster": target.title, "sections": told}
+        sys.stdout.write(json.dumps(body, indent=2, ensure_ascii=False) + "\n")
     raise typer.Exit(0 if is_good else 1)
 
 
-def _channels_once_started(cluster: "Cluster") -> "list[Object]":
-    """Return all channels; those that have only begun are given a moment to become ready."""
-    import time
-
-    from sympozium_local.cli.screen import waiting
-
-    deadline = time.monotonic() + STARTING_S
-    with waiting("Waiting for channels that start"):
-        while True:
-            channels: list[Object] = cluster.get("/apis/sympozium.ai/v1alpha1/channels")["items"]
-            if all(_is_available(one) for one in channels) or time.monotonic() > deadline:
-                return channels
-            time.sleep(0.25)
+def _show(section: "Section") -> None:
+    sys.stdout.write(f"{section.title}\n")
+    for check in section.checks:
+        _show_check(check)
+    sys.stdout.flush()
 
 
-def _is_available(channel: "Object") -> bool:
-    conditions = (channel.get("status") or {}).get("conditions") or []
-    return any(one["type"] == "Available" and one["status"] == "True" for one in conditions)
+def _show_check(check: "Check") -> None:
+    from sympozium_local.cli.screen import styled
 
-
-def _system_findings(instance: "Instance") -> "list[Finding]":
-    from sympozium.chat.checks import Finding
-
-    told = instance.status()
-    found = [Finding("supervisor", True, f"it runs, process {instance.pid}")]
-    for program in told.get("programs", ()):
-        is_ready = bool(program["pid"] and program.get("ready"))
-        text = "ready" if is_ready else "not ready"
-        remedy = "" if is_ready else f"see its log: {instance.home.logs}"
-        found.append(Finding(program["name"], is_ready, text, remedy))
-    return found
-
-
-def _agent_findings(cluster: "Cluster") -> "list[Finding]":
-    from sympozium.chat.checks import Finding
-
-    agents = cluster.get("/apis/sympozium.ai/v1alpha1/agents")["items"]
-    if not agents:
-        return [Finding("agents", False, "there is none", "apply one with kubectl")]
-    found = []
-    for agent in agents:
-        conditions = (agent.get("status") or {}).get("conditions") or []
-        ready: Object = next((one for one in conditions if one["type"] == "Ready"), {})
-        is_good = ready.get("status") == "True"
-        said = ready.get("message") or ready.get("reason") or "nothing is known of it yet"
-        name = f"{agent['metadata']['namespace']}/{agent['metadata']['name']}"
-        found.append(Finding(name, is_good, said))
-    return found
+    text, colour = SIGNS[check.state]
+    sign = styled(text, colour, stream=sys.stdout)
+    sys.stdout.write(f"  {sign} {check.about}: {check.text}\n")
+    if check.remedy:
+        sys.stdout.write(f"       -> {check.remedy}\n")
