@@ -9,10 +9,15 @@ from sympozium.bus.lag import Lag
 from sympozium.bus.nats import NatsBus
 from sympozium.bus.suspects import Suspects
 from sympozium.contract.subjects import INBOX_CONSUMER
+from sympozium.kube import measures as kube_measures
 from sympozium.kube.client import Kube
+from sympozium.kube.queue import depths_as_text
 from sympozium.runtime.health import Health
 from sympozium.runtime.loops import run_until_stopped
+from sympozium.runtime.metrics import exposition
+from sympozium.store import measures as store_measures
 from sympozium.store.ports import SessionStore, StoreUnavailableError
+from sympozium_router import measures
 from sympozium_router.clock import Clock, utc_now
 from sympozium_router.commands.commands import Commands
 from sympozium_router.dead.again import Retries
@@ -87,7 +92,8 @@ class Router:
         """
         health.watch(self._missing, self._store_missing)
         lag, clock = Lag(self._bus, INBOX_CONSUMER), ClockWatch(self._bus, INBOX_CONSUMER)
-        health.export(self._toll.as_text, lag.as_text, clock.as_text)
+        counted = exposition(*measures.METRICS, *kube_measures.METRICS, *store_measures.METRICS)
+        health.export(self._toll.as_text, lag.as_text, clock.as_text, depths_as_text, counted)
         async with (
             self._history.responding(),
             self._notebook.responding(),

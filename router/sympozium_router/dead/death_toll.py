@@ -13,6 +13,7 @@ from sympozium.contract.resources import Object
 from sympozium.contract.subjects import INBOX, OUTBOX
 from sympozium.contract.times import kube_time
 from sympozium.runtime.loops import pause
+from sympozium.runtime.metrics import text_of
 from sympozium_router.clock import Clock
 from sympozium_router.world.channel_status import with_condition
 from sympozium_router.world.cluster import Cluster
@@ -74,15 +75,12 @@ class DeathToll:
 
     def as_text(self) -> str:
         """Return the counts in the text form that Prometheus reads."""
-        lines = [
-            f"# HELP {METRIC} Messages that were given up and wait for an operator.",
-            f"# TYPE {METRIC} gauge",
-        ]
+        samples = []
         for subject, count in sorted(self._counts.items()):
             _, stream, namespace, name = (*subject.split("."), "", "", "")[:4]
-            labels = f'stream="{stream}",namespace="{namespace}",name="{name}"'
-            lines.append(f"{METRIC}{{{labels}}} {count}")
-        return "\n".join(lines) + "\n"
+            samples.append(({"stream": stream, "namespace": namespace, "name": name}, count))
+        says = "Messages that were given up and wait for an operator."
+        return text_of(METRIC, "gauge", says, samples)
 
     async def _say(self, channel: Object, dead: dict[str, int]) -> None:
         """Write the condition where it says something new; a Channel without trouble has none."""

@@ -16,7 +16,8 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import monotonic
 
 import msgspec
 
@@ -27,6 +28,7 @@ from sympozium.contract.limits import MAX_ATTEMPTS
 from sympozium.contract.messages import InboundMessage
 from sympozium.contract.reasons import Reason
 from sympozium.contract.subjects import INBOX_CONSUMER
+from sympozium.kube.measures import QueueName
 from sympozium.kube.queue import WorkQueue
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
@@ -34,6 +36,7 @@ from sympozium.store.ports import Conversation
 from sympozium_router.inbox.backlog import Backlog
 from sympozium_router.inbox.letters import Letter, read_letter
 from sympozium_router.inbox.reception import Reception
+from sympozium_router.measures import HELD, OLDEST, SETTLED, Settled
 
 log = logging.getLogger(__name__)
 
@@ -53,12 +56,14 @@ class Item:
         delivery: None while it was only read, not delivered.
         is_suspect: Somebody else had it in their hands before us, and may have died of it.
         failures: How often a bug or a refusal without a name stood in its way.
+        since: When it came into our hands, on the monotonic clock.
     """
 
     letter: Letter
     delivery: Delivery | None = None
     is_suspect: bool = False
     failures: int = 0
+    since: float = field(default_factory=monotonic)
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,9 @@ class Intake:
         self._suspects = suspects
         self._settled = settled
         self._stop = asyncio.Event()
-        self._queue: WorkQueue[Conversation] = WorkQueue(max_backoff_s=MAX_BACKOFF_S)
+        self._queue: WorkQueue[Conversation] = WorkQueue(
+            QueueName.INBOX, max_backoff_s=MAX_BACKOFF_S
+        )
         self._waiting: dict[Conversation, deque[Item]] = {}
         self._items: dict[int, Item] = {}
         self._others: dict[Conversation, list[Letter]] = {}
@@ -102,6 +109,8 @@ class Intake:
     async def run(self, stop: asyncio.Event) -> None:
         """Take messages until *stop* is set; what is begun is finished, the rest given back."""
         self._stop = stop
+        HELD.follow(lambda: len(self._items))
+        OLDEST.follow(self._oldest_s)
         async with asyncio.TaskGroup() as group:
             receiving = group.create_task(self._receive())
             await self._queue.work(self._work, stop, workers=WORKERS)
@@ -110,6 +119,10 @@ class Intake:
             for _, item in sorted(self._items.items()):
                 if item.delivery is not None:
                     await item.delivery.retry(after_s=0)
+
+    def _oldest_s(self) -> float:
+        now = monotonic()
+        return max((now - item.since for item in self._items.values()), default=0.0)
 
     async def _receive(self) -> None:
         for stored in await self._until_there(self._backlog.at_start):
@@ -174,10 +187,13 @@ class Intake:
         hopeless = Hopeless(problem) if problem else await self._give(item)
         if hopeless is not None and await self._is_refused(item, hopeless):
             await self._bury(item, hopeless)
-        elif item.delivery is not None:
+            SETTLED.add(Settled.SET_ASIDE)
+            return
+        if item.delivery is not None:
             reach(Point.ROUTER_BEFORE_ACK)
             await item.delivery.ack()
             reach(Point.ROUTER_AFTER_ACK)
+        SETTLED.add(Settled.HANDLED)
 
     async def _give(self, item: Item) -> Hopeless | None:
         """Return why the message can never be handled; None when it was."""

@@ -20,6 +20,7 @@ from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import Object
 from sympozium.contract.subjects import outbox
 from sympozium.kube.informer import Key
+from sympozium.kube.measures import QueueName
 from sympozium.kube.queue import WorkQueue
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
@@ -32,6 +33,7 @@ from sympozium.store.ports import (
     StoreUnavailableError,
 )
 from sympozium_router.clock import Clock
+from sympozium_router.measures import ENDS, PUBLISHED, reason_of
 from sympozium_router.outbox.ends import (
     cut_end,
     end_by_run,
@@ -57,6 +59,8 @@ LOOK_FOR_SILENCE_EVERY_S = 0.5
 LOOK_AT_ALL_EVERY_S = 30.0
 """It is one read by an index, and asks the API server nothing."""
 
+RETRY_S = 0.25
+
 PAGE = 32
 """Messages of one conversation read at once; whoever floods it pays for it alone."""
 
@@ -74,7 +78,9 @@ class Outbox:
         self._clock = clock
         self._replies = Replies(bus)
         self._published = Published(bus)
-        self._queue: WorkQueue[Conversation] = WorkQueue(max_backoff_s=MAX_BACKOFF_S)
+        self._queue: WorkQueue[Conversation] = WorkQueue(
+            QueueName.OUTBOX, max_backoff_s=MAX_BACKOFF_S
+        )
         self._silence_ends: dict[Conversation, datetime] = {}
         self._is_caught_up = False
         cluster.listen_to_runs(self._run_changed)
@@ -88,7 +94,7 @@ class Outbox:
 
         The copies of the cluster's objects must be complete.
         """
-        await self._look_at_all()
+        await self._look_at_what_is_left()
         self._is_caught_up = True
         async with asyncio.TaskGroup() as group:
             others = group.create_task(self._look_after_others())
@@ -128,9 +134,11 @@ class Outbox:
             subject = outbox(message.namespace, message.channel)
             data = wrap(shown, id=id_, time=self._clock())
             sequence = (await self._bus.publish(subject, data, message_id=id_)).sequence
+            PUBLISHED.add(shown.kind)
             reach(Point.ROUTER_AFTER_PUBLISH)
         await self._store.published(message.key, sequence)
         reach(Point.ROUTER_AFTER_PUBLISHED)
+        ENDS.add(shown.kind, reason_of(shown.error.code) if shown.error else None)
         log.info(
             "message answered",
             extra={
@@ -217,6 +225,15 @@ class Outbox:
             self._silence_ends[message.conversation] = due
             return None
         return failed_end(message, Reason.DEADLINE_EXCEEDED, now=now)
+
+    async def _look_at_what_is_left(self) -> None:
+        while True:
+            try:
+                return await self._look_at_all()
+            except StoreUnavailableError as error:
+                cause = {"action": "retry", "cause": str(error)}
+                log.warning("cannot read what is left yet", extra=cause)
+                await asyncio.sleep(RETRY_S)
 
     async def _look_at_all(self) -> None:
         for conversation in await self._store.open_conversations():

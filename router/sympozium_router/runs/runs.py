@@ -17,6 +17,7 @@ from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
 from sympozium.store.ports import MAX_OPEN, Conversation, Message, SessionStore
 from sympozium_router.clock import Clock
+from sympozium_router.measures import PUBLISHED, RUN_MADE
 from sympozium_router.outbox.ends import failed_end, outbound_accepted
 from sympozium_router.runs.refusals import RefusedError, refusal_of
 from sympozium_router.runs.task import task_of
@@ -126,7 +127,8 @@ class Runs:
                 agent, name=message.run_name, task=task_of(asked), source=source, model=model
             )
             reach(Point.ROUTER_BEFORE_CREATE)
-            return await self._cluster.create_run(run)
+            with RUN_MADE.timed():
+                return await self._cluster.create_run(run)
         except (InvalidError, ForbiddenError) as error:
             raise refusal_of(error) from error
         except PermanentError as error:
@@ -138,6 +140,7 @@ class Runs:
         id_, shown = outbound_accepted(message, uid_of(run), waiting_for=waiting)
         data = wrap(shown, id=id_, time=self._clock())
         await self._bus.publish(outbox(message.namespace, message.channel), data, message_id=id_)
+        PUBLISHED.add(shown.kind)
 
     async def _catch_up(self, asked: Sequence[Message], stored: Message) -> None:
         """Do to the run that *asked* was created for what came for its messages meanwhile."""

@@ -17,6 +17,7 @@ from sympozium.bus.nats import PUBLISH_TIMEOUT_S, NatsBus
 from sympozium.bus.ports import BusUnavailableError
 from sympozium.contract.subjects import Consumer
 from sympozium.runtime.loops import pause
+from sympozium.runtime.metrics import text_of
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,8 @@ class ClockWatch:
         """Return the last offset in the text form that Prometheus reads; nothing before it."""
         if self._ahead_s is None:
             return ""
-        return f"# TYPE {METRIC} gauge\n{METRIC} {self._ahead_s:g}\n"
+        says = "Seconds that the clock of this machine is ahead of the bus'."
+        return text_of(METRIC, "gauge", says, [({}, self._ahead_s)])
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look once a minute until *stop* is set."""

@@ -10,6 +10,7 @@ from sympozium.bus.nats import NatsBus
 from sympozium.bus.ports import BusUnavailableError
 from sympozium.contract.subjects import Consumer
 from sympozium.runtime.loops import pause
+from sympozium.runtime.metrics import text_of
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +60,8 @@ class Lag:
 
     def as_text(self) -> str:
         """Return the counts in the text form that Prometheus reads; nothing before the first."""
-        labels = f'stream="{self._consumer.stream}",consumer="{self._consumer.name}"'
-        lines: list[str] = []
-        for metric, count in self._counts.items():
-            lines += [f"# HELP {metric} {_HELP[metric]}", f"# TYPE {metric} gauge"]
-            lines.append(f"{metric}{{{labels}}} {count}")
-        return "".join(f"{line}\n" for line in lines)
+        labels = {"stream": self._consumer.stream, "consumer": self._consumer.name}
+        return "".join(
+            text_of(metric, "gauge", _HELP[metric], [(labels, count)])
+            for metric, count in self._counts.items()
+        )

@@ -7,7 +7,7 @@ from time import monotonic
 
 from aiohttp import web
 
-from sympozium.chat.metrics import Metrics
+from sympozium.chat.metrics import CLOCK_AHEAD, READY, SILENT, Metrics
 from sympozium.runtime import listening
 from sympozium.runtime.listening import serve
 
@@ -97,9 +97,9 @@ class Health:
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         gauges = {
-            "sympozium_channel_ready": float(not self.missing),
-            "sympozium_channel_silent_seconds": self._silent_s(),
-            "sympozium_channel_clock_ahead_seconds": self._clock_ahead_s,
+            READY: float(not self.missing),
+            SILENT: self._silent_s(),
+            CLOCK_AHEAD: self._clock_ahead_s,
         }
         return web.Response(text=self.metrics.as_text(gauges=gauges))
 

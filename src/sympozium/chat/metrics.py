@@ -3,6 +3,8 @@
 from collections import Counter
 from enum import StrEnum
 
+from sympozium.runtime.metrics import text_of
+
 
 class Counted(StrEnum):
     """Everything that is counted; the names are those of the metrics."""
@@ -26,6 +28,15 @@ _HELP = {
     Counted.COSMETICS_SHED: "Previews, signals and marks left out because there was no room.",
 }
 
+READY = "sympozium_channel_ready"
+SILENT = "sympozium_channel_silent_seconds"
+CLOCK_AHEAD = "sympozium_channel_clock_ahead_seconds"
+_GAUGES = {
+    READY: "1 while messages can come in, else 0.",
+    SILENT: "Seconds since the platform's last sign of life.",
+    CLOCK_AHEAD: "Seconds that the clock of this machine is ahead of the bus'.",
+}
+
 
 class Metrics:
     """Counts since the program started."""
@@ -43,10 +54,9 @@ class Metrics:
 
     def as_text(self, *, gauges: dict[str, float]) -> str:
         """Return all counts, and *gauges* by their full names."""
-        lines = []
-        for counted in Counted:
-            lines += [f"# HELP {counted} {_HELP[counted]}", f"# TYPE {counted} counter"]
-            lines.append(f"{counted} {self._counts[counted]}")
-        for name, value in gauges.items():
-            lines += [f"# TYPE {name} gauge", f"{name} {value:g}"]
-        return "\n".join(lines) + "\n"
+        counts = [
+            text_of(counted, "counter", _HELP[counted], [({}, self._counts[counted])])
+            for counted in Counted
+        ]
+        now = [text_of(name, "gauge", _GAUGES[name], [({}, gauges[name])]) for name in gauges]
+        return "".join([*counts, *now])

@@ -18,6 +18,7 @@ import msgspec
 from sympozium.contract.resources import Object, Resource
 from sympozium.kube.endpoint import Endpoint
 from sympozium.kube.errors import GoneError, UnavailableError, from_status
+from sympozium.kube.measures import REQUEST_TOOK, REQUESTS, Answer, Verb, answer_of
 
 REQUEST_TIMEOUT_S = 15.0
 MAX_IN_FLIGHT = 32
@@ -196,19 +197,23 @@ class Kube:
         if body is not None:
             headers["Content-Type"] = content_type
             data = _encode(body)
-        url = self._endpoint.url + path
+        url, verb = self._endpoint.url + path, Verb(method)
         try:
             async with self._slots, asyncio.timeout(REQUEST_TIMEOUT_S):
                 if method != "GET":
                     self._may_write()
-                async with self._session.request(
-                    method, url, data=data, headers=headers, params=query
-                ) as response:
+                with REQUEST_TOOK.timed(verb):
+                    response = await self._session.request(
+                        method, url, data=data, headers=headers, params=query
+                    )
+                async with response:
                     raw = await response.read()
                     retry_after = response.headers.get("Retry-After", "")
                     status = response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            REQUESTS.add(verb, Answer.FAILED)
             raise UnavailableError(f"cannot {method} {path}: {type(error).__name__}") from error
+        REQUESTS.add(verb, answer_of(status))
         if status >= 400:
             raise _status_error(method, path, status, raw, retry_after)
         answer: Object = _decode(raw)

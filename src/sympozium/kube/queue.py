@@ -7,15 +7,20 @@ that arrives in the middle is seen. A key whose work fails comes back later.
 import asyncio
 import heapq
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sympozium.contract.errors import TransientError
+from sympozium.kube.measures import RECONCILE_FAILED, RECONCILE_TOOK, Hitch, QueueName
+from sympozium.runtime.metrics import text_of
 
 log = logging.getLogger(__name__)
 
 K = TypeVar("K", bound=Hashable)
+
+DEPTH = "sympozium_queue_depth"
+PUT_OFF = "sympozium_queue_put_off"
 
 FIRST_BACKOFF_S = 0.05
 MAX_BACKOFF_S = 30.0
@@ -28,7 +33,10 @@ class WorkQueue(Generic[K]):
     than a fault its effects may end.
     """
 
-    def __init__(self, *, max_backoff_s: float = MAX_BACKOFF_S) -> None:
+    def __init__(
+        self, name: QueueName = QueueName.OTHER, *, max_backoff_s: float = MAX_BACKOFF_S
+    ) -> None:
+        self._name = name
         self._max_backoff_s = max_backoff_s
         self._ready: deque[K] = deque()
         self._waiting: set[K] = set()
@@ -41,6 +49,16 @@ class WorkQueue(Generic[K]):
 
     def __len__(self) -> int:
         return len(self._ready)
+
+    @property
+    def name(self) -> QueueName:
+        """Whose keys these are."""
+        return self._name
+
+    @property
+    def put_off(self) -> int:
+        """How many keys failed when they were last worked on."""
+        return len(self._failures)
 
     def add(self, key: K) -> None:
         """Have *key* worked on as soon as a worker is free."""
@@ -65,10 +83,14 @@ class WorkQueue(Generic[K]):
 
         A key for which *handle* raises comes back after 0.05 s, doubling to the maximum.
         """
-        async with asyncio.TaskGroup() as group:
-            feeder = group.create_task(self._feed(handle, group, asyncio.Semaphore(workers)))
-            await stop.wait()
-            feeder.cancel()
+        _at_work.append(self)
+        try:
+            async with asyncio.TaskGroup() as group:
+                feeder = group.create_task(self._feed(handle, group, asyncio.Semaphore(workers)))
+                await stop.wait()
+                feeder.cancel()
+        finally:
+            _at_work.remove(self)
 
     async def _feed(
         self,
@@ -106,7 +128,8 @@ class WorkQueue(Generic[K]):
         self, key: K, handle: Callable[[K], Awaitable[None]], slots: asyncio.Semaphore
     ) -> None:
         try:
-            await handle(key)
+            with RECONCILE_TOOK.timed(self._name):
+                await handle(key)
         except Exception as error:  # noqa: BLE001 - a bug with one key must not stop the others
             self._back_off(key, error)
         else:
@@ -123,8 +146,29 @@ class WorkQueue(Generic[K]):
         self._failures[key] = failures + 1
         delay_s = min(FIRST_BACKOFF_S * 2.0 ** min(failures, 30), self._max_backoff_s)
         extra = {"action": "retry", "key": str(key), "attempt": failures + 1, "cause": str(error)}
-        if isinstance(error, TransientError):
+        is_away = isinstance(error, TransientError)
+        RECONCILE_FAILED.add(self._name, Hitch.AWAY if is_away else Hitch.BUG)
+        if is_away:
             log.warning("reconcile failed", extra=extra)
         else:
             log.error("reconcile failed", extra=extra, exc_info=error)
         self.add_after(key, delay_s)
+
+
+_at_work: list[WorkQueue[Any]] = []
+
+
+def depths_as_text() -> str:
+    """Return how much waits in the queues of this process, in the text form of metrics."""
+    ready: Counter[str] = Counter()
+    put_off: Counter[str] = Counter()
+    for queue in _at_work:
+        ready[queue.name] += len(queue)
+        put_off[queue.name] += queue.put_off
+    return "".join(
+        text_of(name, "gauge", says, [({"queue": queue}, count) for queue, count in counts.items()])
+        for name, says, counts in (
+            (DEPTH, "Keys that wait for a worker.", ready),
+            (PUT_OFF, "Keys that failed when they were last worked on.", put_off),
+        )
+    )

@@ -1,8 +1,8 @@
 """What the API server means when it refuses to create something.
 
 Its texts are for operators. Only two kinds of words in them were written for people by
-whoever made the rule: the name of a quota or a standard, and the message of an admission
-policy. Everything else stays where operators look.
+whoever made the rule: the name of a quota or a standard with the bounds of a namespace, and
+the message of an admission policy. Everything else stays where operators look.
 """
 
 import re
@@ -12,6 +12,13 @@ from sympozium.contract.reasons import Reason
 
 _QUOTA = re.compile(r"exceeded quota: ([a-z0-9.-]+)")
 _DENIED = re.compile(r"denied(?: the)? request(?:: (.+)| without explanation)", re.DOTALL)
+_LIMIT = re.compile(
+    r"(?:maximum|minimum) [a-z./-]+ usage per [A-Za-z]+ is [^,\]]+"
+    r"(?:, but (?:limit|request) is [^,\]]+)?"
+    r"|[a-z./-]+ max limit to request ratio per [A-Za-z]+ is [^,\]]+"
+)
+"""Of a LimitRange. Source: k8s.io/kubernetes/plugin/pkg/admission/limitranger/admission.go"""
+
 _STANDARD = re.compile(r'violates PodSecurity "[^"]+"')
 
 
@@ -34,6 +41,8 @@ def read_refusal(text: str) -> Refusal:
         return Refusal(Reason.QUOTA, f"quota {quota[1]}")
     if denied := _DENIED.search(text):
         return Refusal(Reason.DENIED_BY_POLICY, denied[1] or "")
+    if limits := _LIMIT.findall(text):
+        return Refusal(Reason.DENIED_BY_POLICY, "; ".join(dict.fromkeys(limits)))
     if standard := _STANDARD.search(text):
         return Refusal(Reason.DENIED_BY_POLICY, standard[0])
     return Refusal(Reason.CONFIGURATION)

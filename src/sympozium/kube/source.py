@@ -10,6 +10,7 @@ from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.resources import Object, Resource
 from sympozium.kube.client import Kube
 from sympozium.kube.errors import ForbiddenError, GoneError
+from sympozium.kube.measures import RELISTS
 from sympozium.kube.objects import HeldObjects, Key, key_of
 
 log = logging.getLogger(__name__)
@@ -116,6 +117,7 @@ class Source:
             backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)
 
     async def _relist(self) -> None:
+        RELISTS.add()
         self.reveal(await self.list())
         self._held.synced.set()
 

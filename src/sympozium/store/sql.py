@@ -16,6 +16,7 @@ from sympozium.contract.run_events import Usage
 from sympozium.store import notes, statements, talks
 from sympozium.store.database import MAX_CONNECTIONS, Database, Step, T, open_database
 from sympozium.store.locks import hold
+from sympozium.store.measures import Operation, measured
 from sympozium.store.ports import (
     MAX_OPEN,
     ChannelKey,
@@ -231,11 +232,13 @@ class SqlStore:
         )
 
     async def _read(self, step: Step[T]) -> T:
-        return await self._database.read(step)
+        with measured(Operation.READ):
+            return await self._database.read(step)
 
     async def _write(self, step: Step[T]) -> T:
         try:
-            result = await self._database.write(step)
+            with measured(Operation.WRITE):
+                result = await self._database.write(step)
         except StoreUnavailableError:
             self._refused_at = monotonic()
             raise
