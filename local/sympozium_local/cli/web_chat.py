@@ -42,7 +42,7 @@ class WebChat:
 
     def __init__(self, door: WebDoor, conversation: str) -> None:
         parts = urlsplit(door.url)
-        self._token = door.token
+        self._door = door
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
         self._path = f"/api/conversations/{quote(conversation, safe='')}"
         self._last_id = ""
@@ -82,7 +82,7 @@ class WebChat:
         connection = http.client.HTTPConnection(self._host, self._port, timeout=CONNECT_TIMEOUT_S)
         headers = {"Content-Type": "application/json"} if body else {}
         try:
-            connection.request(method, self._path + path, body, headers | self._authorization())
+            connection.request(method, self._path + path, body, headers | self._headers())
             response = connection.getresponse()
             return response.status, response.read()
         except (OSError, http.client.HTTPException) as error:
@@ -103,9 +103,7 @@ class WebChat:
         connection = http.client.HTTPConnection(self._host, self._port, timeout=CONNECT_TIMEOUT_S)
         headers = {"Last-Event-ID": self._last_id} if self._last_id else {}
         try:
-            connection.request(
-                "GET", self._path + "/events", headers=headers | self._authorization()
-            )
+            connection.request("GET", self._path + "/events", headers=headers | self._headers())
             response = connection.getresponse()
             if connection.sock is not None:
                 connection.sock.settimeout(SILENCE_TIMEOUT_S)
@@ -120,8 +118,11 @@ class WebChat:
             raise _refusal("follow the conversation", response.status, raw)
         return Stream(connection, response, self)
 
-    def _authorization(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
+    def _headers(self) -> dict[str, str]:
+        headers = {"Host": self._door.host} if self._door.host else {}
+        if self._door.token:
+            headers["Authorization"] = f"Bearer {self._door.token}"
+        return headers
 
     def remember(self, event_id: str) -> None:
         """Keep where the stream is, for the next `listen`."""

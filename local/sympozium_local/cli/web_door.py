@@ -25,10 +25,15 @@ LOCAL_CHANNEL, LOCAL_NAMESPACE = "web", "default"
 
 @dataclass(frozen=True)
 class WebDoor:
-    """Where a web channel answers, and what it asks for."""
+    """Where a web channel answers, and what it asks for.
+
+    Attributes:
+        host: The name under which the channel knows itself; empty: that of the address.
+    """
 
     url: str
     token: str = field(default="", repr=False)
+    host: str = ""
 
 
 def door_at(url: str) -> WebDoor:
@@ -68,7 +73,7 @@ def web_door(target: Target, channel: str = "") -> Iterator[WebDoor]:
         return PodPort(target.namespace, pod["metadata"]["name"], port)
 
     with forwarded(target.cluster.endpoint, find) as local_port:
-        yield WebDoor(f"http://127.0.0.1:{local_port}", token)
+        yield WebDoor(f"http://127.0.0.1:{local_port}", token, f"127.0.0.1:{port}")
 
 
 def _find_channel(target: Target, name: str) -> Object:

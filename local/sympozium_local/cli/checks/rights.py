@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from typing_extensions import override
+
 from sympozium.contract.resources import (
     AGENT_RUNS,
     AGENTS,
@@ -44,6 +46,7 @@ class Right:
     namespace: str = ""
     name: str = ""
 
+    @override
     def __str__(self) -> str:
         named = f"{self.resource}.{self.group}" if self.group else self.resource
         named = f"{named} {self.name!r}" if self.name else named
