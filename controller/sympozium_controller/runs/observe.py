@@ -12,12 +12,14 @@ from sympozium.contract.resources import (
     AGENTS,
     COMPONENT_LABEL,
     JOBS,
+    LIMIT_RANGES,
     PODS,
     RUN_LABEL,
     Object,
 )
 from sympozium.kube.informer import Key
 from sympozium.kube.tenants import TenantInformer, Tenants
+from sympozium_controller.runs.bounds import Bounds, read_bounds
 from sympozium_controller.runs.pod import MODEL_ANNOTATION
 from sympozium_controller.runs.slim import slim_job, slim_pod, slim_run
 from sympozium_controller.runs.turns.conversations import Conversations
@@ -44,6 +46,7 @@ class RunCache:
         self.pods = tenants.informer(
             PODS, indexes={"job-uid": _owner}, keep=slim_pod, labelSelector=_OURS
         )
+        self.limit_ranges = tenants.informer(LIMIT_RANGES, indexes={"namespace": _namespace})
         self._started: dict[RunUid, datetime] = {}
         self._absorbing: set[RunUid] = set()
         self._start_listener: Callable[[Key], None] = lambda _: None
@@ -54,7 +57,7 @@ class RunCache:
     @property
     def informers(self) -> tuple[TenantInformer, ...]:
         """All of them, for whoever listens to them."""
-        return self.runs, self.agents, self.jobs, self.pods
+        return self.runs, self.agents, self.jobs, self.pods, self.limit_ranges
 
     def wake(self, add: Callable[[Key], None]) -> None:
         """Have *add* called with the key of a run whenever something about it changed."""
@@ -105,6 +108,10 @@ class RunCache:
         found = self.agents.get(namespace, name)
         return None if found is None else msgspec.convert(found["spec"], AgentSpec)
 
+    def bounds(self, namespace: str) -> Bounds:
+        """Return what the LimitRanges of *namespace* say of containers."""
+        return read_bounds(self.limit_ranges.by_index("namespace", namespace))
+
     def said_started(self, uid: RunUid, moment: datetime) -> None:
         """Take note that an unfinished run said it has started."""
         run = self.unfinished(uid)
@@ -143,6 +150,10 @@ def _uid(run: Object) -> Iterable[str]:
 
 def _owner(pod: Object) -> Iterable[str]:
     return [controller_uid(pod)]
+
+
+def _namespace(obj: Object) -> Iterable[str]:
+    return [obj["metadata"]["namespace"]]
 
 
 def _key(obj: Object) -> Key:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from sympozium.contract.agent import AgentSpec, Resources
 from sympozium.contract.agentrun import AgentRunSpec, ModelSpec, ToolPolicy
 from sympozium.contract.times import parse_duration
+from sympozium_controller.runs.bounds import NO_BOUNDS, Bounds
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 """Where a model without a baseURL is. Source: https://platform.openai.com/docs/api-reference"""
@@ -13,16 +14,22 @@ OPENAI_BASE_URL = "https://api.openai.com/v1"
 
 @dataclass(frozen=True)
 class Plan:
-    """A run's model, skills and limits, with every default filled in."""
+    """A run's model, skills and limits, with every default filled in.
+
+    Attributes:
+        resources: What its owner says of the agent's container.
+        bounds: What its namespace allows any container.
+    """
 
     model: ModelSpec
     skills: tuple[str, ...]
     tools: ToolPolicy
     timeout: timedelta
     resources: Resources
+    bounds: Bounds = NO_BOUNDS
 
 
-def plan_run(spec: AgentRunSpec, agent: AgentSpec) -> Plan:
+def plan_run(spec: AgentRunSpec, agent: AgentSpec, bounds: Bounds = NO_BOUNDS) -> Plan:
     """Return what a run of *spec* uses; what *spec* leaves out is its Agent's."""
     config = agent.agents.default
     credentials = agent.auth_refs[0].secret if agent.auth_refs else ""
@@ -36,4 +43,5 @@ def plan_run(spec: AgentRunSpec, agent: AgentSpec) -> Plan:
         tools=spec.tool_policy or ToolPolicy(),
         timeout=parse_duration(spec.timeout or config.timeout),
         resources=config.resources,
+        bounds=bounds,
     )

@@ -7,6 +7,7 @@ a token for the API server.
 
 from typing import Any
 
+from sympozium.contract.agent import Resources
 from sympozium.contract.limits import RUN_LINGERS
 from sympozium.contract.resources import (
     AGENT_LABEL,
@@ -51,8 +52,16 @@ MODEL_ANNOTATION = f"{GROUP}/model"
 API_SKILLS = frozenset({"cluster-reader"})
 """Skills that read the API server; each has a ServiceAccount of its own name."""
 
-_AGENT_DEFAULTS = {"cpu": "50m", "memory": "64Mi"}, {"memory": "512Mi"}
-_SIDECAR_DEFAULTS = {"cpu": "10m", "memory": "48Mi"}, {"memory": "256Mi"}
+_AGENT_DEFAULTS = Resources(requests={"cpu": "50m", "memory": "64Mi"}, limits={"memory": "512Mi"})
+_SIDECAR_DEFAULTS = Resources(requests={"cpu": "10m", "memory": "48Mi"}, limits={"memory": "256Mi"})
+
+_NOT_SAID = Resources()
+
+NODE_AWAY_S = 30
+"""How long a run stays bound to a node of which nothing is heard, once the cluster says so.
+
+By default it is five minutes, and somebody waits in a chat; a kubelet is back in seconds.
+"""
 
 
 def skill_service_account(skill: str) -> str:
@@ -149,14 +158,23 @@ def _pod_spec(run: Run, plan: Plan, settings: PodSettings) -> Object:
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": TERMINATION_GRACE_S,
         "securityContext": pod_security(),
+        "tolerations": [_for_a_while("not-ready"), _for_a_while("unreachable")],
         "initContainers": sidecars,
         "containers": [_agent(run, plan, settings)],
         "volumes": volumes,
     }
 
 
+def _for_a_while(condition: str) -> Object:
+    return {
+        "key": f"node.kubernetes.io/{condition}",
+        "operator": "Exists",
+        "effect": "NoExecute",
+        "tolerationSeconds": NODE_AWAY_S,
+    }
+
+
 def _agent(run: Run, plan: Plan, settings: PodSettings) -> Object:
-    requests, limits = _AGENT_DEFAULTS
     return {
         **_container(AGENT_CONTAINER, "sympozium_agent.agent", settings),
         "env": [
@@ -167,10 +185,7 @@ def _agent(run: Run, plan: Plan, settings: PodSettings) -> Object:
             *([_env("SYMPOZIUM_ATTACHMENTS", "yes")] if run.spec.source is not None else []),
         ],
         "volumeMounts": [{"name": "ipc", "mountPath": IPC_DIR}],
-        "resources": {
-            "requests": {**requests, **plan.resources.requests},
-            "limits": {**limits, **plan.resources.limits},
-        },
+        "resources": _resources(_AGENT_DEFAULTS, plan, plan.resources),
     }
 
 
@@ -196,7 +211,7 @@ def _bridge(run: Run, plan: Plan, settings: PodSettings) -> Object:
         env.append(_env("SYMPOZIUM_MODEL_KEY_FILE", f"{MODEL_KEY_DIR}/{MODEL_KEY}"))
         mounts.append({"name": "model-key", "mountPath": MODEL_KEY_DIR, "readOnly": True})
     return {
-        **_sidecar(BRIDGE_CONTAINER, "sympozium_agent.bridge", settings),
+        **_sidecar(BRIDGE_CONTAINER, "sympozium_agent.bridge", plan, settings),
         "env": env,
         "ports": [{"name": "model", "containerPort": MODEL_PORT}],
         "volumeMounts": mounts,
@@ -219,19 +234,23 @@ def _skill(run: Run, skill: str, plan: Plan, settings: PodSettings) -> Object:
             env.append(_env("KUBERNETES_SERVICE_PORT", settings.api_port))
     name = _skill_container_name(skill)
     return {
-        **_sidecar(name, "sympozium_agent.tool_runner", settings),
+        **_sidecar(name, "sympozium_agent.tool_runner", plan, settings),
         "env": env,
         "volumeMounts": mounts,
     }
 
 
-def _sidecar(name: str, module: str, settings: PodSettings) -> Object:
-    requests, limits = _SIDECAR_DEFAULTS
+def _sidecar(name: str, module: str, plan: Plan, settings: PodSettings) -> Object:
     return {
         **_container(name, module, settings),
         "restartPolicy": "Always",
-        "resources": {"requests": dict(requests), "limits": dict(limits)},
+        "resources": _resources(_SIDECAR_DEFAULTS, plan),
     }
+
+
+def _resources(ours: Resources, plan: Plan, given: Resources = _NOT_SAID) -> Object:
+    fitted = plan.bounds.fit(ours, given)
+    return {"requests": dict(fitted.requests), "limits": dict(fitted.limits)}
 
 
 def _container(name: str, module: str, settings: PodSettings) -> Object:

@@ -19,7 +19,8 @@ _UNITS = {
 }
 """Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/"""
 
-_UNKNOWN = Decimal("Infinity")
+UNKNOWN = Decimal("Infinity")
+"""What a text is that is no quantity."""
 
 
 def is_used_up(text: str) -> bool:
@@ -31,7 +32,7 @@ def is_used_up(text: str) -> bool:
 def _would_fit(requested: str, limited: str) -> bool:
     wanted, limits = _amounts(requested), _amounts(limited)
     return all(
-        amount < _UNKNOWN and amount <= limits.get(name, Decimal(0))
+        amount < UNKNOWN and amount <= limits.get(name, Decimal(0))
         for name, amount in wanted.items()
     )
 
@@ -39,12 +40,13 @@ def _would_fit(requested: str, limited: str) -> bool:
 def _amounts(text: str) -> dict[str, Decimal]:
     """Read `name=quantity,...`; what is no quantity counts as more than any limit."""
     pairs = (part.partition("=") for part in text.rstrip(",").split(","))
-    return {name: _quantity(amount) for name, _, amount in pairs}
+    return {name: quantity(amount) for name, _, amount in pairs}
 
 
-def _quantity(text: str) -> Decimal:
+def quantity(text: str) -> Decimal:
+    """Return the amount that *text* says, `100m` or `64Mi`; `UNKNOWN` where it is none."""
     found = _NUMBER.fullmatch(text)
     try:
-        return Decimal(found["digits"]) * _UNITS[found["unit"] or ""] if found else _UNKNOWN
+        return Decimal(found["digits"]) * _UNITS[found["unit"] or ""] if found else UNKNOWN
     except InvalidOperation:
-        return _UNKNOWN
+        return UNKNOWN

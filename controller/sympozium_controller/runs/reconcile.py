@@ -216,7 +216,8 @@ class RunReconciler:
                 return None
             self._world.cache.agents.remember(found)
             agent = self._world.cache.agent(run.namespace, name)
-        return None if agent is None else plan_run(run.spec, agent)
+        bounds = self._world.cache.bounds(run.namespace)
+        return None if agent is None else plan_run(run.spec, agent, bounds)
 
     async def _carry_out(self, actions: list[decide.Action], obj: Object, seen: Seen) -> bool:
         """Carry out *actions* and return whether there may be more to decide."""
