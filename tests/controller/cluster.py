@@ -14,6 +14,8 @@ from sympozium.bus.ports import Bus
 from sympozium.contract.crds import definition_objects
 from sympozium.contract.names import RunUid
 from sympozium.contract.resources import (
+    ADMISSION_POLICIES,
+    ADMISSION_POLICY_BINDINGS,
     AGENT_RUNS,
     AGENTS,
     CLUSTER_ROLE_BINDINGS,
@@ -41,9 +43,18 @@ from tests.fixtures.tenants import make_tenant
 NAMESPACE = "default"
 SYSTEM_NAMESPACE = "sympozium-system"
 WAIT_S = 10.0
-RBAC = Path(__file__).parents[2] / "helm" / "sympozium" / "rbac"
+CHART = Path(__file__).parents[2] / "helm" / "sympozium"
+RBAC = CHART / "rbac"
 
-_RIGHTS = (SERVICE_ACCOUNTS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, ROLES, ROLE_BINDINGS)
+_RIGHTS = (
+    SERVICE_ACCOUNTS,
+    CLUSTER_ROLES,
+    CLUSTER_ROLE_BINDINGS,
+    ROLES,
+    ROLE_BINDINGS,
+    ADMISSION_POLICIES,
+    ADMISSION_POLICY_BINDINGS,
+)
 _KINDS = {one.kind: one for one in _RIGHTS}
 
 Says = Callable[[Object], Any]
@@ -65,8 +76,8 @@ class Cluster:
         for definition in definition_objects():
             await self.kube.apply(CUSTOM_RESOURCE_DEFINITIONS, definition, manager="test")
         await make_tenant(self.kube, NAMESPACE)
-        for name in ("controller", "router", "tenants"):
-            for obj in yaml.safe_load_all((RBAC / f"{name}.yaml").read_text()):
+        for name in ("rbac/controller", "rbac/router", "rbac/tenants", "admission/tenants"):
+            for obj in yaml.safe_load_all((CHART / f"{name}.yaml").read_text()):
                 await self.kube.apply(_KINDS[obj["kind"]], obj, manager="test")
 
     async def token(
