@@ -18,7 +18,7 @@ TAG ?= dev
 FIRST_QUESTION ?= which pods run here?
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean installed check test scenarios machine channels images test-kube fault fault-long fuzz crds bench growth handover soak lock
+.PHONY: help up down clean installed check test scenarios machine channels images test-kube fault fault-long fuzz crds bench growth handover recovery comparison fairness soak lock
 
 help: ## print this list
 	@echo 'Sympozium: AI agents on Kubernetes, reached from chat.'
@@ -94,6 +94,15 @@ growth: installed ## what a message costs beside 0, 1,000 and 10,000 finished ru
 
 handover: installed ## how soon another router or controller goes on after a kill -9
 	@$(RUN)/python -m tests.bench.handover
+
+recovery: installed ## how long people wait for an answer when a program dies as they ask
+	@$(RUN)/python -m tests.fault.recovery --times $(or $(TIMES),20)
+
+comparison: installed ## the same load and faults with the older way to consume messages beside ours
+	@$(RUN)/python -m tests.bench.comparison --seed $(or $(SEED),1)
+
+fairness: installed ## what one tenant's flood costs another
+	@$(RUN)/python -m tests.bench.fairness
 
 soak: installed ## ten minutes of warm-up and twenty of steady load; fails where memory or answers grow
 	@$(RUN)/python -m tests.bench.soak --minutes $(MINUTES) --warm-up $(WARM_UP)
