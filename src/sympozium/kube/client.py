@@ -7,6 +7,7 @@ Its conformance is kept by tests that run both against the same servers.
 
 import asyncio
 import copy
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import msgspec
 
 from sympozium.contract.resources import Object, Resource
 from sympozium.kube.endpoint import Endpoint
-from sympozium.kube.errors import GoneError, UnavailableError, from_status
+from sympozium.kube.errors import GoneError, NotFoundError, UnavailableError, from_status
 from sympozium.kube.measures import REQUEST_TOOK, REQUESTS, Answer, Verb, answer_of
 
 REQUEST_TIMEOUT_S = 15.0
@@ -41,6 +42,10 @@ MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
+_NAME = re.compile(r"[A-Za-z0-9._:-]+")
+"""What names of objects of all kinds are made of."""
+
+_MAX_NAME_SHOWN = 100
 _MAX_EVENT_BYTES = 8 * 1024 * 1024
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -274,7 +279,18 @@ async def connect(endpoint: Endpoint) -> AsyncIterator[Kube]:
 def object_path(
     resource: Resource, namespace: str | None, name: str = "", subresource: str = ""
 ) -> str:
-    """Return the path of an object, of its subresource or (no name) of a collection."""
+    """Return the path of an object, of its subresource or (no name) of a collection.
+
+    Names come out of objects that tenants write. One that is no name would lead elsewhere,
+    as `../../namespaces/x/agents/y` does.
+
+    Raises:
+        NotFoundError: No object can be named so.
+    """
+    for given in filter(None, (namespace, name)):
+        if _NAME.fullmatch(given) is None or given in {".", ".."}:
+            text = f"cannot find a {resource.kind} {given[:_MAX_NAME_SHOWN]!r}: that is no name"
+            raise NotFoundError(text)
     root = f"/apis/{resource.api_version}" if resource.group else f"/api/{resource.version}"
     scope = f"/namespaces/{namespace}" if resource.namespaced and namespace else ""
     tail = "".join(f"/{part}" for part in (name, subresource) if part)
