@@ -5,6 +5,7 @@
 | `bus` | fills the Secret `sympozium-bus`, and writes nats.conf where one is asked for |
 | `store` | fills the Secret `sympozium-store` |
 | `example` | creates or changes the Agent and the Channel of the chart's values |
+| `remove` | ends and removes what the controller made, before an uninstallation |
 | `ask` | sends a message to a web channel, and ends well when its answer is there |
 
 Every step may be done again, and by several at once.
@@ -15,12 +16,13 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from sympozium.contract.errors import PermanentError
 from sympozium.runtime.program import run_program
-from sympozium_controller.setup import asking, bus, example, store
+from sympozium_controller.setup import asking, bus, example, removal, store
 
 STEPS: Mapping[str, Callable[[], Awaitable[None]]] = {
     "bus": bus.set_up,
     "store": store.set_up,
     "example": example.set_up,
+    "remove": removal.remove,
     "ask": asking.ask,
 }
 

@@ -27,7 +27,7 @@ MANAGER = "sympozium-chart"
 PATIENCE_S = 240.0
 RETRY_S = 1.0
 
-_KINDS: dict[str, Resource] = {one.kind: one for one in (AGENTS, CHANNELS, SECRETS)}
+KINDS: dict[str, Resource] = {one.kind: one for one in (AGENTS, CHANNELS, SECRETS)}
 
 
 async def set_up() -> None:
@@ -71,12 +71,12 @@ async def _apply_patiently(kube: Kube, obj: Object) -> None:
 async def _apply(kube: Kube, obj: Object) -> None:
     """Make the fields of *obj* be so, but for those that somebody else has set since."""
     metadata, kind = obj["metadata"], obj["kind"]
-    if kind not in _KINDS:
-        raise PermanentError(f"cannot apply a {kind}: an example has {', '.join(_KINDS)}")
+    if kind not in KINDS:
+        raise PermanentError(f"cannot apply a {kind}: an example has {', '.join(KINDS)}")
     if kind == SECRETS.kind:
         await fill(kube, metadata["namespace"], metadata["name"], make_token)
         return
-    path = object_path(_KINDS[kind], metadata["namespace"], metadata["name"])
+    path = object_path(KINDS[kind], metadata["namespace"], metadata["name"])
     query = {"fieldManager": MANAGER}
     try:
         await kube.request("PATCH", path, body=obj, content_type=APPLY_PATCH, query=query)

@@ -59,9 +59,9 @@ WHAT_IS_LEFT: tuple[Resource, ...] = (CHANNELS, NETWORK_POLICIES, SERVICE_ACCOUN
 
 
 class Clearing:
-    """Clears one namespace after another."""
+    """Clears one namespace after another; without a bus, nobody is told and no place there goes."""
 
-    def __init__(self, kube: Kube, bus: NatsBus) -> None:
+    def __init__(self, kube: Kube, bus: NatsBus | None) -> None:
         self._kube = kube
         self._bus = bus
 
@@ -117,12 +117,14 @@ class Clearing:
         await _until(partial(self._is_all_shown, namespace), within_s=TELL_S)
 
     async def _is_all_shown(self, namespace: str) -> bool:
-        behind = [await self._is_behind(name) for name in await self._consumers(namespace)]
-        return not any(behind)
+        if self._bus is None:
+            return True
+        names = await _consumers(self._bus, namespace)
+        return not any([await self._is_behind(self._bus, name) for name in names])
 
-    async def _is_behind(self, consumer: str) -> bool:
+    async def _is_behind(self, bus: NatsBus, consumer: str) -> bool:
         try:
-            info = await self._bus.client.jetstream().consumer_info(OUTBOX, consumer)
+            info = await bus.client.jetstream().consumer_info(OUTBOX, consumer)
         except (NoConsumerError, nats.errors.Error):
             return False
         return bool(info.num_pending or info.num_ack_pending)
@@ -136,12 +138,15 @@ class Clearing:
         await _until(is_none_left, within_s=PODS_S)
 
     async def _delete_consumers(self, namespace: str) -> None:
-        for name in await self._consumers(namespace):
+        if self._bus is None:
+            return
+        for name in await _consumers(self._bus, namespace):
             await delete_consumer(self._bus.client, Consumer(OUTBOX, name, ""))
 
-    async def _consumers(self, namespace: str) -> list[str]:
-        prefix = f"{CHANNEL_CONSUMER_PREFIX}{namespace}_"
-        return [one for one in await channel_consumers(self._bus.client) if one.startswith(prefix)]
+
+async def _consumers(bus: NatsBus, namespace: str) -> list[str]:
+    prefix = f"{CHANNEL_CONSUMER_PREFIX}{namespace}_"
+    return [one for one in await channel_consumers(bus.client) if one.startswith(prefix)]
 
 
 async def _until(is_so: Callable[[], Awaitable[bool]], *, within_s: float) -> None:
