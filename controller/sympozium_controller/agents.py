@@ -10,6 +10,7 @@ from sympozium.contract.resources import AGENTS, CHANNELS, SECRETS, Object
 from sympozium.kube.client import Kube
 from sympozium.kube.errors import InvalidError, NotFoundError
 from sympozium.kube.informer import Key
+from sympozium.kube.measures import QueueName
 from sympozium.kube.queue import WorkQueue
 from sympozium.kube.tenants import TenantInformer
 from sympozium_controller.channels.shorthand import shorthand_channels
@@ -38,7 +39,7 @@ class AgentReconciler:
         self._agents = agents
         self._channels = channels
         self._furniture = furniture
-        self._queue: WorkQueue[Key] = WorkQueue()
+        self._queue: WorkQueue[Key] = WorkQueue(QueueName.AGENTS)
         self._reminders = Reminders(self._queue)
         agents.listen(lambda key, _old, _new: self._queue.add(key))
         channels.listen(self._channel_changed)

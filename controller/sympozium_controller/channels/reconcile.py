@@ -26,6 +26,7 @@ from sympozium.contract.subjects import (
 from sympozium.kube.client import Kube
 from sympozium.kube.errors import NotFoundError
 from sympozium.kube.informer import Key
+from sympozium.kube.measures import QueueName
 from sympozium.kube.queue import WorkQueue
 from sympozium.kube.tenants import TenantInformer, Tenants
 from sympozium_controller.channels.deployment import (
@@ -84,7 +85,7 @@ class ChannelReconciler:
         self._cache = cache
         self._furniture = furniture
         self._settings = settings
-        self._queue: WorkQueue[Key] = WorkQueue()
+        self._queue: WorkQueue[Key] = WorkQueue(QueueName.CHANNELS)
         self._reminders = Reminders(self._queue)
         self._with_consumer: dict[Key, int] = {}
         cache.channels.listen(lambda key, _old, _new: self._queue.add(key))

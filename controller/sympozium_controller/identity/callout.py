@@ -18,6 +18,7 @@ from sympozium_controller.identity.grants import grants_of
 from sympozium_controller.identity.jwt import AuthRequest, Signer, read_request
 from sympozium_controller.identity.reviews import Reviews
 from sympozium_controller.identity.who import name_of
+from sympozium_controller.measures import ADMISSIONS, Admitted
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class Callout:
         if admission.until <= now:
             return self._refuse(request, PermanentError("cannot admit: the time is over"), now)
         name, grants = name_of(admission.identity), grants_of(admission.identity)
+        ADMISSIONS.add(Admitted.GRANTED)
         log.debug("bus connection admitted", extra={"action": "admit", "identity": name})
         return self._signer.admit(request, name, grants, now=now, until=admission.until)
 
@@ -88,6 +90,7 @@ class Callout:
         return await self._directory.admission(await self._reviews.bearer(request.token))
 
     def _refuse(self, request: AuthRequest, error: Exception, now: datetime) -> bytes:
+        ADMISSIONS.add(Admitted.REFUSED)
         cause = type(error).__name__
         self.refused[cause] += 1
         count = self.refused[cause]

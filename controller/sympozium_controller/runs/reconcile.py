@@ -27,6 +27,7 @@ from sympozium.kube.errors import (
     NotFoundError,
 )
 from sympozium.kube.informer import Key
+from sympozium.kube.measures import QueueName
 from sympozium.kube.queue import WorkQueue
 from sympozium.kube.refusals import read_refusal
 from sympozium.runtime.reach import reach
@@ -98,7 +99,7 @@ class RunReconciler:
     def __init__(self, world: World, *, workers: int = 16) -> None:
         self._world = world
         self._workers = workers
-        self._queue: WorkQueue[Key] = WorkQueue(max_backoff_s=MAX_BACKOFF_S)
+        self._queue: WorkQueue[Key] = WorkQueue(QueueName.RUNS, max_backoff_s=MAX_BACKOFF_S)
         self._strangers: dict[Key, JobView] = {}
         self._due: dict[Key, float] = {}
         self._unasked: set[str] = set()

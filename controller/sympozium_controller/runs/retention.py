@@ -16,6 +16,7 @@ from sympozium.contract.resources import AGENT_RUNS, Object
 from sympozium.kube.client import Kube
 from sympozium.kube.errors import ConflictError, NotFoundError
 from sympozium.kube.informer import Key
+from sympozium.kube.measures import QueueName
 from sympozium.kube.queue import WorkQueue
 from sympozium_controller.runs.history import Finished, History, HistoryLimits, read_finished
 from sympozium_controller.runs.observe import RunCache
@@ -67,7 +68,7 @@ class Retention:
         self._now = now
         self._histories: dict[Key, History] = {}
         self._looks: dict[Key, float] = {}
-        self._queue: WorkQueue[Key] = WorkQueue(max_backoff_s=MAX_BACKOFF_S)
+        self._queue: WorkQueue[Key] = WorkQueue(QueueName.RETENTION, max_backoff_s=MAX_BACKOFF_S)
         self._is_running = False
         cache.runs.listen(self._run_changed)
         cache.agents.listen(self._agent_changed)

@@ -4,6 +4,7 @@ import asyncio
 
 from sympozium.contract.resources import ROLE_BINDINGS
 from sympozium.kube.client import Kube
+from sympozium.kube.measures import QueueName
 from sympozium.kube.queue import WorkQueue
 from sympozium.kube.tenants import Tenants
 from sympozium_controller.furniture import FIELD_MANAGER, Furniture, rights
@@ -24,7 +25,7 @@ class TenantKeeper:
         self._furniture = furniture
         self._ledger = ledger
         self._clearing = clearing
-        self._queue: WorkQueue[str] = WorkQueue(max_backoff_s=MAX_BACKOFF_S)
+        self._queue: WorkQueue[str] = WorkQueue(QueueName.TENANTS, max_backoff_s=MAX_BACKOFF_S)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve the namespaces that come, and leave those that go, until *stop* is set.

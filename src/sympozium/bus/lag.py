@@ -19,6 +19,9 @@ IN_HAND = "sympozium_messages_in_hand"
 
 LOOK_EVERY_S = 10.0
 
+ANSWER_TIMEOUT_S = 1.5
+"""Less than the shortest time that a program has to end in."""
+
 _HELP = {
     WAITING: "Messages that no reader was given yet.",
     IN_HAND: "Messages that a reader was given and has not settled.",
@@ -50,7 +53,9 @@ class Lag:
         """
         stream, name = self._consumer.stream, self._consumer.name
         try:
-            info = await self._bus.client.jetstream().consumer_info(stream, name)
+            info = await self._bus.client.jetstream(timeout=ANSWER_TIMEOUT_S).consumer_info(
+                stream, name
+            )
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise BusUnavailableError(
                 f"cannot read consumer {name!r} of {stream}: {type(error).__name__}"

@@ -16,6 +16,7 @@ from sympozium.contract.names import RunUid
 from sympozium.contract.resources import RUN_LABEL, Object
 from sympozium.contract.times import parse_kube_time
 from sympozium.kube.informer import Key
+from sympozium_controller.measures import WAITING
 from sympozium_controller.runs.observe import RunCache
 from sympozium_controller.runs.pod import AGENT_CONTAINER
 from sympozium_controller.runs.turns.conversations import conversation_of, sequence_of
@@ -70,7 +71,8 @@ class Turns:
         self._cache = cache
         self._limits = limits
         self._wake = wake
-        self._line = Line(self._limit_of)
+        self._line = line = Line(self._limit_of)
+        WAITING.follow(lambda: len(line))
         self._pace = Pace()
         self._starting: dict[Key, float] = {}
         self._unschedulable: set[Key] = set()
