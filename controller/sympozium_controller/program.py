@@ -56,8 +56,10 @@ class Readiness:
         """Return what is missing, for an operator; empty when nothing is."""
         if not self._bus.is_connected:
             return "the bus is away"
-        is_synced = self._tenants.synced.is_set()
-        return "" if is_synced else "the objects of the cluster are not read yet"
+        if not self._tenants.synced.is_set():
+            return "the objects of the cluster are not read yet"
+        is_served = self._webhook is None or self._webhook.is_served
+        return "" if is_served else "the webhook has no certificate yet"
 
     async def synced(self) -> None:
         """Return when every copy is complete."""

@@ -15,6 +15,8 @@
 | | `DISCORD`; default `sympozium/channel-<platform>:local` |
 | `SYMPOZIUM_WEB_HOST` | address that web channels listen on in their pod; default `127.0.0.1` |
 | `SYMPOZIUM_RUN_EGRESS` | JSON list of NetworkPolicy egress rules of run pods; default: none |
+| `SYMPOZIUM_CHANNEL_EGRESS` | JSON list of NetworkPolicy egress rules that every channel needs: |
+| | names and the bus; its platform's are added. Default: none, and no NetworkPolicy of channels |
 | `SYMPOZIUM_MODEL_IDLE_TIMEOUT_S` | silence after which a model has timed out; default 30 |
 | `SYMPOZIUM_RUNS_KEEP_SUCCESSFUL` | finished AgentRuns kept for each Agent that does not say it |
 | `SYMPOZIUM_RUNS_KEEP_FAILED` | itself, by how they ended; default 100 and 100, up to 100000 |
@@ -25,6 +27,8 @@
 | `SYMPOZIUM_MAX_CONCURRENT_RUNS_PER_NAMESPACE` | the same for each namespace |
 | `SYMPOZIUM_HEALTH_PORT` | port of `/livez` and `/readyz`; default 8080 |
 | `SYMPOZIUM_HEALTH_HOST` | address on which they are served; default: on all |
+| `SYMPOZIUM_WEBHOOK_PORT` | port on which the API server asks about new runs, at the address of |
+| | `SYMPOZIUM_HEALTH_HOST`; default 0: none, for a cluster without the webhook |
 | `SYMPOZIUM_CRASH_AT` and its like | a sync point; heeded here, and passed on to run pods |
 | `SYMPOZIUM_LOG_LEVEL` | `DEBUG`, `INFO`, `WARNING` or `ERROR`; default `INFO` |
 | `KUBERNETES_SERVICE_HOST`, `KUBERNETES_SERVICE_PORT` | the API server, as the kubelet says |
@@ -57,6 +61,7 @@ class PodSettings:
         channel_images: By platform.
         api_host: The API server as a skill reaches it.
         run_egress: NetworkPolicy egress rules: what bridges and skills may reach.
+        channel_egress: The same for channels, beside their platforms; empty: not limited.
         sync_points: Variables that have a container of a run die or stop at a sync point.
     """
 
@@ -68,6 +73,7 @@ class PodSettings:
     api_port: str = ""
     model_idle_timeout_s: int = 30
     run_egress: tuple[Object, ...] = ()
+    channel_egress: tuple[Object, ...] = ()
     sync_points: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -105,6 +111,7 @@ class Settings:
     pod_name: str = ""
     health_port: int = 8080
     health_host: str = ""
+    webhook_port: int = 0
     log_level: str = "INFO"
 
 
@@ -136,6 +143,9 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         run_egress=reader.parsed(
             "SYMPOZIUM_RUN_EGRESS", (), _egress, "a JSON list of NetworkPolicy egress rules"
         ),
+        channel_egress=reader.parsed(
+            "SYMPOZIUM_CHANNEL_EGRESS", (), _egress, "a JSON list of NetworkPolicy egress rules"
+        ),
         sync_points={name: text for name in VARIABLES if (text := reader.text(name, ""))},
     )
     settings = Settings(
@@ -159,6 +169,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         pod_name=reader.text("SYMPOZIUM_POD_NAME", ""),
         health_port=reader.number("SYMPOZIUM_HEALTH_PORT", 8080, low=1, high=65535),
         health_host=reader.text("SYMPOZIUM_HEALTH_HOST", ""),
+        webhook_port=reader.number("SYMPOZIUM_WEBHOOK_PORT", 0, low=0, high=65535),
         log_level=reader.choice("SYMPOZIUM_LOG_LEVEL", "INFO", LOG_LEVELS),
     )
     reader.finish()

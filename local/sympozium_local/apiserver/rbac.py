@@ -4,6 +4,7 @@ The rules that count are kept in memory, looked up by user and group, and made
 anew when one of the four kinds has changed: a request costs no read.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,9 @@ GROUP = "rbac.authorization.k8s.io"
 ROLES, CLUSTER_ROLES = f"roles.{GROUP}", f"clusterroles.{GROUP}"
 BINDINGS, CLUSTER_BINDINGS = f"rolebindings.{GROUP}", f"clusterrolebindings.{GROUP}"
 _KINDS = frozenset({ROLES, CLUSTER_ROLES, BINDINGS, CLUSTER_BINDINGS})
+
+
+_ONE_NAME = re.compile(r"(?:^|,)metadata\.name==?([^,]+)")
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,17 @@ class Ask:
 
     @staticmethod
     def of(call: Call) -> "Ask":
-        """Return what *call* wants to do."""
+        """Return what *call* wants to do. A list or watch of one name is about that name.
+
+        Source: RequestInfoFactory.NewRequestInfo in k8s.io/apiserver/pkg/endpoints/request.
+        """
         resource = call.served.resource
+        name = call.name
+        if not name and call.verb in {"list", "watch", "deletecollection"}:
+            selected = _ONE_NAME.search(call.query.get("fieldSelector", ""))
+            name = selected[1] if selected else ""
         return Ask(
-            call.verb, resource.group, resource.plural, call.subresource, call.namespace, call.name
+            call.verb, resource.group, resource.plural, call.subresource, call.namespace, name
         )
 
 

@@ -13,10 +13,14 @@ _FOR_PEOPLE = ("annotations", "generateName", "finalizers", "generation")
 
 
 def held_pod(pod: Object) -> Object:
-    """Return *pod* without its spec, and one that has ended without all that was for people."""
+    """Return *pod* with no more of its spec than the ports by which Services know it.
+
+    One that has ended is held without all that was for people, too.
+    """
     held = {name: part for name, part in without_managed_fields(pod).items() if name != "spec"}
     if not has_ended(pod):
-        return held
+        ports = [{"ports": one["ports"]} for one in pod["spec"]["containers"] if one.get("ports")]
+        return held | ({"spec": {"containers": ports}} if ports else {})
     metadata = {name: part for name, part in pod["metadata"].items() if name not in _FOR_PEOPLE}
     index = (pod["metadata"].get("annotations") or {}).get(INDEX_ANNOTATION)
     if index is not None:

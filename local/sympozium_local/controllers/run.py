@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Iterable
 
-from sympozium.contract.resources import DEPLOYMENTS, JOBS, PODS, REPLICA_SETS
+from sympozium.contract.resources import DEPLOYMENTS, JOBS, PODS, REPLICA_SETS, SERVICES
 from sympozium.kube.client import Kube
 from sympozium.kube.informer import Informer
 from sympozium.runtime.loops import Loop, run_until_stopped
 from sympozium_local.controllers.deployments import DeploymentController
+from sympozium_local.controllers.endpoints import EndpointsController
 from sympozium_local.controllers.held import held_job, held_pod
 from sympozium_local.controllers.jobs import JobController
 from sympozium_local.controllers.pods import owner_uids
@@ -17,7 +18,7 @@ DRAIN_S = 2.0
 
 
 async def run_controllers(kube: Kube, stop: asyncio.Event) -> None:
-    """Run the Job, Deployment and ReplicaSet controllers until *stop* is set.
+    """Run the Job, Deployment, ReplicaSet and Endpoints controllers until *stop* is set.
 
     Raises:
         PermanentError: The API server does not serve one of their kinds, or refuses them.
@@ -26,11 +27,13 @@ async def run_controllers(kube: Kube, stop: asyncio.Event) -> None:
     sets = Informer(kube, REPLICA_SETS, indexes={"owner": owner_uids})
     jobs = Informer(kube, JOBS, keep=held_job)
     deployments = Informer(kube, DEPLOYMENTS)
-    informers = (pods, sets, jobs, deployments)
+    services = Informer(kube, SERVICES)
+    informers = (pods, sets, jobs, deployments, services)
     controllers: tuple[Loop, ...] = (
         JobController(kube, jobs, pods).run,
         ReplicaSetController(kube, sets, pods).run,
         DeploymentController(kube, deployments, sets).run,
+        EndpointsController(kube, services, pods).run,
     )
 
     async def controllers_loop(stop: asyncio.Event) -> None:
