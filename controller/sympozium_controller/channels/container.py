@@ -87,7 +87,7 @@ def _listening(namespace: str, name: str, spec: ChannelSpec, settings: PodSettin
     port = health_port(namespace, name)
     return Listening(
         {**_common(spec, port), **_platform(spec)},
-        {"health": port, **_public_port(spec)},
+        {"health": port, **public_ports(spec)},
         "health",
     )
 
@@ -135,8 +135,10 @@ def _whole_secret(spec: ChannelSpec) -> Object:
     return {"envFrom": [{"secretRef": {"name": spec.config_ref.secret}}]}
 
 
-def _public_port(spec: ChannelSpec) -> dict[str, int]:
-    """Return the port to which the platform's own calls have to be led, if there is one."""
+def public_ports(spec: ChannelSpec) -> dict[str, int]:
+    """Return the ports to which people's or the platform's calls have to be led, by name."""
+    if spec.type == "web":
+        return {"web": spec.web.port}
     if spec.type == "slack" and spec.slack.transport == "http":
         return {"events": spec.slack.port}
     if spec.type == "telegram" and spec.telegram.transport == "webhook":

@@ -11,16 +11,20 @@ from sympozium.contract.resources import (
     DEPLOYMENTS,
     GROUP,
     MANAGED_BY_LABEL,
+    NETWORK_POLICIES,
     PART_OF_LABEL,
     SERVICE_ACCOUNTS,
+    SERVICES,
     Object,
+    Resource,
 )
-from sympozium_controller.channels.container import build_container
+from sympozium_controller.channels.container import build_container, public_ports
+from sympozium_controller.channels.network import build_network_policy, build_service
 from sympozium_controller.runs.pod import TOKEN_LIFE_S, pod_security
 from sympozium_controller.settings import PodSettings
 
 WANTED_ANNOTATION = f"{GROUP}/wanted"
-"""Hash of what was applied, so that an unchanged Channel costs no write."""
+"""Hash of what was applied, surroundings included: an unchanged Channel costs no write."""
 
 SECRET_ANNOTATION = f"{GROUP}/secret-version"
 """On a channel's pods: which state of its Secret they were started with; see `tokens`."""
@@ -49,6 +53,20 @@ def build_service_account(channel: Object) -> Object:
     }
 
 
+def build_surroundings(
+    channel: Object, spec: ChannelSpec, settings: PodSettings
+) -> list[tuple[Resource, Object]]:
+    """Describe what a channel's Deployment needs around it, before it is there."""
+    metadata, ports = _metadata(channel), public_ports(spec)
+    policy = build_network_policy(channel, metadata, spec, settings, list(ports))
+    around = [
+        (SERVICE_ACCOUNTS, build_service_account(channel)),
+        (NETWORK_POLICIES, policy),
+        (SERVICES, build_service(channel, metadata, ports)),
+    ]
+    return [(resource, obj) for resource, obj in around if obj is not None]
+
+
 def build_deployment(
     channel: Object, spec: ChannelSpec, settings: PodSettings, *, secret_version: str = ""
 ) -> Object:
@@ -74,7 +92,8 @@ def build_deployment(
             },
         },
     }
-    wanted = short_hash(encode(deployment).decode())
+    around = [obj for _, obj in build_surroundings(channel, spec, settings)]
+    wanted = short_hash(encode([deployment, *around]).decode())
     deployment["metadata"]["annotations"] = {WANTED_ANNOTATION: wanted}
     return deployment
 

@@ -1,6 +1,7 @@
 """Keeping a Deployment, an identity and an OUTBOX consumer for every Channel."""
 
 import asyncio
+import contextlib
 import logging
 
 import msgspec
@@ -14,7 +15,7 @@ from sympozium.contract.resources import (
     CHANNELS,
     COMPONENT_LABEL,
     DEPLOYMENTS,
-    SERVICE_ACCOUNTS,
+    SERVICES,
     Object,
 )
 from sympozium.contract.subjects import (
@@ -31,11 +32,12 @@ from sympozium.kube.queue import WorkQueue
 from sympozium.kube.tenants import TenantInformer, Tenants
 from sympozium_controller.channels.deployment import (
     build_deployment,
-    build_service_account,
+    build_surroundings,
     channel_object_name,
     is_as_wanted,
     secret_version_of,
 )
+from sympozium_controller.channels.network import service_name
 from sympozium_controller.channels.tokens import look_at_secret, secret_of
 from sympozium_controller.conditions import Verdict, write_condition
 from sympozium_controller.furniture import FIELD_MANAGER, Furniture
@@ -119,8 +121,7 @@ class ChannelReconciler:
         version = secret.version or secret_version_of(held)
         wanted = build_deployment(channel, spec, self._settings, secret_version=version)
         if not is_as_wanted(held, wanted):
-            account = build_service_account(channel)
-            await self._kube.apply(SERVICE_ACCOUNTS, account, manager=FIELD_MANAGER)
+            await self._surround(channel, spec)
             held = await self._kube.apply(DEPLOYMENTS, wanted, manager=FIELD_MANAGER)
             self._cache.deployments.remember(held)
             log.info("channel applied", extra={"action": "apply", "channel": name})
@@ -128,6 +129,17 @@ class ChannelReconciler:
         if secret_of(spec) and not (verdict.is_true and is_connected(channel)):
             self._reminders.remind(key, LOOK_AGAIN_S)
         return verdict
+
+    async def _surround(self, channel: Object, spec: ChannelSpec) -> None:
+        """Make what is around a channel's Deployment be there, and what is not wanted not."""
+        around = build_surroundings(channel, spec, self._settings)
+        for resource, obj in around:
+            await self._kube.apply(resource, obj, manager=FIELD_MANAGER)
+        metadata = channel["metadata"]
+        if not any(resource is SERVICES for resource, _ in around):
+            with contextlib.suppress(NotFoundError):
+                name = service_name(metadata["name"])
+                await self._kube.delete(SERVICES, metadata["namespace"], name)
 
     async def _ensure_consumer(self, key: Key, generation: int) -> None:
         if self._with_consumer.get(key) != generation:

@@ -27,6 +27,7 @@ from sympozium.contract.resources import (
     PODS,
     ROLE_BINDINGS,
     SERVICE_ACCOUNTS,
+    SERVICES,
     Object,
     Resource,
 )
@@ -55,7 +56,7 @@ PAGE_SIZE = "500"
 OURS = f"{PART_OF_LABEL}=sympozium"
 
 WHAT_RUNS: tuple[Resource, ...] = (JOBS, DEPLOYMENTS)
-WHAT_IS_LEFT: tuple[Resource, ...] = (CHANNELS, NETWORK_POLICIES, SERVICE_ACCOUNTS)
+WHAT_IS_LEFT: tuple[Resource, ...] = (CHANNELS, SERVICES, NETWORK_POLICIES, SERVICE_ACCOUNTS)
 
 
 class Clearing:

@@ -27,6 +27,11 @@
 {{- end -}}
 {{- end -}}
 
+{{- /* What every channel may reach: names and the bus; the controller adds its platform. */ -}}
+{{- define "sympozium.channelEgress" -}}
+{{- toJson (list (include "sympozium.toDNS" . | fromJson) (include "sympozium.toBus" . | fromJson)) -}}
+{{- end -}}
+
 {{- /* What the bridge of a run may reach: names, the bus, models; see runs.egress. */ -}}
 {{- define "sympozium.runEgress" -}}
 {{- $rules := list (include "sympozium.toDNS" . | fromJson) (include "sympozium.toBus" . | fromJson) -}}
