@@ -6,6 +6,7 @@ The asynchronous client takes longer to import than these commands may run.
 import http.client
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
@@ -68,15 +69,14 @@ class Cluster:
         Raises:
             NotFoundError: It is not there.
         """
-        response = self._open("GET", path, query=query, timeout_s=None)
-        while data := response.read1(_CHUNK_BYTES):
-            yield data
+        with self._answered("GET", path, query=query, timeout_s=None) as response:
+            while data := response.read1(_CHUNK_BYTES):
+                yield data
 
     def date(self) -> str:
         """Return the server's clock as its `Date` header says it; empty where it says nothing."""
-        response = self._open("GET", "/version")
-        response.read()
-        return response.headers.get("Date", "")
+        with self._answered("GET", "/version") as response:
+            return response.headers.get("Date", "")
 
     def _json(
         self,
@@ -87,11 +87,12 @@ class Cluster:
         body: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Object:
-        response = self._open(method, path, query=query, body=body, headers=headers)
-        answer: Object = _answer(response.read())
-        return answer
+        with self._answered(method, path, query=query, body=body, headers=headers) as response:
+            answer: Object = _answer(response.read())
+            return answer
 
-    def _open(
+    @contextmanager
+    def _answered(
         self,
         method: str,
         path: str,
@@ -100,26 +101,29 @@ class Cluster:
         body: str | None = None,
         headers: Mapping[str, str] | None = None,
         timeout_s: float | None = TIMEOUT_S,
-    ) -> http.client.HTTPResponse:
+    ) -> Iterator[http.client.HTTPResponse]:
         target = self.endpoint.base_path + path + (f"?{urlencode(query)}" if query else "")
         sent = [("Accept", "application/json"), *(headers or {}).items()]
-        response = self._send(method, target, body, sent, timeout_s)
-        if response.status == 401 and self.endpoint.identity.renew():
-            response = self._send(method, target, body, sent, timeout_s)
-        if response.status >= 400:
-            raise refusal(method, path, response.status, _answer(response.read()))
-        return response
+        for attempt in (1, 2):
+            connection = self.endpoint.connection(timeout_s)
+            with closing(connection):
+                response = self._send(connection, method, target, body, sent)
+                if response.status == 401 and attempt == 1 and self.endpoint.identity.renew():
+                    continue
+                if response.status >= 400:
+                    raise refusal(method, path, response.status, _answer(response.read()))
+                yield response
+                return
 
     def _send(
         self,
+        connection: http.client.HTTPConnection,
         method: str,
         target: str,
         body: str | None,
         headers: list[tuple[str, str]],
-        timeout_s: float | None,
     ) -> http.client.HTTPResponse:
         data = None if body is None else body.encode()
-        connection = self.endpoint.connection(timeout_s)
         try:
             connection.putrequest(method, target)
             for name, value in [*headers, *self.endpoint.identity.headers()]:
@@ -129,7 +133,6 @@ class Cluster:
             connection.endheaders(data)
             return connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
-            connection.close()
             raise TransientError(
                 f"cannot reach the cluster at {self.endpoint.server}: {_cause(error)}; "
                 "see that it runs and that its address and certificate authority are right"

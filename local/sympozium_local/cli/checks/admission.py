@@ -9,7 +9,9 @@ from sympozium.contract.resources import (
     ADMISSION_POLICIES,
     ADMISSION_POLICY_BINDINGS,
     AGENT_RUNS,
+    NAMESPACES,
     PART_OF_LABEL,
+    TENANT_LABEL,
     VALIDATING_WEBHOOKS,
     Object,
 )
@@ -135,6 +137,13 @@ def _certificate(cluster: Cluster, webhook: Object) -> Check:
 def _answer(cluster: Cluster, namespace: str) -> Check:
     """Ask the API server to create, for show only, a run that the webhook has to refuse."""
     about = "answer of the webhook"
+    try:
+        labels = cluster.get(path_of(NAMESPACES, "", namespace))["metadata"].get("labels") or {}
+    except NotFoundError:
+        labels = {}
+    if labels.get(TENANT_LABEL) != "true":
+        remedy = "name a tenant's namespace with -n"
+        return unknown(about, f"namespace {namespace!r} is no tenant: it is not asked", remedy)
     run = {
         "apiVersion": AGENT_RUNS.api_version,
         "kind": AGENT_RUNS.kind,
@@ -148,7 +157,7 @@ def _answer(cluster: Cluster, namespace: str) -> Check:
     try:
         cluster.create(path_of(AGENT_RUNS, namespace), run, dryRun="All")
     except (ForbiddenError, InvalidError) as error:
-        if _NO_AGENT in str(error):
+        if "denied the request" in str(error):
             return good(about, "it refuses a run of an Agent that is not there")
         return unknown(about, str(error))
     except UnavailableError as error:
@@ -156,5 +165,5 @@ def _answer(cluster: Cluster, namespace: str) -> Check:
     return bad(
         about,
         f"a run of an Agent that is not there is let into namespace {namespace!r}",
-        f"see that the namespace is a tenant and that the webhook is registered: {INSTALL}",
+        f"put the webhook's registration back: {INSTALL}",
     )
