@@ -17,7 +17,7 @@ from typing import Any
 
 import aiohttp
 
-from sympozium.contract.errors import PermanentError, TransientError
+from sympozium.contract.errors import PermanentError
 from sympozium.runtime.settings import Reader
 
 RETRY_S = 0.5
@@ -39,8 +39,7 @@ async def ask() -> None:
     """Ask, print the answer and how long it took.
 
     Raises:
-        PermanentError: The message ended with an error.
-        TransientError: It did not end in time.
+        PermanentError: The message ended with an error, or not in time.
     """
     reader = Reader()
     question = Question(
@@ -60,8 +59,8 @@ async def answer_to(question: Question) -> str:
     """Return the answer to a question that opens a conversation of its own.
 
     Raises:
-        PermanentError: The message ended with an error.
-        TransientError: It did not end in time; the text says how far it came.
+        PermanentError: The message ended with an error, or not in time; the text says how
+            far it came.
     """
     headers = {
         "Authorization": f"Bearer {question.token}",
@@ -76,7 +75,7 @@ async def answer_to(question: Question) -> str:
             async with asyncio.timeout(question.patience_s):
                 return await dialogue.hold(session)
         except TimeoutError:
-            raise TransientError(
+            raise PermanentError(
                 f"cannot get an answer through {question.url} within {question.patience_s} s: "
                 f"{dialogue.state}"
             ) from None

@@ -34,7 +34,7 @@ async def set_up() -> None:
     """Apply the objects, and fill the Secret with the web chat's token.
 
     Raises:
-        TransientError: The cluster did not take them within four minutes.
+        PermanentError: The cluster refuses them, or did not take them within four minutes.
     """
     reader = Reader()
     file = reader.path("SYMPOZIUM_EXAMPLE_FILE")
@@ -65,7 +65,7 @@ async def _apply_patiently(kube: Kube, obj: Object) -> None:
                 else:
                     return
     except TimeoutError:
-        raise TransientError(f"cannot apply {name} within {PATIENCE_S:.0f} s: {cause}") from None
+        raise PermanentError(f"cannot apply {name} within {PATIENCE_S:.0f} s: {cause}") from None
 
 
 async def _apply(kube: Kube, obj: Object) -> None:

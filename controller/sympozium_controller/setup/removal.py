@@ -22,7 +22,7 @@ from pathlib import Path
 from sympozium.bus.nats import Address, NatsBus
 from sympozium.bus.nats import connect as connect_bus
 from sympozium.bus.ports import BusUnavailableError
-from sympozium.contract.errors import TransientError
+from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.resources import (
     COMPONENT_LABEL,
     CONFIG_MAPS,
@@ -57,7 +57,7 @@ async def remove() -> None:
     """Stop the controller and clear every namespace in which something of ours is.
 
     Raises:
-        TransientError: It was not done within four minutes; try again.
+        PermanentError: It was not done within four minutes; another attempt goes on from there.
     """
     reader = Reader()
     system = reader.text("SYMPOZIUM_SYSTEM_NAMESPACE")
@@ -79,7 +79,10 @@ async def remove() -> None:
         ):
             await removal.patiently(kube, bus)
     except TimeoutError:
-        raise TransientError(f"cannot remove all within {PATIENCE_S:.0f} s") from None
+        raise PermanentError(
+            f"cannot remove all within {PATIENCE_S:.0f} s: {removal.state}; uninstall again, or "
+            "with --no-hooks, which leaves what is there"
+        ) from None
 
 
 class Removal:
@@ -88,6 +91,8 @@ class Removal:
     def __init__(self, system_namespace: str, example: list[Object]) -> None:
         self._system = system_namespace
         self._example = example
+        self.state = "nothing was done"
+        """What hindered it last."""
 
     async def patiently(self, kube: Kube, bus: NatsBus | None) -> None:
         """Remove all of it, as often as it takes."""
@@ -95,6 +100,7 @@ class Removal:
             try:
                 await self._remove(kube, bus)
             except TransientError as error:
+                self.state = str(error)
                 log.info("not removed yet", extra={"action": "retry", "cause": str(error)})
                 await asyncio.sleep(RETRY_S)
             else:

@@ -36,14 +36,14 @@ async def fill(kube: Kube, namespace: str, name: str, make: Make) -> Keys:
     others return what that one wrote.
 
     Raises:
-        PermanentError: There is no such Secret, or we may not write it.
-        TransientError: The API server did not answer for a minute.
+        PermanentError: There is no such Secret, we may not write it, or the API server did
+            not do it for a minute.
     """
     try:
         async with asyncio.timeout(PATIENCE_S):
             return await _fill(kube, namespace, name, make)
     except TimeoutError:
-        raise TransientError(
+        raise PermanentError(
             f"cannot fill Secret '{namespace}/{name}': the API server did not do it within "
             f"{PATIENCE_S:.0f} s"
         ) from None
