@@ -49,9 +49,11 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             transcript,
             EventStream(audience, transcript, runs),
         )
+        outbound = Outbound(bus, consumer, audience, runs, suspects)
         loops: list[Loop] = [
             HttpServer(app, bound, audience).serve_loop,
-            Outbound(bus, consumer, audience, runs, suspects).outbox_loop,
+            outbound.outbox_loop,
+            outbound.queued_loop,
             bus.stay_connected,
             ClockWatch(bus, consumer).run,
         ]

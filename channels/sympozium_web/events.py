@@ -73,6 +73,12 @@ def waiting(message_id: MessageId, line: Waiting) -> Event:
     return Event(message_id, _wire("waiting", data), is_live=True)
 
 
+def queued(message_id: MessageId) -> Event:
+    """Return the event that says: nobody could look at the message yet."""
+    data = {"message_id": message_id, "before": None, "for_capacity": False, "queued": True}
+    return Event(message_id, _wire("waiting", data), is_live=True)
+
+
 def delta(message_id: MessageId, line: Delta) -> Event:
     """Return a piece of the growing answer: it replaces what was there from `offset` on."""
     data = {"message_id": message_id, "offset": line.offset, "text": line.text}

@@ -121,6 +121,10 @@ class LiveRuns:
         """Return the OUTBOX sequence of an end that was shown lately, else 0."""
         return self._ended.get(message_id, 0)
 
+    def is_known(self, message_id: MessageId) -> bool:
+        """Return whether a message has a run that is followed, or an end that was shown."""
+        return message_id in self._followed or message_id in self._ended
+
     def of(self, conversation: ConversationId) -> list[LiveRun]:
         """Return the runs at work in a conversation, oldest first."""
         return [run for run, _ in self._followed.values() if run.conversation == conversation]

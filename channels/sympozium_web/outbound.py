@@ -8,9 +8,11 @@ from sympozium.bus.ports import BusUnavailableError, Delivery
 from sympozium.bus.reclaim import reclaim
 from sympozium.bus.settle import settle
 from sympozium.bus.suspects import Suspects
-from sympozium.contract.envelope import unwrap
+from sympozium.contract.envelope import decode, unwrap
+from sympozium.contract.errors import PermanentError
 from sympozium.contract.messages import OutboundKind, OutboundMessage
-from sympozium.contract.subjects import Consumer
+from sympozium.contract.queued import Queued
+from sympozium.contract.subjects import Consumer, channel_of, queued
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
 from sympozium_web import events
@@ -47,6 +49,25 @@ class Outbound:
             reading = group.create_task(self._read())
             await stop.wait()
             reading.cancel()
+
+    async def queued_loop(self, stop: asyncio.Event) -> None:
+        """Tell those who listen that their messages wait, until *stop* is set."""
+        subject = queued(*channel_of(self._consumer.subject))
+        async with asyncio.TaskGroup() as group:
+            hearing = group.create_task(self._hear(subject))
+            await stop.wait()
+            hearing.cancel()
+
+    async def _hear(self, subject: str) -> None:
+        async with self._bus.listen(subject) as said:
+            async for _, data in said:
+                try:
+                    waits = decode(data, Queued)
+                except PermanentError as error:
+                    log.debug("line dropped", extra={"action": "drop", "cause": str(error)})
+                    continue
+                if not self._runs.is_known(waits.message_id):
+                    self._audience.show(waits.conversation, events.queued(waits.message_id))
 
     async def _read(self) -> None:
         await reclaim(self._bus.client, self._consumer)

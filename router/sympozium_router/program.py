@@ -33,6 +33,7 @@ from sympozium_router.desk.waiting import Waiting
 from sympozium_router.inbox.admission import Admission
 from sympozium_router.inbox.amendments import Amendments
 from sympozium_router.inbox.backlog import Backlog
+from sympozium_router.inbox.delays import Delays
 from sympozium_router.inbox.intake import Intake
 from sympozium_router.inbox.reception import Departments, Reception
 from sympozium_router.outbox.outbox import Outbox
@@ -123,6 +124,7 @@ class Router:
             asyncio.TaskGroup() as group,
         ):
             group.create_task(self._intake.run(stop))
+            group.create_task(Delays(self._bus, self._cluster, self._intake.held).run(stop))
             group.create_task(self._outbox.run(stop))
             group.create_task(self._toll.run(stop))
             group.create_task(ExpiredCodes(self._cluster, self._clock).run(stop))

@@ -7,9 +7,21 @@ from contextlib import AsyncExitStack
 import aiohttp
 import pytest
 
+from sympozium.bus.nats import NatsBus
+from sympozium.contract.envelope import encode
+from sympozium.contract.queued import Queued
 from sympozium.contract.run_events import Delta, Started, Waiting
+from sympozium.contract.subjects import queued
 from tests.fixtures.chat import Person, ServerSentEvent
-from tests.web.parts import STARTED, MemoryRouter, WebProgram, message_id, tool
+from tests.web.parts import (
+    CHANNEL,
+    NAMESPACE,
+    STARTED,
+    MemoryRouter,
+    WebProgram,
+    message_id,
+    tool,
+)
 
 Events = AsyncIterator[ServerSentEvent]
 
@@ -283,3 +295,21 @@ async def test_a_last_event_id_that_no_event_had_is_refused(
     async with http.get(url, headers={"Last-Event-ID": bad}) as answer:
         assert answer.status == 400
         assert (await answer.json())["error"]["code"] == "bad_last_event_id"
+
+
+async def test_whoever_looks_is_told_that_a_message_waits_until_there_is_a_run(
+    person: Person, router: MemoryRouter, web_bus: NatsBus, conversation: str
+) -> None:
+    async with person.events(conversation) as events:
+        await person.say(conversation, "hello?")
+        message = await router.next_message(conversation)
+        await until(events, "stored")
+        waits = Queued(message_id=message.message_id, conversation=message.conversation)
+        await web_bus.send(queued(NAMESPACE, CHANNEL), encode(waits))
+        (waiting,) = await until(events, "waiting")
+        assert waiting.data["queued"] is True
+        await router.accept(message)
+        await until(events, "running")
+        await web_bus.send(queued(NAMESPACE, CHANNEL), encode(waits))  # by who did not know it
+        await router.finish(message, "Hello.")
+        assert named(await until(events, "final")) == ["final"]

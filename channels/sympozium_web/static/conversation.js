@@ -56,7 +56,7 @@ export class Conversation {
       message.waiting = null;
     } else if (name === "waiting") {
       this.#advance(message, "running");
-      message.waiting = { before: data.before ?? null, forCapacity: data.for_capacity };
+      message.waiting = { before: data.before ?? null, forCapacity: data.for_capacity, isQueued: data.queued };
     } else if (name === "progress") {
       this.#advance(message, "running");
       message.tool = data.state === "started" ? data.tool : null;

@@ -265,7 +265,8 @@ function setText(node, text) {
 }
 
 /** Say what a message waits for that nobody works on yet. */
-function waitingText({ before, forCapacity }) {
+function waitingText({ before, forCapacity, isQueued }) {
+  if (isQueued) return "Queued";
   const what = forCapacity ? "Waiting for capacity" : "Waiting";
   return before ? `${what}: ${before} before you` : what;
 }

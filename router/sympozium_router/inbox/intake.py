@@ -34,6 +34,7 @@ from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
 from sympozium.store.ports import Conversation
 from sympozium_router.inbox.backlog import Backlog
+from sympozium_router.inbox.delays import Held
 from sympozium_router.inbox.letters import Letter, read_letter
 from sympozium_router.inbox.reception import Reception
 from sympozium_router.measures import HELD, OLDEST, SETTLED, Settled
@@ -119,6 +120,10 @@ class Intake:
             for _, item in sorted(self._items.items()):
                 if item.delivery is not None:
                     await item.delivery.retry(after_s=0)
+
+    def held(self) -> list[Held]:
+        """Return the messages in our hands."""
+        return [Held(item.letter, item.since) for item in self._items.values()]
 
     def _oldest_s(self) -> float:
         now = monotonic()

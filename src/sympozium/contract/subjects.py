@@ -134,6 +134,14 @@ def waiting_answer(token: str) -> str:
     return f"{reply_prefix('waiting')}.{_subject(token)}"
 
 
+def queued(namespace: str, channel: str) -> str:
+    """Subject on which routers tell one channel who waits; see `contract.queued`.
+
+    It is among the channel's own inboxes, in which only routers say anything.
+    """
+    return f"{reply_prefix('channel', namespace, channel)}.queued"
+
+
 def file_part(namespace: str, owner: str, file_id: str, part: int) -> str:
     """Subject of one part of a file, from 0. *owner* is a channel's name or a run's uid."""
     return _subject("files", namespace, owner, file_id, str(part))
