@@ -47,10 +47,10 @@ def _model(wanted: AgentRunSpec, allowed: AgentSpec, offered: Iterable[str]) -> 
             f"Agent {agent!r} has no credential {model.auth_secret_ref!r}; leave "
             "spec.model.authSecretRef out, or add the Secret to the Agent's authRefs"
         )
-    if model.auth_secret_ref and model.base_url != config.base_url:
+    if model.base_url != config.base_url:
         return (
-            f"the credential of Agent {agent!r} is for its own endpoint, not for "
-            f"{model.base_url or 'the default one'!r}; leave spec.model.baseURL as the Agent has it"
+            f"Agent {agent!r} does not use the endpoint {model.base_url or 'of OpenAI'!r}; leave "
+            f"spec.model out, or set its baseURL to {config.base_url!r}"
         )
     models = {config.model, *offered}
     if model.model not in models:
