@@ -153,11 +153,12 @@ def test_sidecars_start_before_the_agent_and_end_after_it() -> None:
     assert spec["restartPolicy"] == "Never"
 
 
-def test_the_job_is_the_runs_own_and_goes_some_time_after_its_end() -> None:
+def test_the_job_is_the_runs_own_and_goes_by_no_clock_of_its_own() -> None:
     built = job()
     (owner,) = built["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["uid"], owner["controller"]) == ("AgentRun", a_run().uid, True)
-    assert built["spec"]["ttlSecondsAfterFinished"] == 600
+    assert built["metadata"]["labels"]["sympozium.ai/run-uid"] == a_run().uid
+    assert "ttlSecondsAfterFinished" not in built["spec"]
     assert built["spec"]["backoffLimit"] == 0
 
 
@@ -166,10 +167,3 @@ def test_the_controller_ends_a_late_run_before_its_job_would_end_its_pod() -> No
     view = read_job({**built, "metadata": {**built["metadata"], "uid": "u"}}, model_annotation="m")
     assert view.timeout == timedelta(minutes=10)
     assert built["spec"]["activeDeadlineSeconds"] > 600 + DEADLINE_SLACK.total_seconds()
-
-
-def test_a_run_that_is_kept_has_no_end_of_its_jobs_life() -> None:
-    run = a_run()
-    kept = msgspec.structs.replace(run.spec, cleanup="keep")
-    built = build_job(replace(run, spec=kept), a_plan(), SETTINGS)
-    assert "ttlSecondsAfterFinished" not in built["spec"]

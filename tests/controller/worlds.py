@@ -143,7 +143,7 @@ class World:
                 run = replace(self.seen.run, status=status)
                 self.terminal_writes += run.is_finished
                 self.seen = replace(self.seen, run=run)
-            case decide.DeleteJob():
+            case decide.DeleteJob() | decide.RemoveJob():
                 self.seen = replace(self.seen, job=None, pod=None)
             case decide.LookAtBus():
                 self.seen = replace(self.seen, ending=self.on_bus)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sympozium.contract.agentrun import AgentRunStatus, Phase
-from sympozium.contract.limits import MAX_QUEUED
+from sympozium.contract.limits import MAX_QUEUED, RUN_LINGERS
 from sympozium.contract.reasons import Reason
 from sympozium.contract.times import read_kube_time
 from sympozium_controller.runs import status as statuses
@@ -73,6 +73,11 @@ class DeleteJob:
 
 
 @dataclass(frozen=True)
+class RemoveJob:
+    """Have the Job go some time soon, together with others: all that it tells is on record."""
+
+
+@dataclass(frozen=True)
 class LookAgain:
     """Decide again in so many seconds, if nothing changes before."""
 
@@ -100,7 +105,16 @@ class QuotaUsedUp:
     """Why a Job has no pod yet, where the end of other runs makes room for it."""
 
 
-Action = GiveBack | CreateJob | WriteStatus | DeleteJob | LookAgain | LookAtBus | LookAtEvents
+Action = (
+    GiveBack
+    | CreateJob
+    | WriteStatus
+    | DeleteJob
+    | RemoveJob
+    | LookAgain
+    | LookAtBus
+    | LookAtEvents
+)
 
 
 @dataclass(frozen=True)
@@ -249,12 +263,21 @@ def _wait_for_name(seen: Seen, now: datetime) -> list[Action]:
 
 def _tidy(seen: Seen, now: datetime) -> list[Action]:
     job, status = seen.job, seen.run.status
-    if job is None or job.is_finished or job.is_deleting or job.owner_uid != seen.run.uid:
+    if job is None or job.is_deleting or job.owner_uid != seen.run.uid:
         return []
+    if job.is_finished:
+        return _remove(seen.run, now)
     if seen.leaving or (status.error is not None and status.error.reason in _STOPS_AT_ONCE):
         return [DeleteJob(job.uid)]
     left = _finished_at(seen.run, now) + LINGER - now
     return [DeleteJob(job.uid)] if left <= timedelta(0) else [LookAgain(seconds(left))]
+
+
+def _remove(run: Run, now: datetime) -> list[Action]:
+    if run.spec.cleanup == "keep":
+        return []
+    left = _finished_at(run, now) + RUN_LINGERS - now
+    return [RemoveJob()] if left <= timedelta(0) else [LookAgain(seconds(left))]
 
 
 def _fail(seen: Seen, trouble: Trouble, now: datetime) -> list[Action]:

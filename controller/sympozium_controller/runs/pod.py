@@ -8,7 +8,6 @@ a token for the API server.
 from typing import Any
 
 from sympozium.contract.agent import Resources
-from sympozium.contract.limits import RUN_LINGERS
 from sympozium.contract.resources import (
     AGENT_LABEL,
     AGENT_RUNS,
@@ -18,8 +17,10 @@ from sympozium.contract.resources import (
     GROUP,
     MANAGED_BY_LABEL,
     PART_OF_LABEL,
+    REACHES_API_LABEL,
     RUN_LABEL,
     RUN_SERVICE_ACCOUNT,
+    RUN_UID_LABEL,
     Object,
 )
 from sympozium_controller.runs.plan import OPENAI_BASE_URL, Plan
@@ -43,7 +44,6 @@ TOKEN_LIFE_S = 3600
 """The kubelet renews a projected token at four fifths of this."""
 
 NONROOT_UID = 65532
-TTL_AFTER_FINISHED_S = int(RUN_LINGERS.total_seconds())
 TERMINATION_GRACE_S = 10
 
 MODEL_ANNOTATION = f"{GROUP}/model"
@@ -98,21 +98,19 @@ def build_job(run: Run, plan: Plan, settings: PodSettings) -> Object:
         },
         "template": {
             "metadata": {
-                "labels": labels,
+                "labels": {**labels, **_reach(plan)},
                 "annotations": {EGRESS_CONTAINERS_ANNOTATION: _egress_containers(plan)},
             },
             "spec": _pod_spec(run, plan, settings),
         },
     }
-    if run.spec.cleanup == "delete":
-        spec["ttlSecondsAfterFinished"] = TTL_AFTER_FINISHED_S
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             "name": run.name,
             "namespace": run.namespace,
-            "labels": labels,
+            "labels": {**labels, RUN_UID_LABEL: run.uid},
             "annotations": {
                 MODEL_ANNOTATION: plan.model.model,
                 TIMEOUT_ANNOTATION: str(int(plan.timeout.total_seconds())),
@@ -130,6 +128,11 @@ def build_job(run: Run, plan: Plan, settings: PodSettings) -> Object:
         },
         "spec": spec,
     }
+
+
+def _reach(plan: Plan) -> dict[str, str]:
+    needs_api = any(skill in API_SKILLS for skill in plan.skills)
+    return {REACHES_API_LABEL: "true"} if needs_api else {}
 
 
 def _egress_containers(plan: Plan) -> str:

@@ -46,6 +46,7 @@ from sympozium_controller.runs.plan import Plan, plan_run
 from sympozium_controller.runs.pod import MODEL_ANNOTATION, build_job
 from sympozium_controller.runs.quota import is_used_up
 from sympozium_controller.runs.reports import AccountMissing, why_no_pod, why_not_begun
+from sympozium_controller.runs.sweep import Sweep
 from sympozium_controller.runs.trouble import Trouble
 from sympozium_controller.runs.turns.turns import Turns
 from sympozium_controller.runs.turns.waiting_room import WaitingRoom
@@ -106,6 +107,7 @@ class RunReconciler:
         world.cache.wake(self._queue.add)
         wake = self._queue.add
         self._turns = Turns(world.cache, world.limits, wake)
+        self._sweep = Sweep(world.kube)
         self._room = WaitingRoom(world.kube, world.bus, world.cache, self._turns, wake)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -120,6 +122,7 @@ class RunReconciler:
         self._turns.open()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._room.run(stop))
+            group.create_task(self._sweep.run(stop))
             await self._queue.work(self.reconcile, stop, workers=self._workers)
 
     async def reconcile(self, key: Key) -> None:
@@ -155,6 +158,8 @@ class RunReconciler:
                     asked = await self._ask_bus(seen, asked)
                     continue
             actions = next_actions(seen, now=_now())
+            if not actions:
+                self._due.pop(key, None)
             if actions == [decide.LookAtBus()]:
                 asked = await self._ask_bus(seen, asked)
             elif actions == [decide.LookAtEvents()]:
@@ -231,6 +236,8 @@ class RunReconciler:
                     changed = await self._write_status(obj, await self._with_absorbed(seen, wanted))
                 case decide.DeleteJob(uid=uid):
                     await self._delete_job(seen.run, uid)
+                case decide.RemoveJob():
+                    self._sweep.add(seen.run.namespace, seen.run.uid)
                 case decide.GiveBack(uid=uid):
                     await self._delete_job(seen.run, uid)
                     self._turns.give_back(obj)

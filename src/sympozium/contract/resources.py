@@ -95,6 +95,11 @@ AGENT_LABEL = f"{GROUP}/agent"
 CHANNEL_LABEL = f"{GROUP}/channel"
 CONVERSATION_LABEL = f"{GROUP}/conversation"
 RUN_LABEL = f"{GROUP}/run"
+RUN_UID_LABEL = f"{GROUP}/run-uid"
+"""On a Job: of which run it is, whatever others had that run's name."""
+
+REACHES_API_LABEL = f"{GROUP}/reaches-api"
+"""`true` on the pod of a run with a skill that reads the API server: it may reach it."""
 
 EGRESS_CONTAINERS_ANNOTATION = f"{GROUP}/egress-containers"
 """Names of a pod's containers that may use what its NetworkPolicy allows, comma-separated.
