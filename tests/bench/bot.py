@@ -4,19 +4,20 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from sympozium.testing.channels.driver import Driver
-from tests.fixtures.system import System
+from tests.fixtures.embedded_system import EmbeddedSystem
 from tests.platforms.telegram.driver import make_driver
 
 NAME = "telegram"
 
 
 @asynccontextmanager
-async def a_bot(system: System) -> AsyncIterator[Driver]:
+async def a_bot(system: EmbeddedSystem) -> AsyncIterator[Driver]:
     """Add the bot by the command line, and yield its platform."""
     async with make_driver() as driver:
-        known = System(system.home, system.port, system.environ | driver.env)
+        known = replace(system, environ=system.environ | driver.env)
         url = driver.env["SYMPOZIUM_API_URL"]
         add = ("channel", "add", "telegram", "--name", NAME, "--api-url", url)
         added = await asyncio.to_thread(known.sympozium, *add)

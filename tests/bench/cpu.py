@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fixtures.system import System
+from tests.fixtures.embedded_system import EmbeddedSystem
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -18,7 +18,7 @@ class _Process:
     of_ended_children_s: float
 
 
-def cpu_by_program(system: System) -> dict[str, float]:
+def cpu_by_program(system: EmbeddedSystem) -> dict[str, float]:
     """Return the seconds of processor time that each program of *system* has used so far.
 
     "containers" are those that have ended: whatever the runs' pods did.

@@ -7,11 +7,8 @@ same message would have waited for if everybody stood in one line.
 
 import argparse
 import asyncio
-import json
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +16,11 @@ import aiohttp
 
 from sympozium.contract.agentrun import TERMINAL_PHASES
 from sympozium.contract.resources import AGENT_RUNS, AGENTS, Object
-from sympozium.kube.client import Kube, connect
-from sympozium.kube.endpoint import Endpoint
+from sympozium.kube.client import Kube
 from tests.bench.cpu import cpu_by_program
 from tests.bench.main_job import milliseconds, reply_time, running
 from tests.fixtures.chat import Person
-from tests.fixtures.system import ScriptedModel, System, scriptable_model
+from tests.fixtures.system import ScriptedModel, administrator, scriptable_model
 from tests.fixtures.tenants import make_tenant
 
 FLOOD = "flood"
@@ -37,17 +33,6 @@ class Load:
 
     runs: int
     questions: int
-
-
-@asynccontextmanager
-async def administrator(system: System) -> AsyncIterator[Kube]:
-    """Connect to the system's API server."""
-    data = system.home / "cluster"
-    config = json.loads(system.kubectl("config", "view", "--raw", "-o", "json").stdout)
-    url = config["clusters"][0]["cluster"]["server"]
-    endpoint = Endpoint(url, data / "pki" / "ca.crt", data / "tokens" / "admin")
-    async with connect(endpoint) as kube:
-        yield kube
 
 
 async def make_flooded(kube: Kube) -> str:

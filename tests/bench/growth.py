@@ -29,7 +29,8 @@ from tests.bench.history import NAMESPACE, History
 from tests.bench.main_job import COUNTED, reply_time, running
 from tests.bench.steady import ANSWER
 from tests.fixtures.chat import Person
-from tests.fixtures.system import ScriptedModel, System, scriptable_model
+from tests.fixtures.embedded_system import EmbeddedSystem
+from tests.fixtures.system import ScriptedModel, scriptable_model
 
 LEVELS = ((0, 0), (1_000, 500), (10_000, 5_000))
 """Finished runs, and threads."""
@@ -47,7 +48,7 @@ QUIET_VERBS = {"watch"}
 class Side:
     """One system and somebody who writes to it."""
 
-    system: System
+    system: EmbeddedSystem
     person: Person
     kube: Kube
 
@@ -91,7 +92,7 @@ async def measure(sides: tuple[Side, ...], label: str) -> list[Cost]:
     return costs
 
 
-async def older_events(system: System, kube: Kube) -> tuple[float, float]:
+async def older_events(system: EmbeddedSystem, kube: Kube) -> tuple[float, float]:
     """Return the milliseconds, and those of processors, of one completion in the older way."""
     times = []
     before, own = cpu_by_program(system), time.process_time()
@@ -113,7 +114,7 @@ async def older_event(kube: Kube) -> None:
     assert [one for one in agents if one["metadata"]["name"] == run["spec"]["agentRef"]]
 
 
-def requests(system: System) -> Counter[str]:
+def requests(system: EmbeddedSystem) -> Counter[str]:
     """Return how many requests each identity made so far, by what they asked."""
     counts: Counter[str] = Counter()
     for line in system.kubectl("get", "--raw", "/metrics").stdout.splitlines():
@@ -124,7 +125,7 @@ def requests(system: System) -> Counter[str]:
     return counts
 
 
-async def idle_requests(system: System) -> Counter[str]:
+async def idle_requests(system: EmbeddedSystem) -> Counter[str]:
     """Return the requests of a minute in which nobody writes, ours left out."""
     before = await asyncio.to_thread(requests, system)
     await asyncio.sleep(IDLE_S)

@@ -8,16 +8,12 @@ from the kill to the answer of a message that was accepted just before.
 
 import argparse
 import asyncio
-import json
-import os
 import random
-import signal
 import sys
 import tempfile
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
@@ -25,15 +21,15 @@ import aiohttp
 from sympozium.bus.nats import NatsBus
 from sympozium.contract.resources import PODS
 from sympozium.contract.subjects import INBOX_CONSUMER, inbox
-from sympozium.kube.client import Kube, connect
-from sympozium.kube.endpoint import Endpoint
+from sympozium.kube.client import Kube
 from sympozium.testing.nats_server import NatsServer
 from sympozium_local.apiserver.server import serve
 from tests.bench.main_job import milliseconds, running
 from tests.bench.processes import bus_in
 from tests.fixtures.chat import Person
-from tests.fixtures.system import System, scriptable_model
-from tests.scenario.replicas import NAMESPACE, leader, pids, rolled_out
+from tests.fixtures.embedded_system import EmbeddedSystem
+from tests.fixtures.system import administrator, scriptable_model
+from tests.scenario.replicas import NAMESPACE, containers, leader, rolled_out
 
 WAIT_S = 30.0
 
@@ -112,35 +108,37 @@ async def _bus_round(nats: NatsServer, bus: NatsBus, number: int) -> float:
     return took
 
 
-Victim = Callable[[Kube], Awaitable[tuple[str, int]]]
+Victim = Callable[[Kube], Awaitable[tuple[str, str]]]
 
 
-async def nobody(_: Kube) -> tuple[str, int]:
+async def nobody(_: Kube) -> tuple[str, str]:
     """Kill none: what an answer takes without."""
-    return "", 0
+    return "", ""
 
 
-async def a_router(kube: Kube) -> tuple[str, int]:
-    """Return the pod and the process of one of the routers."""
-    return random.choice(list((await pids(kube, "router")).items()))
+async def a_router(kube: Kube) -> tuple[str, str]:
+    """Return the pod and the container of one of the routers."""
+    return random.choice(list((await containers(kube, "router")).items()))
 
 
-async def the_leader(kube: Kube) -> tuple[str, int]:
-    """Return the pod and the process of the controller that leads."""
+async def the_leader(kube: Kube) -> tuple[str, str]:
+    """Return the pod and the container of the controller that leads."""
     pod = await leader(kube)
-    return pod, (await pids(kube, "controller"))[pod]
+    return pod, (await containers(kube, "controller"))[pod]
 
 
-async def answer_rounds(person: Person, kube: Kube, victim: Victim, rounds: int) -> list[float]:
+async def answer_rounds(
+    person: Person, kube: Kube, system: EmbeddedSystem, victim: Victim, rounds: int
+) -> list[float]:
     """Return how long people waited each time after a kill for what was accepted before."""
     took = []
     for number in range(rounds):
         conversation = f"{victim.__name__}-{number}"
-        pod, pid = await victim(kube)
+        pod, container = await victim(kube)
         message_id = await person.say(conversation, "hello")
         began = time.perf_counter()
-        if pid:
-            os.kill(pid, signal.SIGKILL)
+        if container:
+            system.kill_container(container)
         answer = await person.end_of(conversation, message_id)
         took.append(time.perf_counter() - began)
         assert answer["error"] is None, answer
@@ -154,7 +152,7 @@ async def replaced(kube: Kube, pod: str) -> None:
     await kube.delete(PODS, NAMESPACE, pod, grace_s=0)
     async with asyncio.timeout(WAIT_S):
         while True:
-            running_now = await pids(kube, "router") | await pids(kube, "controller")
+            running_now = await containers(kube, "router") | await containers(kube, "controller")
             if pod not in running_now and await leader(kube) in running_now:
                 break
             await asyncio.sleep(0.05)
@@ -163,17 +161,7 @@ async def replaced(kube: Kube, pod: str) -> None:
     await asyncio.sleep(random.uniform(0.0, 1.0))
 
 
-@asynccontextmanager
-async def administrator(system: System) -> AsyncIterator[Kube]:
-    """Yield the API of a running system."""
-    config = json.loads(system.kubectl("config", "view", "--raw", "-o", "json").stdout)
-    url = config["clusters"][0]["cluster"]["server"]
-    data = system.home / "cluster"
-    async with connect(Endpoint(url, data / "pki" / "ca.crt", data / "tokens" / "admin")) as kube:
-        yield kube
-
-
-async def whole_system(system: System, rounds: int) -> None:
+async def whole_system(system: EmbeddedSystem, rounds: int) -> None:
     """Print what people see of a kill."""
     for program in ("router", "controller"):
         name = ("-n", "sympozium-system", f"deployment/sympozium-{program}")
@@ -182,7 +170,7 @@ async def whole_system(system: System, rounds: int) -> None:
     async with administrator(system) as kube, aiohttp.ClientSession() as session:
         person = Person(session, system.url)
         for victim in (nobody, a_router, the_leader):
-            took = await answer_rounds(person, kube, victim, rounds)
+            took = await answer_rounds(person, kube, system, victim, rounds)
             show(f"message to answer, {victim.__name__.replace('_', ' ')} killed", took)
 
 

@@ -25,8 +25,9 @@ from sympozium.contract.names import RunName, RunUid
 from sympozium.contract.run_events import ModelAccess, RunContext
 from tests.bench.cpu import cpu_by_program
 from tests.fixtures.chat import Person
+from tests.fixtures.embedded_system import EmbeddedSystem
 from tests.fixtures.nats_server import free_port
-from tests.fixtures.system import ScriptedModel, System, scriptable_model
+from tests.fixtures.system import ScriptedModel, scriptable_model
 
 IDLE_MESSAGES = 40
 BURST = 200
@@ -59,7 +60,7 @@ def milliseconds(samples: list[float]) -> str:
 
 
 @contextmanager
-def running(model_url: str) -> Iterator[System]:
+def running(model_url: str) -> Iterator[EmbeddedSystem]:
     """Start the whole system over an empty home; stop it at the end."""
     with tempfile.TemporaryDirectory() as home:
         environ = {
@@ -70,7 +71,7 @@ def running(model_url: str) -> Iterator[System]:
             "OPENAI_BASE_URL": model_url,
             "OPENAI_API_KEY": "sk-bench",
         }
-        system = System(Path(home), int(environ["SYMPOZIUM_PORT"]), environ)
+        system = EmbeddedSystem(Path(home), int(environ["SYMPOZIUM_PORT"]), environ)
         began = time.perf_counter()
         up = system.sympozium("up", "--background")
         if up.returncode:
@@ -112,7 +113,7 @@ async def idle(person: Person, model_url: str) -> None:
     print(f"  peer, a process with a plain client: {milliseconds(peers)}; ratio {ratio:.2f}")
 
 
-async def burst(system: System, person: Person, model_url: str) -> None:
+async def burst(system: EmbeddedSystem, person: Person, model_url: str) -> None:
     """Many messages at once, each in a conversation of its own."""
     before = cpu_by_program(system)
     began = time.perf_counter()
@@ -183,13 +184,13 @@ def start_to_first_byte(model_url: str) -> None:
     print(f"  peer, a plain client: {milliseconds(peers)}; ratio {ratio:.2f}")
 
 
-def memory(system: System, when: str) -> None:
+def memory(system: EmbeddedSystem, when: str) -> None:
     """Memory of each program, shared pages counted once."""
     for program in json.loads(system.sympozium("status", "--json").stdout)["programs"]:
         print(f"memory {when}: {program['memory_bytes'] / 1e6:.0f} MB {program['name']}")
 
 
-def requests_by_user(system: System, verbs: set[str]) -> Counter[str]:
+def requests_by_user(system: EmbeddedSystem, verbs: set[str]) -> Counter[str]:
     """Return how many requests with one of *verbs* each identity made, as the server counted.
 
     A review (of a token, of access) is a question, though it is asked by a create. A
@@ -205,7 +206,7 @@ def requests_by_user(system: System, verbs: set[str]) -> Counter[str]:
     return counts
 
 
-async def writes(system: System, person: Person) -> None:
+async def writes(system: EmbeddedSystem, person: Person) -> None:
     """API writes per run, ours and those of the cluster's own parts."""
     verbs = {"create", "update", "patch", "delete"}
     before = requests_by_user(system, verbs)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sympozium_local.system.home import Home
 from sympozium_local.system.process import descendants
-from tests.fixtures.system import System
+from tests.fixtures.embedded_system import EmbeddedSystem
 
 STREAMS = "jetstream/SYMPOZIUM/streams"
 
@@ -34,7 +34,7 @@ class Taken:
         )
 
 
-def programs(system: System) -> dict[str, list[int]]:
+def programs(system: EmbeddedSystem) -> dict[str, list[int]]:
     """Return the processes of each program; of the node, apart what its containers fork from."""
     found = {}
     for program in json.loads(system.sympozium("status", "--json").stdout)["programs"]:

@@ -24,7 +24,8 @@ from tests.bench.main_job import running
 from tests.bench.sizes import Taken, disk_mb, programs, rows, sample
 from tests.bench.steady import ANSWER, QUESTION, Answered, Load
 from tests.fixtures.chat import Person
-from tests.fixtures.system import ScriptedModel, System, scriptable_model
+from tests.fixtures.embedded_system import EmbeddedSystem
+from tests.fixtures.system import ScriptedModel, scriptable_model
 
 QUARTERS = 4
 SAMPLE_EVERY_S = 5.0
@@ -80,7 +81,7 @@ class Quarter:
         return ordered[min(len(ordered) - 1, int(len(ordered) * part))] if ordered else 0.0
 
 
-async def measure_quarter(system: System, load: Load, seconds: float) -> Quarter:
+async def measure_quarter(system: EmbeddedSystem, load: Load, seconds: float) -> Quarter:
     """Sample for *seconds*."""
     found = programs(system)
     samples: dict[str, list[Taken]] = {name: [] for name in found}

@@ -7,15 +7,13 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from sympozium.kube.client import Kube, connect
-from sympozium.kube.endpoint import Endpoint
 from sympozium.runtime.sync_points import Point
 from sympozium.testing.channels.driver import Driver
 from sympozium_local.system.home import Home
@@ -27,8 +25,9 @@ from tests.fault.observer import observing
 from tests.fault.pids import Pids
 from tests.fault.sight import all_seen, leftovers, run_twice, wrongly_seen
 from tests.fixtures.chat import Person
+from tests.fixtures.embedded_system import EmbeddedSystem
 from tests.fixtures.nats_server import free_port
-from tests.fixtures.system import ScriptedModel, System, scriptable_model
+from tests.fixtures.system import ScriptedModel, administrator, scriptable_model
 from tests.platforms.telegram.driver import make_driver
 
 LOAD_TIMEOUT_S = 60.0
@@ -225,7 +224,7 @@ class Laboratory:
 
 
 @contextmanager
-def running_system(directory: Path, model_port: int) -> Iterator[System]:
+def running_system(directory: Path, model_port: int) -> Iterator[EmbeddedSystem]:
     """Start the whole system over an empty home; stop it at the end."""
     port = free_port()
     environ = {
@@ -236,7 +235,7 @@ def running_system(directory: Path, model_port: int) -> Iterator[System]:
         "OPENAI_BASE_URL": f"http://127.0.0.1:{model_port}/v1",
         "OPENAI_API_KEY": "none",
     }
-    system = System(directory, port, environ)
+    system = EmbeddedSystem(directory, port, environ)
     up = system.sympozium("up", "--background", timeout_s=90)
     try:
         if up.returncode:
@@ -248,7 +247,7 @@ def running_system(directory: Path, model_port: int) -> Iterator[System]:
 
 @asynccontextmanager
 async def laboratory(
-    system: System, model_port: int, *, seed: int, with_bot: bool
+    system: EmbeddedSystem, model_port: int, *, seed: int, with_bot: bool
 ) -> AsyncIterator[Laboratory]:
     """Set up over a running system; *with_bot*: also a bot at a stand-in Telegram."""
     home = Home(system.home)
@@ -272,18 +271,8 @@ async def laboratory(
 
 
 @asynccontextmanager
-async def administrator(system: System) -> AsyncIterator[Kube]:
-    """Yield the API of a system."""
-    view = await asyncio.to_thread(system.kubectl, "config", "view", "--raw", "-o", "json")
-    url = json.loads(view.stdout)["clusters"][0]["cluster"]["server"]
-    data = Home(system.home).apiserver
-    async with connect(Endpoint(url, data / "pki" / "ca.crt", data / "tokens" / "admin")) as kube:
-        yield kube
-
-
-@asynccontextmanager
 async def bot(
-    system: System, *, is_wanted: bool
+    system: EmbeddedSystem, *, is_wanted: bool
 ) -> AsyncIterator[tuple[Driver | None, Place | None]]:
     """Yield a bot that everybody may talk to, and its Deployment."""
     if not is_wanted:
@@ -294,10 +283,10 @@ async def bot(
 
 
 @asynccontextmanager
-async def added(system: System, driver: Driver, api_url: str) -> AsyncIterator[Place]:
+async def added(system: EmbeddedSystem, driver: Driver, api_url: str) -> AsyncIterator[Place]:
     """Have a bot whose platform is at *api_url*; yield its Deployment."""
     name = f"telegram-{uuid.uuid4().hex[:6]}"
-    known = System(system.home, system.port, system.environ | driver.env)
+    known = replace(system, environ=system.environ | driver.env)
     await _done(known, "channel", "add", "telegram", "--name", name, "--api-url", api_url)
     users = json.dumps({"spec": {"access": {"users": [driver.user_id("ada")]}}})
     patch = ("patch", "channel", name, "--type=merge", "-p", users)
@@ -309,13 +298,13 @@ async def added(system: System, driver: Driver, api_url: str) -> AsyncIterator[P
         await _done(known, "channel", "remove", name, "--yes")
 
 
-async def _done(system: System, *arguments: str) -> None:
+async def _done(system: EmbeddedSystem, *arguments: str) -> None:
     done = await asyncio.to_thread(system.sympozium, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @contextmanager
-def own_system() -> Iterator[tuple[System, int]]:
+def own_system() -> Iterator[tuple[EmbeddedSystem, int]]:
     """Start a system and its model for one laboratory; yield it and the model's port."""
     with tempfile.TemporaryDirectory() as folder:
         model_folder, home = Path(folder, "model"), Path(folder, "home")

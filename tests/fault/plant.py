@@ -27,9 +27,10 @@ from sympozium_local.system.home import Home, read_json, write_private
 from tests.fault.api_proxy import ApiProxy, api_proxy
 from tests.fault.arming import CONTROLLER, MARKER, ROUTER, WEB, mount, roll_out, set_env
 from tests.fault.clocks import preload
-from tests.fault.laboratory import added, administrator
+from tests.fault.laboratory import added
 from tests.fault.pids import Pids
-from tests.fixtures.system import System
+from tests.fixtures.embedded_system import EmbeddedSystem
+from tests.fixtures.system import administrator
 from tests.fixtures.tcp_proxy import TcpProxy, tcp_proxy
 from tests.platforms.telegram.driver import TelegramDriver, make_driver
 
@@ -79,7 +80,7 @@ def markers(home: Home, program: str) -> Path:
 
 
 @asynccontextmanager
-async def planted(system: System, model_port: int, *, seed: str) -> AsyncIterator[Plant]:
+async def planted(system: EmbeddedSystem, model_port: int, *, seed: str) -> AsyncIterator[Plant]:
     """Lead every connection of a running system through a proxy; add a bot."""
     home = Home(system.home)
     async with AsyncExitStack() as stack:

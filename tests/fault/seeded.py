@@ -30,7 +30,8 @@ from tests.fault.plant import Plant, planted
 from tests.fault.schedule import Moment, draw, read, without_clocks
 from tests.fault.shrink import shorter
 from tests.fixtures.chat import Person
-from tests.fixtures.system import ScriptedModel, System
+from tests.fixtures.embedded_system import EmbeddedSystem
+from tests.fixtures.system import ScriptedModel
 
 QUIET_S = 150.0
 """How long everything may take to end once nothing goes wrong any more."""
@@ -74,7 +75,7 @@ def _copy(home: Path, folder: Path) -> None:
         shutil.copytree(home / part, folder / part, dirs_exist_ok=True, ignore=ignored)
 
 
-async def run_in(plant: Plant, system: System, model_port: int, plan: Plan) -> Result:
+async def run_in(plant: Plant, system: EmbeddedSystem, model_port: int, plan: Plan) -> Result:
     """Run a plan in a system whose connections lead through proxies."""
     async with _acting(plant, system, model_port, plan.seed) as acts:
         try:
@@ -95,7 +96,9 @@ async def run_in(plant: Plant, system: System, model_port: int, plan: Plan) -> R
 
 
 @asynccontextmanager
-async def _acting(plant: Plant, system: System, model_port: int, seed: str) -> AsyncIterator[Acts]:
+async def _acting(
+    plant: Plant, system: EmbeddedSystem, model_port: int, seed: str
+) -> AsyncIterator[Acts]:
     timeout = aiohttp.ClientTimeout(total=10)
     async with aiohttp.ClientSession(timeout=timeout) as http, observing(plant.home) as observer:
         model = ScriptedModel(f"http://127.0.0.1:{model_port}", http)

@@ -13,7 +13,7 @@ from sympozium.runtime.sync_points import Point
 from tests.fault import loads
 from tests.fault.laboratory import Trouble, laboratory, load_of
 from tests.fault.rounds import Fallen, all_at_once, restart_bus
-from tests.fixtures.system import System
+from tests.fixtures.embedded_system import EmbeddedSystem
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -29,7 +29,7 @@ LATE = (Point.ROUTER_AFTER_FINISH, Point.ROUTER_AFTER_PUBLISH, Point.AGENT_BEFOR
 
 
 async def test_a_death_between_any_two_effects_costs_nobody_an_answer(
-    system: System, model_port: int
+    system: EmbeddedSystem, model_port: int
 ) -> None:
     everything = partial(all_at_once, wanted=(loads.talk, loads.stop))
     async with laboratory(system, model_port, seed=1, with_bot=False) as lab:
@@ -39,7 +39,7 @@ async def test_a_death_between_any_two_effects_costs_nobody_an_answer(
 
 
 async def test_a_bus_that_dies_among_the_dying_costs_nobody_an_answer(
-    system: System, model_port: int
+    system: EmbeddedSystem, model_port: int
 ) -> None:
     fallen = Fallen()
     async with laboratory(system, model_port, seed=2, with_bot=False) as lab:

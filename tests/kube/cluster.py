@@ -21,9 +21,6 @@ from images.builders import CLUSTER
 NODE_ADDRESS = "10.77.0.1"
 """Where pods reach what a test has listen on all addresses of the namespace, or on this one."""
 
-ENVIRONMENT = "SYMPOZIUM_TEST_KUBE"
-"""Set by tests/kube/run.py, in the namespace: which cluster tests are to use."""
-
 COMMAND_TIMEOUT_S = 120.0
 UP_TIMEOUT_S = 1800.0
 """The first `up` on a machine builds Kubernetes."""

@@ -72,7 +72,7 @@ class Release:
 
     def wait_for_web(self) -> None:
         """Return when the web channel of the tenant is rolled out."""
-        deployment = "deployment/sympozium-channel-web"
+        deployment = "deployment/channel-web"
         self.clients.kubectl(
             *("-n", TENANT, "wait", "--for=create", deployment, "--timeout=60s"),
         )

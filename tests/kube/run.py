@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 
 from images.builders import CLUSTER, ROOT, CannotBuildError
-from tests.kube.cluster import ENVIRONMENT, Clients, ClusterError, KubeCluster
+from tests.fixtures.system import REAL_CLUSTER
+from tests.kube.cluster import Clients, ClusterError, KubeCluster
 from tests.kube.images import provide
 
 
@@ -49,7 +50,7 @@ def run_pytest(cluster: KubeCluster, arguments: list[str]) -> int:
     """Run pytest in the cluster's network and return its exit code."""
     command = [str(CLUSTER), "exec", "--name", cluster.name, "--"]
     command += [sys.executable, "-m", "pytest", *arguments]
-    return subprocess.call(command, cwd=ROOT, env={**os.environ, ENVIRONMENT: cluster.name})
+    return subprocess.call(command, cwd=ROOT, env={**os.environ, REAL_CLUSTER: cluster.name})
 
 
 def say(text: str) -> None:

@@ -1,6 +1,7 @@
 """What is in the images, as they were built, and that it runs as locked down as it is meant to."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,11 @@ def image(request: pytest.FixtureRequest) -> Image:
 @pytest.fixture(scope="module")
 def archive(
     image: Image, kube_images: list[str], tmp_path_factory: pytest.TempPathFactory
-) -> ImageArchive:
+) -> Iterator[ImageArchive]:
     """What is in it."""
-    return ImageArchive(archive_of(image, tmp_path_factory.mktemp("image")))
+    opened = ImageArchive(archive_of(image, tmp_path_factory.mktemp("image")))
+    yield opened
+    opened.close()
 
 
 def test_an_image_can_import_what_is_listed_and_nothing_more(

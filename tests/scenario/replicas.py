@@ -1,13 +1,7 @@
 """Several controllers and routers of one running system, and a load that is told apart."""
 
 import asyncio
-import contextlib
-import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from sympozium.contract.resources import DEPLOYMENTS, LEASES, PODS, Object
@@ -34,15 +28,12 @@ def _is_rolled_out(deployment: Object) -> bool:
     return is_seen and counts == {wanted}
 
 
-async def pids(kube: Kube, program: str) -> dict[str, int]:
-    """Return the container of each running replica of a program, by its pod's name.
-
-    It is the first process of its namespace, whose child is the program.
-    """
+async def containers(kube: Kube, program: str) -> dict[str, str]:
+    """Return the id of the container of each running replica of a program, by its pod's name."""
     labels = f"sympozium.ai/component={program}"
     listed = await kube.list(PODS, NAMESPACE, labelSelector=labels)
     return {
-        pod["metadata"]["name"]: int(status["containerID"].rsplit("/", 1)[1])
+        pod["metadata"]["name"]: status["containerID"]
         for pod in listed.items
         for status in pod["status"].get("containerStatuses", [])
         if "running" in status["state"]
@@ -63,23 +54,6 @@ async def until_another_leads(kube: Kube, pod: str) -> str:
             if now not in {pod, ""}:
                 return now
             await asyncio.sleep(0.05)
-
-
-def kill(pid: int) -> None:
-    """End a container by SIGKILL, unless it has ended by itself."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-
-
-@contextmanager
-def stopped(pid: int) -> Iterator[None]:
-    """Keep the program of a container stopped while the block lasts."""
-    program = int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
-    os.kill(program, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(program, signal.SIGCONT)
 
 
 @dataclass

@@ -15,7 +15,10 @@ from tests.fixtures.system import ScriptedModel, System
 PATIENCE_S = 30.0
 PLATFORMS = ["slack", "telegram", "discord"]
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [
+    pytest.mark.timeout(120),
+    pytest.mark.one_machine("the stand-in platforms are on its loopback, which no pod reaches"),
+]
 
 
 @dataclass(frozen=True)
@@ -68,14 +71,14 @@ async def stranger(platform: tuple[str, Driver], system: System) -> AsyncIterato
     kind, driver = platform
     name = f"{kind}-{uuid.uuid4().hex[:6]}"
     env = driver.env
-    known = System(system.home, system.port, system.environ | env)
-    bot = Bot(known, driver, name)
-    options = ["--api-url", env["SYMPOZIUM_API_URL"]]
-    if gateway := env.get("SYMPOZIUM_GATEWAY_URL"):
-        options += ["--gateway-url", gateway]
-    await bot.sympozium("channel", "add", kind, "--name", name, *options)
-    yield bot
-    await bot.sympozium("channel", "remove", name, "--yes")
+    with system.told(env) as known:
+        bot = Bot(known, driver, name)
+        options = ["--api-url", env["SYMPOZIUM_API_URL"]]
+        if gateway := env.get("SYMPOZIUM_GATEWAY_URL"):
+            options += ["--gateway-url", gateway]
+        await bot.sympozium("channel", "add", kind, "--name", name, *options)
+        yield bot
+        await bot.sympozium("channel", "remove", name, "--yes")
 
 
 @pytest.fixture
@@ -138,7 +141,7 @@ async def test_a_bot_that_is_killed_answers_once(bot: Bot, model: ScriptedModel)
     (pod,) = [
         one for one in json.loads(pods.stdout)["items"] if "containerStatuses" in one["status"]
     ]
-    _kill(pod["status"]["containerStatuses"][0]["containerID"])
+    bot.system.kill_container(pod["status"]["containerStatuses"][0]["containerID"])
     seen = await bot.sees(where, lambda seen: any("slow answer" in one.text for one in seen))
     assert sum("slow answer" in one.text for one in seen) == 1
 
@@ -176,10 +179,3 @@ def test_what_cannot_be_done_is_one_sentence(
     assert done.returncode == 1
     assert cause in done.stderr
     assert len(done.stderr.splitlines()) == 1
-
-
-def _kill(container_id: str) -> None:
-    import os
-    import signal
-
-    os.kill(int(container_id.rsplit("/", 1)[1]), signal.SIGKILL)

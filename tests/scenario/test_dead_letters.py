@@ -28,9 +28,8 @@ async def as_channel(system: System) -> AsyncIterator[NatsBus]:
     )
     assert asked.returncode == 0, asked.stderr
     token = asked.stdout.strip()
-    port = json.loads((system.home / "ports.json").read_text())["nats"]
     prefix = reply_prefix("channel", NAMESPACE, CHANNEL)
-    address = Address(f"nats://127.0.0.1:{port}", "channel", prefix, token=lambda: token)
+    address = Address(system.bus_url, "channel", prefix, token=lambda: token)
     async with connect(address) as bus:
         yield bus
 

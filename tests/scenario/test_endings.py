@@ -57,12 +57,19 @@ class Ending:
 
     Attributes:
         says: What stands in the sentence, and nowhere in that of another reason.
+        one_machine: Why it cannot be brought about on a real cluster; "": it can.
     """
 
     name: str
     reason: Reason
     says: str
     bring: Bring
+    one_machine: str = ""
+
+    @property
+    def marks(self) -> tuple[pytest.MarkDecorator, ...]:
+        """What a test of it is marked with."""
+        return (pytest.mark.one_machine(self.one_machine),) if self.one_machine else ()
 
 
 def agent(name: str, *, secret: str = "", **config: Any) -> Object:
@@ -92,7 +99,7 @@ AGENTS_OF_THE_STAGE = ("steady", "late", "giant", "hungry", "keyless", "lost")
 
 def stage_agents(system: System) -> list[Object]:
     """Describe the agents of the stage; their model is the scripted one, but for `lost`."""
-    url = system.environ["OPENAI_BASE_URL"]
+    url = system.model_url
     return [
         agent("steady", baseURL=url),
         agent("late", baseURL=url, timeout="3s"),
@@ -279,10 +286,12 @@ async def until_refused(stage: Stage) -> Object:
     raise AssertionError("everybody is let in")
 
 
+NO_SIZE_LIMIT = "the node of the cluster for tests does not enforce the size of volumes"
+
 ENDINGS = [
     Ending("deadline", Reason.DEADLINE_EXCEEDED, "took longer than agent late", past_the_deadline),
     Ending("out of memory", Reason.OUT_OF_MEMORY, "ran out of memory", out_of_memory),
-    Ending("evicted", Reason.EVICTED, "took away the machine", evicted),
+    Ending("evicted", Reason.EVICTED, "took away the machine", evicted, NO_SIZE_LIMIT),
     Ending("image", Reason.IMAGE_PULL, "cannot get its image", no_image),
     Ending("room", Reason.NO_CAPACITY, "had no room", no_room),
     Ending("secret", Reason.CONFIGURATION, "keyless is not set up completely", missing_secret),
@@ -347,7 +356,9 @@ ELSEWHERE = {
 """What no channel of ours lets through to the router, and where it is brought about."""
 
 
-@pytest.mark.parametrize("ending", ENDINGS, ids=[one.name for one in ENDINGS])
+@pytest.mark.parametrize(
+    "ending", [pytest.param(one, id=one.name, marks=one.marks) for one in ENDINGS]
+)
 async def test_an_ending_without_an_answer_is_told_in_its_sentence(
     stage: Stage, ending: Ending
 ) -> None:
@@ -449,9 +460,7 @@ async def asked_and_at_work(stage: Stage, conversation: str) -> tuple[str, Objec
 async def shared_folder(stage: Stage, run: Object) -> Path:
     """Return the volume that the containers of a run share, as the node has it."""
     (pod,) = await pods_of(stage.kube, run)
-    uid = pod["metadata"]["uid"]
-    (folder,) = stage.system.home.rglob(f"*{uid}*/volumes/ipc")
-    return folder
+    return stage.system.volume(pod, "ipc")
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -62,13 +63,9 @@ async def test_an_agent_container_reaches_its_bridge_and_nothing_else(
     await person.ask("probe", "hello")
     run = (await kube.list(JOBS, "default")).items[-1]["metadata"]["name"]
     environ = await bridge_environ(kube, run)
-    nats_port = int(environ["SYMPOZIUM_NATS_URL"].rsplit(":", 1)[1])
-    api_port = int(system.kubectl("config", "view", "-o", "json").stdout.split("127.0.0.1:")[1][:5])
+    parts = (environ["SYMPOZIUM_NATS_URL"], system.endpoint().url, system.url, system.model_url)
     addresses = [
-        ["127.0.0.1", nats_port],
-        ["127.0.0.1", api_port],
-        ["127.0.0.1", system.port],
-        ["127.0.0.1", int(model.url.rsplit(":", 1)[1])],
+        *([url.hostname, url.port] for url in map(urlsplit, parts)),
         ["127.0.0.1", 8001],
         ["169.254.169.254", 80],
         ["192.0.2.1", 443],
@@ -76,7 +73,7 @@ async def test_an_agent_container_reaches_its_bridge_and_nothing_else(
     paths = [
         "/var/run/secrets/kubernetes.io/serviceaccount/token",
         "/var/run/secrets/sympozium/bus/token",
-        str(system.home),
+        str(system.state),
         "/root",
         "/etc/shadow",
     ]
@@ -122,6 +119,6 @@ async def test_the_model_key_is_in_no_log_and_no_object(person: Person, system: 
         "get", "agents,agentruns,channels,jobs,pods,deployments,events", "-A", "-o", "json"
     )
     assert PLANTED_KEY not in objects.stdout
-    logs = [path for path in system.home.rglob("*.log*") if path.is_file()]
+    logs = system.logs()
     assert logs
-    assert [path for path in logs if PLANTED_KEY.encode() in path.read_bytes()] == []
+    assert [name for name, log in logs.items() if PLANTED_KEY.encode() in log] == []

@@ -57,6 +57,7 @@ async def test_a_killed_agent_is_told_in_one_sentence(
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.one_machine("a cluster is not stopped and started as a whole")
 async def test_what_was_asked_before_the_system_stopped_is_answered_when_it_is_back(
     person: Person, model: ScriptedModel, system: System
 ) -> None:

@@ -19,15 +19,9 @@ MORE_MEMORY = 40 * MIB
 """By how much the largest of these texts may make a program grow."""
 
 
-def memory_of(system: System) -> dict[str, int]:
-    """Return the memory of every program of the system, in bytes."""
-    status = json.loads(system.sympozium("status", "--json").stdout)
-    return {one["name"]: one["memory_bytes"] for one in status["programs"]}
-
-
 def grown(system: System, before: dict[str, int]) -> dict[str, int]:
     """Return the programs that have become much larger."""
-    after = memory_of(system)
+    after = system.memory()
     return {
         name: after[name] - bytes_
         for name, bytes_ in before.items()
@@ -40,11 +34,11 @@ async def test_a_message_of_64_kib_is_answered_and_longer_ones_are_refused(
 ) -> None:
     await model.script({"match": "aaa", "answer": "Long."})
     assert (await person.ask("large", "a" * (64 * KIB)))["text"] == "Long."
-    before = memory_of(system)
+    before = system.memory()
     url = f"{system.url}/api/conversations/large/messages"
     for size in (64 * KIB + 1, MIB, 20 * MIB):
         body = io.BytesIO(json.dumps({"text": "a" * size}).encode())
-        async with http.post(url, data=body, headers=JSON) as answer:
+        async with http.post(url, data=body, headers=JSON | system.headers) as answer:
             assert answer.status == 413
             assert "64 KiB" in (await answer.json())["error"]["message"]
     assert grown(system, before) == {}
@@ -55,7 +49,7 @@ async def test_an_answer_is_shown_whole_or_said_to_be_too_long(
     person: Person, model: ScriptedModel, system: System, size: int
 ) -> None:
     await model.script({"match": "question", "answer": "a" * size})
-    before = memory_of(system)
+    before = system.memory()
     entry = await person.ask(f"answers-{size}", "a question")
     if size <= 400 * KIB:
         assert (entry["error"], len(entry["text"])) == (None, size)

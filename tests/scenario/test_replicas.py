@@ -1,6 +1,7 @@
 """Two controllers and three routers: what is killed, stopped or replaced loses nothing."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -15,11 +16,9 @@ from tests.fixtures.system import ScriptedModel, System
 from tests.scenario.replicas import (
     NAMESPACE,
     Load,
-    kill,
+    containers,
     leader,
-    pids,
     rolled_out,
-    stopped,
     until_another_leads,
 )
 
@@ -32,9 +31,17 @@ pytestmark = [pytest.mark.timeout(180), pytest.mark.usefixtures("replicas")]
 @pytest.fixture(scope="module")
 def replicas(system: System) -> Iterator[None]:
     """The system with two controllers and three routers."""
+    before = {program: replicas_of(system, program) for program in ("controller", "router")}
     scale(system, controller=2, router=3)
     yield
-    scale(system, controller=1, router=1)
+    scale(system, **before)
+
+
+def replicas_of(system: System, program: str) -> int:
+    """Return how many replicas of a program are wanted."""
+    asked = ("-n", NAMESPACE, "get", f"deployment/sympozium-{program}", "-o", "json")
+    wanted: int = json.loads(system.kubectl(*asked).stdout)["spec"]["replicas"]
+    return wanted
 
 
 def scale(system: System, **replicas: int) -> None:
@@ -49,59 +56,62 @@ def scale(system: System, **replicas: int) -> None:
         assert ready.returncode == 0, ready.stdout + ready.stderr
 
 
-async def test_two_routers_a_killed_one_costs_nobody_an_answer(kube: Kube, person: Person) -> None:
+async def test_two_routers_a_killed_one_costs_nobody_an_answer(
+    kube: Kube, person: Person, system: System
+) -> None:
     load = Load(person, "killed-router")
     async with asyncio.TaskGroup() as group:
         group.create_task(load.ask(people=6, messages=5))
         for _ in range(3):
             await asyncio.sleep(0.4)
-            for pid in list((await pids(kube, "router")).values())[:2]:
-                kill(pid)
+            for container in list((await containers(kube, "router")).values())[:2]:
+                system.kill_container(container)
     await load.check()
 
 
 async def test_stale_ack_a_router_stopped_past_the_time_to_redelivery_doubles_nothing(
-    kube: Kube, person: Person
+    kube: Kube, person: Person, system: System
 ) -> None:
     load = Load(person, "stopped-router")
-    first, *_ = (await pids(kube, "router")).values()
+    first, *_ = (await containers(kube, "router")).values()
     async with asyncio.TaskGroup() as group:
         group.create_task(load.ask(people=6, messages=5))
         await asyncio.sleep(0.3)
-        with stopped(first):
+        with system.stopped(first):
             await asyncio.sleep(2 * SHARED_ACK_WAIT_S)
     await load.check()
 
 
 async def test_crash_anywhere_the_leader_killed_in_the_middle_of_runs_is_followed(
-    kube: Kube, person: Person, model: ScriptedModel
+    kube: Kube, person: Person, model: ScriptedModel, system: System
 ) -> None:
     await model.script(SLOW)
     load = Load(person, "killed-leader")
     async with asyncio.TaskGroup() as group:
         group.create_task(load.ask(people=4, messages=2))
         await asyncio.sleep(0.5)
-        kill((await pids(kube, "controller"))[await leader(kube)])
+        system.kill_container((await containers(kube, "controller"))[await leader(kube)])
     await load.check()
 
 
 async def test_duplicate_workers_a_leader_stopped_past_its_lease_acts_no_more(
-    kube: Kube, person: Person, model: ScriptedModel
+    kube: Kube, person: Person, model: ScriptedModel, system: System
 ) -> None:
     await model.script(SLOW)
     load = Load(person, "stopped-leader")
     before = await leader(kube)
-    pid = (await pids(kube, "controller"))[before]
+    container = (await containers(kube, "controller"))[before]
     async with asyncio.TaskGroup() as group:
         group.create_task(load.ask(people=4, messages=2))
         await asyncio.sleep(0.5)
-        with stopped(pid):
+        with system.stopped(container):
             after = await until_another_leads(kube, before)
             await asyncio.sleep(DURATION_S)
     await load.check()
     lease = await kube.get(LEASES, NAMESPACE, "sympozium-controller")
     assert lease["spec"]["holderIdentity"].startswith(f"{after}_")
-    assert (await pids(kube, "controller"))[before] == pid  # it stands by, and did not die
+    # It stands by, and did not die.
+    assert (await containers(kube, "controller"))[before] == container
     runs = (await kube.list(AGENT_RUNS, "default")).items
     ours = [run for run in runs if "stopped-leader" in str(run["spec"].get("source"))]
     assert {run["status"]["phase"] for run in ours} == {"Succeeded"}
