@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from pathlib import Path
 
 from images.builders import ROOT, choose
@@ -12,6 +13,9 @@ from tests.kube.cluster import Clients, KubeCluster
 REGISTRY, TAG = "localhost", "dev"
 LOADED = "sympozium-test-images"
 """ConfigMap in kube-system: the content hash of each image that the cluster was given."""
+
+NEEDED = {"controller", "router", "agent", "channel-web", "nats", "postgresql"}
+"""What a release runs that has no bots."""
 
 SHARED = ("pyproject.toml", "requirements.lock", "images/assemble.py", "src/sympozium")
 
@@ -29,8 +33,8 @@ def content_hash(image: Image) -> str:
     return digest.hexdigest()[:16]
 
 
-def provide(cluster: KubeCluster, clients: Clients) -> list[str]:
-    """Have every image in the cluster as the sources are now; return those that changed."""
+def provide(cluster: KubeCluster, clients: Clients, names: Collection[str] = NEEDED) -> list[str]:
+    """Have images in the cluster as the sources are now; return those that changed."""
     clients.kubectl(
         *("-n", "kube-system", "apply", "-f", "-"),
         text=json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": LOADED}}),
@@ -40,6 +44,8 @@ def provide(cluster: KubeCluster, clients: Clients) -> list[str]:
     base = builder.default_base()
     changed = []
     for image in (*PROGRAMS, *SERVERS):
+        if image.name.rpartition("/")[2] not in names:
+            continue
         key, wanted = image.name.replace("/", "."), content_hash(image)
         if told.get(key) == wanted:
             continue
