@@ -21,6 +21,8 @@ OTHERWISE: dict[str, Any] = {
     "sessions.postgresql.image.digest": "sha256:" + "a" * 64,
     "sessions.postgresql.storage.size": "9Gi",
     "runs.egress": [{"ports": [{"port": 11434}]}],
+    "tenants.quota": {"pods": "20"},
+    "tenants.limits": [{"type": "Container", "max": {"memory": "2Gi"}}],
     "placement.nodeSelector": {"pool": "system"},
     "placement.tolerations": [{"key": "system", "operator": "Exists"}],
     "networkPolicies.dns": [{"ipBlock": {"cidr": "10.96.0.10/32"}}],

@@ -115,6 +115,7 @@ resources:
 {{- $namespace := .root.Release.Namespace -}}
 {{- .text
   | replace "namespace: sympozium-system" (printf "namespace: %s" $namespace)
+  | replace "'sympozium-system'" (printf "'%s'" $namespace)
   | replace "system:serviceaccount:sympozium-system:" (printf "system:serviceaccount:%s:" $namespace)
   | replace "app.kubernetes.io/managed-by: sympozium" (printf "app.kubernetes.io/managed-by: %s" .root.Release.Service) -}}
 {{- end -}}

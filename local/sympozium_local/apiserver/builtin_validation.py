@@ -1,6 +1,6 @@
 """The rules of built-in kinds that people meet: names, containers, what never changes."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from sympozium_local.apiserver import name_rules
@@ -110,7 +110,7 @@ def _frozen_spec(spec: Object) -> Object:
     return frozen
 
 
-def _pod_spec(path: str, spec: Object) -> Found:
+def _pod_spec(path: str, spec: Object, *, claimed: Iterable[str] = ()) -> Found:
     volumes: set[str] = set()
     for index, volume in enumerate(spec.get("volumes") or ()):
         place = f"{path}.volumes[{index}]"
@@ -121,6 +121,7 @@ def _pod_spec(path: str, spec: Object) -> Found:
         if len(volume) > 2:
             yield forbidden(place, "may not specify more than 1 volume type")
         volumes.add(volume["name"])
+    volumes.update(claimed)
     names: set[str] = set()
     for key in ("initContainers", "containers"):
         for index, container in enumerate(spec.get(key) or ()):
@@ -168,7 +169,9 @@ def _template(path: str, owner: Object, selector: Any) -> Found:
     wanted = (selector or {}).get("matchLabels") or {}
     if any(labels.get(key) != value for key, value in wanted.items()):
         yield invalid(f"{path}.metadata.labels", labels, _NO_MATCH)
-    yield from _pod_spec(f"{path}.spec", template.get("spec") or {})
+    claims = owner.get("volumeClaimTemplates") or ()  # of a StatefulSet, for each of its pods
+    claimed = [claim["metadata"]["name"] for claim in claims]
+    yield from _pod_spec(f"{path}.spec", template.get("spec") or {}, claimed=claimed)
 
 
 def _workload(new: Object, old: Object | None) -> Found:
