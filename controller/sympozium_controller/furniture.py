@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 
 from sympozium.contract.resources import (
@@ -11,6 +11,7 @@ from sympozium.contract.resources import (
     MANAGED_BY_LABEL,
     NETWORK_POLICIES,
     PART_OF_LABEL,
+    REACHES_API_LABEL,
     ROLE_BINDINGS,
     RUN_SERVICE_ACCOUNT,
     SERVICE_ACCOUNTS,
@@ -24,6 +25,9 @@ from sympozium_controller.settings import PodSettings
 log = logging.getLogger(__name__)
 
 FIELD_MANAGER = "sympozium-controller"
+
+API_POLICY = f"{RUN_SERVICE_ACCOUNT}-api"
+"""NetworkPolicy of the run pods that have a skill that reads the API server."""
 
 CONTROLLER_ROLE = "sympozium-tenant-controller"
 ROUTER_ROLE = "sympozium-tenant-router"
@@ -52,7 +56,10 @@ def namespace_objects(namespace: str, settings: PodSettings) -> Iterator[tuple[R
         account = {"name": name, "namespace": namespace}
         yield SERVICE_ACCOUNTS, _service_account(namespace, name)
         yield ROLE_BINDINGS, _role_binding(namespace, skill_role(skill), account, component="run")
-    yield NETWORK_POLICIES, _network_policy(namespace, settings)
+    yield NETWORK_POLICIES, _network_policy(namespace, RUN_SERVICE_ACCOUNT, {}, settings.run_egress)
+    if settings.api_egress:
+        reaching, rules = {REACHES_API_LABEL: "true"}, settings.api_egress
+        yield NETWORK_POLICIES, _network_policy(namespace, API_POLICY, reaching, rules)
 
 
 class Furniture:
@@ -141,12 +148,14 @@ def _role_binding(namespace: str, role: str, account: Object, *, component: str)
     }
 
 
-def _network_policy(namespace: str, settings: PodSettings) -> Object:
+def _network_policy(
+    namespace: str, name: str, labels: dict[str, str], egress: Sequence[Object]
+) -> Object:
     return {
-        **_head(NETWORK_POLICIES, namespace, RUN_SERVICE_ACCOUNT, "run"),
+        **_head(NETWORK_POLICIES, namespace, name, "run"),
         "spec": {
-            "podSelector": {"matchLabels": {COMPONENT_LABEL: "run"}},
+            "podSelector": {"matchLabels": {COMPONENT_LABEL: "run", **labels}},
             "policyTypes": ["Ingress", "Egress"],
-            "egress": list(settings.run_egress),
+            "egress": list(egress),
         },
     }

@@ -23,7 +23,8 @@ from sympozium_controller.runs.retention import Retention
 from sympozium_controller.runs.waiters import Waiters
 from sympozium_controller.settings import Settings
 from sympozium_controller.tenants.clearing import Clearing
-from sympozium_controller.tenants.keeper import TenantKeeper
+from sympozium_controller.tenants.defaults import Defaulting
+from sympozium_controller.tenants.keeper import SettingUp, TenantKeeper
 from sympozium_controller.tenants.ledger import Ledger
 
 LEASE = "sympozium-controller"
@@ -71,8 +72,9 @@ class Leader:
             world = World(kube, bus, runs, pods, self._furniture, self._settings.limits)
             run_reconciler = RunReconciler(world)
             clearing = Clearing(kube, bus)
+            setting_up = SettingUp(self._furniture, Defaulting(kube, self._settings.tenants))
             tenants = self._caches.tenants
-            keeper = TenantKeeper(kube, tenants, self._furniture, self._ledger, clearing)
+            keeper = TenantKeeper(kube, tenants, self._ledger, setting_up, clearing)
             await run_until_stopped(
                 keeper.run,
                 run_reconciler.run,

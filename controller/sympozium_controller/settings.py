@@ -15,8 +15,13 @@
 | | `DISCORD`; default `sympozium/channel-<platform>:local` |
 | `SYMPOZIUM_WEB_HOST` | address that web channels listen on in their pod; default `127.0.0.1` |
 | `SYMPOZIUM_RUN_EGRESS` | JSON list of NetworkPolicy egress rules of run pods; default: none |
+| `SYMPOZIUM_API_EGRESS` | the same of run pods with a skill that reads the API server: what leads |
+| | to it, beside the former; default: none |
 | `SYMPOZIUM_CHANNEL_EGRESS` | JSON list of NetworkPolicy egress rules that every channel needs: |
 | | names and the bus; its platform's are added. Default: none, and no NetworkPolicy of channels |
+| `SYMPOZIUM_TENANT_QUOTA` | JSON object, `spec.hard` of a ResourceQuota: that of every tenant |
+| | that has none of its own; default: none |
+| `SYMPOZIUM_TENANT_LIMITS` | JSON list, `spec.limits` of a LimitRange: the same for limits |
 | `SYMPOZIUM_MODEL_IDLE_TIMEOUT_S` | silence after which a model has timed out; default 30 |
 | `SYMPOZIUM_RUNS_KEEP_SUCCESSFUL` | finished AgentRuns kept for each Agent that does not say it |
 | `SYMPOZIUM_RUNS_KEEP_FAILED` | itself, by how they ended; default 100 and 100, up to 100000 |
@@ -61,6 +66,7 @@ class PodSettings:
         channel_images: By platform.
         api_host: The API server as a skill reaches it.
         run_egress: NetworkPolicy egress rules: what bridges and skills may reach.
+        api_egress: The same, further, for runs with a skill that reads the API server.
         channel_egress: The same for channels, beside their platforms; empty: not limited.
         sync_points: Variables that have a container of a run die or stop at a sync point.
     """
@@ -73,6 +79,7 @@ class PodSettings:
     api_port: str = ""
     model_idle_timeout_s: int = 30
     run_egress: tuple[Object, ...] = ()
+    api_egress: tuple[Object, ...] = ()
     channel_egress: tuple[Object, ...] = ()
     sync_points: Mapping[str, str] = field(default_factory=dict)
 
@@ -100,6 +107,19 @@ NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
+class TenantDefaults:
+    """What a tenant gets that has nothing of the kind itself.
+
+    Attributes:
+        quota: `spec.hard` of a ResourceQuota; empty: none is made.
+        limits: `spec.limits` of a LimitRange; empty: none is made.
+    """
+
+    quota: Object = field(default_factory=dict)
+    limits: tuple[Object, ...] = ()
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything the controller is told."""
 
@@ -107,6 +127,7 @@ class Settings:
     pods: PodSettings
     history: HistoryLimits = field(default_factory=HistoryLimits)
     limits: Limits = NO_LIMITS
+    tenants: TenantDefaults = field(default_factory=TenantDefaults)
     system_namespace: str = "sympozium-system"
     pod_name: str = ""
     health_port: int = 8080
@@ -141,10 +162,13 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         api_port=reader.text("KUBERNETES_SERVICE_PORT", ""),
         model_idle_timeout_s=reader.number("SYMPOZIUM_MODEL_IDLE_TIMEOUT_S", 30, low=1, high=3600),
         run_egress=reader.parsed(
-            "SYMPOZIUM_RUN_EGRESS", (), _egress, "a JSON list of NetworkPolicy egress rules"
+            "SYMPOZIUM_RUN_EGRESS", (), _objects, "a JSON list of NetworkPolicy egress rules"
+        ),
+        api_egress=reader.parsed(
+            "SYMPOZIUM_API_EGRESS", (), _objects, "a JSON list of NetworkPolicy egress rules"
         ),
         channel_egress=reader.parsed(
-            "SYMPOZIUM_CHANNEL_EGRESS", (), _egress, "a JSON list of NetworkPolicy egress rules"
+            "SYMPOZIUM_CHANNEL_EGRESS", (), _objects, "a JSON list of NetworkPolicy egress rules"
         ),
         sync_points={name: text for name in VARIABLES if (text := reader.text(name, ""))},
     )
@@ -165,6 +189,14 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
             )
             or None,
         ),
+        tenants=TenantDefaults(
+            quota=reader.parsed(
+                "SYMPOZIUM_TENANT_QUOTA", {}, _object, "a JSON object as spec.hard of a quota"
+            ),
+            limits=reader.parsed(
+                "SYMPOZIUM_TENANT_LIMITS", (), _objects, "a JSON list as spec.limits of limits"
+            ),
+        ),
         system_namespace=reader.text("SYMPOZIUM_SYSTEM_NAMESPACE", "sympozium-system"),
         pod_name=reader.text("SYMPOZIUM_POD_NAME", ""),
         health_port=reader.number("SYMPOZIUM_HEALTH_PORT", 8080, low=1, high=65535),
@@ -176,7 +208,14 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
-def _egress(text: str) -> tuple[Object, ...]:
+def _object(text: str) -> Object:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError(text)
+    return value
+
+
+def _objects(text: str) -> tuple[Object, ...]:
     rules = json.loads(text)
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
         raise ValueError(text)

@@ -171,7 +171,7 @@ async def test_what_lost_its_label_while_no_controller_ran_is_cleared_by_the_nex
         await until_clear(kube)
 
 
-@pytest.mark.parametrize("step", range(9))
+@pytest.mark.parametrize("step", range(11))
 async def test_a_controller_that_dies_while_it_clears_is_followed_by_one_that_does_the_rest(
     cluster: Cluster, bus: NatsBus, settings: Settings, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:

@@ -22,9 +22,11 @@ from sympozium.contract.resources import (
     CHANNELS,
     DEPLOYMENTS,
     JOBS,
+    LIMIT_RANGES,
     NETWORK_POLICIES,
     PART_OF_LABEL,
     PODS,
+    RESOURCE_QUOTAS,
     ROLE_BINDINGS,
     SERVICE_ACCOUNTS,
     SERVICES,
@@ -56,7 +58,14 @@ PAGE_SIZE = "500"
 OURS = f"{PART_OF_LABEL}=sympozium"
 
 WHAT_RUNS: tuple[Resource, ...] = (JOBS, DEPLOYMENTS)
-WHAT_IS_LEFT: tuple[Resource, ...] = (CHANNELS, SERVICES, NETWORK_POLICIES, SERVICE_ACCOUNTS)
+WHAT_IS_LEFT: tuple[Resource, ...] = (
+    CHANNELS,
+    SERVICES,
+    NETWORK_POLICIES,
+    SERVICE_ACCOUNTS,
+    RESOURCE_QUOTAS,
+    LIMIT_RANGES,
+)
 
 
 class Clearing:

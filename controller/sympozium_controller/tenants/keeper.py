@@ -1,29 +1,45 @@
 """Giving the programs their rights where the label is, and clearing up where it went."""
 
 import asyncio
+from dataclasses import dataclass
 
 from sympozium.contract.resources import ROLE_BINDINGS
 from sympozium.kube.client import Kube
+from sympozium.kube.errors import ForbiddenError, UnavailableError
 from sympozium.kube.measures import QueueName
 from sympozium.kube.queue import WorkQueue
 from sympozium.kube.tenants import Tenants
 from sympozium_controller.furniture import FIELD_MANAGER, Furniture, rights
 from sympozium_controller.tenants.clearing import Clearing
+from sympozium_controller.tenants.defaults import Defaulting
 from sympozium_controller.tenants.ledger import Ledger
 
 MAX_BACKOFF_S = 10.0
+
+
+@dataclass(frozen=True)
+class SettingUp:
+    """What is made in the namespace of a tenant, beside the rights in it."""
+
+    furniture: Furniture
+    defaulting: Defaulting
 
 
 class TenantKeeper:
     """Makes every namespace be served, or not, as its label says."""
 
     def __init__(
-        self, kube: Kube, tenants: Tenants, furniture: Furniture, ledger: Ledger, clearing: Clearing
+        self,
+        kube: Kube,
+        tenants: Tenants,
+        ledger: Ledger,
+        setting_up: SettingUp,
+        clearing: Clearing,
     ) -> None:
         self._kube = kube
         self._tenants = tenants
-        self._furniture = furniture
         self._ledger = ledger
+        self._furniture, self._defaulting = setting_up.furniture, setting_up.defaulting
         self._clearing = clearing
         self._queue: WorkQueue[str] = WorkQueue(QueueName.TENANTS, max_backoff_s=MAX_BACKOFF_S)
 
@@ -56,3 +72,7 @@ class TenantKeeper:
         await self._ledger.add(namespace)
         for binding in rights(namespace, self._ledger.system_namespace):
             await self._kube.apply(ROLE_BINDINGS, binding, manager=FIELD_MANAGER)
+        try:
+            await self._defaulting.apply(namespace)
+        except ForbiddenError as error:  # the API server has not heard of the binding yet
+            raise UnavailableError(str(error)) from error
