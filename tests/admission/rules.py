@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sympozium.contract.resources import (
     AGENT_RUNS,
     CLUSTER_ROLE_BINDINGS,
+    CLUSTER_ROLES,
     DEPLOYMENTS,
     JOBS,
     PODS,
@@ -76,8 +77,7 @@ def _binding(account: str, kind: Resource) -> Object:
 
 def _role(**rule: list[str]) -> Object:
     rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]} | rule]
-    name = "sympozium-run-cluster-reader"
-    return {"metadata": {"name": name, "namespace": SPACE}, "rules": rules}
+    return {"metadata": {"name": "sympozium-skill-theirs"}, "rules": rules}
 
 
 def _pod_spec(**fields: object) -> Object:
@@ -226,13 +226,10 @@ PODS_OF_RUNS = (
 """What a container of a run might ask for, and which words refuse it, whoever describes the pod."""
 
 RIGHTS = (
-    Creation(
-        "the controller gives a skill its role", CONTROLLER, ROLES, _role(verbs=["get", "list"])
-    ),
-    Creation("a person widens a skill's role", PERSON, ROLES, _role(), "said by the skills"),
+    Creation("a skill has a role of its own", PERSON, CLUSTER_ROLES, _role(verbs=["get", "list"])),
     *(
         Creation(
-            f"a skill asks for {what}", CONTROLLER, ROLES, _role(**rule),
+            f"a skill asks for {what}", PERSON, CLUSTER_ROLES, _role(**rule),
             "no skill holds a wildcard",
         )
         for what, rule in (
