@@ -22,7 +22,7 @@ from sympozium.chat.platform import Mark, Target
 from sympozium.contract.envelope import decode
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.limits import MAX_RUN_TIMEOUT
-from sympozium.contract.names import MessageId
+from sympozium.contract.names import ConversationId, MessageId
 from sympozium.contract.run_events import LiveLine, Waiting
 from sympozium.contract.subjects import live
 
@@ -66,12 +66,18 @@ class Follower:
         self._is_active = bool(record.post)
         self._is_ending = False
         self._grows = around.voice.capabilities.can_edit
-        self._shown = ("", wording.WORKING)  # what a placeholder says without words
+        # What a placeholder says without words.
+        self._shown = ("", wording.QUEUED if record.is_queued else wording.WORKING)
         self._lost_at = -UNCERTAIN_S
         self._slowness = 1.0
         self._signal_at = 0.0
         self._wake = asyncio.Event()
         self._calling = asyncio.Lock()
+
+    @property
+    def conversation(self) -> ConversationId:
+        """Where it is shown."""
+        return self._target.conversation
 
     async def run(self) -> None:
         """Follow the run until it is cancelled, or has taken longer than any run may."""
@@ -238,6 +244,11 @@ class Following:
         task = self._group.create_task(self._run(follower))
         self._followers[message_id] = (follower, task)
         task.add_done_callback(lambda _: self._followers.pop(message_id, None))
+
+    def is_busy(self, conversation: ConversationId) -> bool:
+        """Return whether a run of this conversation is followed."""
+        followers = self._followers.values()
+        return any(follower.conversation == conversation for follower, _ in followers)
 
     async def end(self, message_id: MessageId) -> bool:
         """Follow a run no more; return whether a preview of it may still be on its way."""

@@ -9,6 +9,7 @@ from sympozium.chat.outbox.progress import placeholder, stop_choices
 from sympozium.chat.outbox.records import Followed, Record
 from sympozium.chat.outbox.showing import Showing, key_of
 from sympozium.chat.outbox.voice import Voice
+from sympozium.chat.outbox.wording import PLACEHOLDER
 from sympozium.chat.platform import Shown, Target
 from sympozium.contract.errors import PermanentError
 from sympozium.runtime.reach import reach
@@ -21,7 +22,13 @@ PATIENCE_S = 8.0
 
 
 async def post_placeholder(
-    voice: Voice, target: Target, record: Record, followed: Followed, *, again: bool
+    voice: Voice,
+    target: Target,
+    record: Record,
+    followed: Followed,
+    *,
+    again: bool,
+    saying: str = PLACEHOLDER,
 ) -> bool:
     """Post a placeholder where the platform can edit it and there is none; return whether it did.
 
@@ -34,7 +41,7 @@ async def post_placeholder(
     until = datetime.now(UTC) + timedelta(seconds=PATIENCE_S)
     showing = Showing(voice, target, record, until, again=again, urgency=Urgency.START)
     shown = Shown(
-        piece=placeholder(voice.capabilities),
+        piece=placeholder(voice.capabilities, saying),
         choices=stop_choices(followed.run_name, voice.capabilities),
         author=followed.agent,
     )

@@ -23,6 +23,7 @@ from sympozium.chat.outbox.ending import Correction, Ending, Occasion
 from sympozium.chat.outbox.following import Following, Surroundings
 from sympozium.chat.outbox.lanes import Item, Lanes
 from sympozium.chat.outbox.opening import post_placeholder
+from sympozium.chat.outbox.queueing import Queueing
 from sympozium.chat.outbox.reactions import Outcome
 from sympozium.chat.outbox.records import Followed, Records
 from sympozium.chat.outbox.restart import Restart
@@ -34,7 +35,7 @@ from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.limits import MAX_ATTEMPTS, STREAM_MAX_AGE
 from sympozium.contract.messages import OutboundKind, OutboundMessage, VisibleError
 from sympozium.contract.reasons import Reason
-from sympozium.contract.subjects import outbox_consumer
+from sympozium.contract.subjects import outbox_consumer, queued
 from sympozium.runtime.loops import Loop
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
@@ -94,10 +95,14 @@ class Outbound:
             self._restart = Restart(self._records)
             self._following = Following(around, group)
             self._lanes = Lanes(self._settle, self._restart.hold_for, group)
+            self._queueing = Queueing(around, group, self._following.is_busy)
+            waits = queued(settings.namespace, settings.channel)
+            hearing = group.create_task(self._queueing.listen(waits))
             reading = group.create_task(self._read())
             await stop.wait()
-            await ended(reading)
+            await ended(reading, hearing)
             await self._lanes.stop(GRACE_S)
+            await self._queueing.stop()
             await self._following.stop()
             await ended(*self._corrections)
 
@@ -167,6 +172,7 @@ class Outbound:
 
     async def _show_carefully(self, item: Item) -> None:
         """Show an item, unless channels died of it one after another."""
+        await self._queueing.over(item.message.conversation, item.message.message_id)
         if item.delivery.attempt > 1:
             await self._suspects.handle(item.delivery.sequence, partial(self._show, item))
         else:

@@ -77,9 +77,9 @@ class Sight:
         )
 
 
-def placeholder(capabilities: Capabilities) -> Piece:
+def placeholder(capabilities: Capabilities, saying: str = wording.PLACEHOLDER) -> Piece:
     """Return what stands where the answer will be."""
-    return _piece("", wording.PLACEHOLDER, capabilities)
+    return _piece("", saying, capabilities)
 
 
 def stop_choices(run: RunName, capabilities: Capabilities) -> tuple[Choice, ...]:

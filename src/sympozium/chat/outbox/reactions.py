@@ -86,6 +86,10 @@ class Marks:
         """The message is on the bus' disk. Called by a channel after `Intake.store`."""
         self.reach(target, Mark.STORED)
 
+    def has_seen(self, message_id: MessageId) -> bool:
+        """Return whether the message came in, or went on, since this program began."""
+        return message_id in self._reactions
+
     def reach(self, target: Target, mark: Mark) -> None:
         """A fact: the message has come so far. Returns at once; shown when there is room."""
         reaction = self._reactions.get(target.message_id)

@@ -38,6 +38,7 @@ class Record(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
         files: How many files of the end were dealt with.
         is_in_chat: The thread is gone; the end is shown in the chat.
         is_ended: All of it was shown.
+        is_queued: The placeholder says that nobody could begin anything yet.
         maybe: A post was tried and its answer was lost. Known in memory only.
     """
 
@@ -47,6 +48,7 @@ class Record(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
     files: int = 0
     is_in_chat: bool = False
     is_ended: bool = False
+    is_queued: bool = False
     maybe: bool = False
 
 
@@ -99,6 +101,12 @@ class Records:
             self._forget_oldest()
         self._records.move_to_end(message_id)
         return self._records[message_id]
+
+    def begin(self, message_id: MessageId) -> Record:
+        """Return the record of a message of which certainly nothing was shown before."""
+        record = self._records.setdefault(message_id, Record())
+        self._forget_oldest()
+        return record
 
     async def keep(self, message_id: MessageId, followed: Followed | None = None) -> None:
         """Keep a message's record as it is now; with *followed*, also that its run is at work."""

@@ -4,6 +4,9 @@ PLACEHOLDER = "\u2026"
 """Shown at once; the answer replaces it."""
 
 WORKING = "working"
+QUEUED = "queued"
+"""Stands where the answer will be, while nobody can begin with it."""
+
 EMPTY_ANSWER = "The answer is empty."
 ANSWER_IN_FILES = "The answer is in what follows."
 WHOLE_ANSWER_FOLLOWS = "\u2026 The whole answer is in the file that follows."
