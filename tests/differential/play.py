@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from aiohttp import ClientError
 
 from tests.differential import cases
 from tests.differential.case import CASES, Case, Exchange, Sitting
@@ -15,6 +16,7 @@ from tests.differential.kinds import WIDGET_CRDS
 from tests.differential.server import Server
 
 AT_ONCE = 12
+CASE_TIMEOUT_S = 90.0
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 OUR_CRDS = Path(__file__).parents[2] / "helm/sympozium-crds/definitions"
 
@@ -40,9 +42,10 @@ async def play_all(server: Server, chosen: Iterable[Case]) -> tuple[Transcripts,
             sitting = Sitting(server)
             transcripts[one.name] = sitting.exchanges
             try:
-                await _open(sitting)
-                await one.play(sitting)
-            except (AssertionError, AttributeError, LookupError, TypeError, ValueError, OSError) as error:
+                async with asyncio.timeout(CASE_TIMEOUT_S):
+                    await _open(sitting)
+                    await one.play(sitting)
+            except (AssertionError, AttributeError, LookupError, TypeError, ValueError, OSError, ClientError) as error:
                 failures[one.name] = f"{type(error).__name__}: {error}"
             finally:
                 await sitting.ask("DELETE", f"/api/v1/namespaces/{sitting.namespace}")

@@ -159,7 +159,8 @@ def _served(spec: Object, version: Object) -> Served:
             one["type"],
             one["jsonPath"],
             one.get("priority", 0),
-            one.get("description", ""),
+            one.get("description")
+            or f"Custom resource definition column (in JSONPath format): {one['jsonPath']}",
         )
         for one in version.get("additionalPrinterColumns") or ()
     )
@@ -186,7 +187,15 @@ def _served(spec: Object, version: Object) -> Served:
         schema=CompiledSchema(schema),
         openapi=schema,
         scale=subresources.get("scale"),
+        deprecation=_deprecation(resource, version),
     )
+
+
+def _deprecation(resource: ApiResource, version: Object) -> str:
+    if not version.get("deprecated"):
+        return ""
+    said = version.get("deprecationWarning")
+    return str(said) if said else f"{resource.api_version} {resource.kind} is deprecated"
 
 
 def follow(registry: Registry, store: Store, change: Change) -> None:

@@ -1,4 +1,4 @@
-"""Fill in what a schema gives as defaults."""
+"""Fill in what a schema gives as defaults, and drop nulls where it allows none."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,8 +13,10 @@ def compile_defaults(schema: Object) -> Default | None:
     """Return what completes a value in place; None: there is nothing to fill in."""
     if isinstance(schema.get("items"), dict):
         return _each(compile_defaults(schema["items"]), list)
-    if isinstance(schema.get("additionalProperties"), dict):
-        return _each(compile_defaults(schema["additionalProperties"]), dict)
+    additional = schema.get("additionalProperties")
+    if isinstance(additional, dict):
+        below_all = _each(compile_defaults(additional), dict)
+        return below_all if additional.get("nullable") else _without_nulls(below_all)
     properties: Object = schema.get("properties") or {}
     own = tuple(
         (key, child["default"], bool(child.get("nullable")))
@@ -23,7 +25,25 @@ def compile_defaults(schema: Object) -> Default | None:
     )
     compiled = ((key, compile_defaults(child)) for key, child in properties.items())
     below = tuple((key, default) for key, default in compiled if default is not None)
-    return _object(own, below) if own or below else None
+    never_null = frozenset(
+        key
+        for key, child in properties.items()
+        if not child.get("nullable") and "default" not in child
+    )
+    return _object(own, below, never_null) if properties else None
+
+
+def _without_nulls(default: Default | None) -> Default:
+    """Return what drops the nulls of a map, as they say the same as nothing."""
+
+    def drop(value: Any) -> None:
+        if isinstance(value, dict):
+            for key in [key for key, item in value.items() if item is None]:
+                del value[key]
+            if default is not None:
+                default(value)
+
+    return drop
 
 
 def _each(default_item: Default | None, container: type) -> Default | None:
@@ -39,11 +59,16 @@ def _each(default_item: Default | None, container: type) -> Default | None:
 
 
 def _object(
-    own: tuple[tuple[str, Any, bool], ...], below: tuple[tuple[str, Default], ...]
+    own: tuple[tuple[str, Any, bool], ...],
+    below: tuple[tuple[str, Default], ...],
+    never_null: frozenset[str],
 ) -> Default:
     def default(value: Any) -> None:
         if not isinstance(value, dict):
             return
+        if None in value.values():
+            for key in [key for key in never_null & value.keys() if value[key] is None]:
+                del value[key]
         for key, given, is_nullable in own:
             if key not in value or (value[key] is None and not is_nullable):
                 value[key] = copied(given)

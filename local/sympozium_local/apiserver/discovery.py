@@ -11,6 +11,16 @@ KUBERNETES_VERSION = ("1", "36", "3")
 """The Kubernetes release whose behaviour is followed."""
 
 _VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
+_CUSTOM_VERBS = [
+    "delete",
+    "deletecollection",
+    "get",
+    "list",
+    "patch",
+    "create",
+    "update",
+    "watch",
+]
 _CREATE_ONLY = frozenset({
     "tokenreviews.authentication.k8s.io",
     "selfsubjectreviews.authentication.k8s.io",
@@ -152,7 +162,7 @@ def _entries(served: Served) -> list[Object]:
         "singularName": resource.singular,
         "namespaced": resource.namespaced,
         "kind": resource.kind,
-        "verbs": ["create"] if is_create_only(served) else _VERBS,
+        "verbs": _verbs(served),
     }
     if resource.short_names:
         entry["shortNames"] = list(resource.short_names)
@@ -172,6 +182,14 @@ def _entries(served: Served) -> list[Object]:
             }
         )
     return entries
+
+
+def _verbs(served: Served) -> list[str]:
+    if is_create_only(served):
+        return ["create"]
+    if served.key == "namespaces":
+        return [verb for verb in _VERBS if verb != "deletecollection"]
+    return _VERBS if served.resource.is_builtin else _CUSTOM_VERBS
 
 
 def _priority(version: str) -> tuple[int, str]:

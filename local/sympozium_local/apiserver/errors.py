@@ -27,9 +27,10 @@ class ApiError(Exception):
             "metadata": {},
             "status": "Failure",
             "message": str(self),
-            "reason": self.reason,
             "code": self.code,
         }
+        if self.reason:
+            status["reason"] = self.reason
         if self.details is not None:
             status["details"] = self.details
         return status
@@ -58,8 +59,17 @@ def not_found(resource: ApiResource, name: str) -> ApiError:
     return ApiError(404, "NotFound", message, _details(resource, name))
 
 
+class NoSuchPathError(ApiError):
+    """Nothing at all is served at the path; told in plain text, as the mux of the real server."""
+
+    text = "404 page not found\n"
+
+    def __init__(self) -> None:
+        super().__init__(404, "NotFound", "the server could not find the requested resource", {})
+
+
 def no_such_path() -> ApiError:
-    """Nothing is served at the path."""
+    """The kind is served, and the path is none of it."""
     message = "the server could not find the requested resource"
     return ApiError(404, "NotFound", message, {})
 
@@ -87,6 +97,12 @@ def forbidden(resource: ApiResource, name: str, why: str, causes: Any = None) ->
     return ApiError(
         403, "Forbidden", f"{subject} is forbidden: {why}", _details(resource, name, **more)
     )
+
+
+def invalid_options(kind: str, field: str, reason: str, message: str) -> ApiError:
+    """The query, or the options in a body, break a rule."""
+    resource = ApiResource("meta.k8s.io", "v1", "", "", kind)
+    return invalid(resource, "", [(field, reason, message)])
 
 
 def method_not_allowed() -> ApiError:

@@ -15,6 +15,12 @@ from sympozium_local.apiserver.shapes import Shape
 FieldSet = dict[str, Any]
 
 _SELF = "."
+
+
+class DuplicateKeyError(ValueError):
+    """Two items of a list have the same keys, or a set has an item twice."""
+
+
 _ONLY_SELF: FieldSet = {_SELF: {}}
 
 
@@ -106,13 +112,30 @@ def children(value: Any, shape: Shape) -> dict[str, tuple[Any, Shape]] | None:
     return None
 
 
-def applied_fields(value: Any, shape: Shape) -> FieldSet:
-    """Return the fields that an applied value says something about."""
+def applied_fields(value: Any, shape: Shape, path: str = "") -> FieldSet:
+    """Return the fields that an applied value says something about.
+
+    Raises:
+        DuplicateKeyError: Its items cannot be told apart.
+    """
     fields: FieldSet = {}
+    if shape.kind in {"keyed", "set"} and isinstance(value, list):
+        _require_unique(value, shape, path)
     for key, (item, child) in (children(value, shape) or {}).items():
-        below = applied_fields(item, child)
+        below = applied_fields(item, child, path + _step(key))
         fields[key] = {_SELF: {}, **below} if below and key[0] == "k" else below
     return fields
+
+
+def _require_unique(items: list[Any], shape: Shape, path: str) -> None:
+    seen: set[str] = set()
+    for item in items:
+        if shape.kind == "keyed" and not isinstance(item, dict):
+            return
+        key = item_key(item, shape)
+        if key in seen:
+            raise DuplicateKeyError(f"{path}: duplicate entries for key {_step(key)}")
+        seen.add(key)
 
 
 def _all_fields(value: Any, shape: Shape) -> FieldSet:
@@ -157,13 +180,42 @@ def merged(current: Any, applied: Any, shape: Shape) -> Any:
         for key, item in applied.items():
             current[key] = merged(current[key], item, shape.child(key)) if key in current else item
         return current
-    known = {key: index for index, key in enumerate(children(current, shape) or ())}
-    for key, (item, child) in parts.items():
-        if key in known:
-            current[known[key]] = merged(current[known[key]], item, child)
+    return _merged_list(current, list(parts), applied, shape)
+
+
+def _merged_list(
+    current: list[Any], keys: list[str], applied: list[Any], shape: Shape
+) -> list[Any]:
+    """Return the items of both lists: in the order of *applied*, others where they stood.
+
+    Source: sigs.k8s.io/structured-merge-diff typed/merge.go, visitListItems.
+    """
+    old_keys = list(children(current, shape) or ())
+    old = dict(zip(old_keys, current, strict=True))
+    new = dict(zip(keys, applied, strict=True))
+    shared = [key for key in keys if key in old]
+    result: list[Any] = []
+    done: set[str] = set()
+    left, right = 0, 0
+    while left < len(old_keys) or right < len(keys):
+        key = old_keys[left] if left < len(old_keys) else None
+        is_next = right < len(keys) and key == keys[right]
+        if key is not None and not is_next and key not in new:
+            result.append(old[key])
+            left += 1
+        elif key is not None and not is_next and (key in done or (shared and shared[0] != key)):
+            left += 1
         else:
-            current.append(item)
-    return current
+            wanted = keys[right]
+            item = new[wanted]
+            if wanted in old:
+                item = merged(old[wanted], item, shape.child(""))
+                shared.pop(0)
+            result.append(item)
+            done.add(wanted)
+            right += 1
+            left += is_next
+    return result
 
 
 def remove(value: Any, fields: FieldSet, shape: Shape) -> Any:

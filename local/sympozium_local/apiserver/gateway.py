@@ -9,8 +9,15 @@ from aiohttp import web
 
 from sympozium_local.apiserver.answers import View
 from sympozium_local.apiserver.authn import AUTHENTICATED, Authenticator
+from sympozium_local.apiserver.builtin import BUILTIN
 from sympozium_local.apiserver.discovery import Discovery, is_create_only
-from sympozium_local.apiserver.errors import ApiError, bad_request, method_not_allowed, no_such_path
+from sympozium_local.apiserver.errors import (
+    ApiError,
+    NoSuchPathError,
+    bad_request,
+    method_not_allowed,
+    no_such_path,
+)
 from sympozium_local.apiserver.rbac import Ask, Authorizer
 from sympozium_local.apiserver.registry import Registry
 from sympozium_local.apiserver.request import (
@@ -33,6 +40,9 @@ log = logging.getLogger(__name__)
 BODY_TIMEOUT_S = 30.0
 
 _HEALTH = frozenset({"/healthz", "/livez", "/readyz"})
+BUILTIN_GROUPS = frozenset(resource.group for resource in BUILTIN)
+"""Groups whose missing kinds are told as a Status; of others nothing at all is known."""
+
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -68,6 +78,8 @@ class Gateway:
         """Answer one request, whatever happens."""
         try:
             return await self._answer(request)
+        except NoSuchPathError as error:
+            return web.Response(text=error.text, status=error.code)
         except ApiError as error:
             return _refusal(error)
         except RecursionError:  # what is nested so deeply is no object of anybody's
@@ -91,7 +103,7 @@ class Gateway:
         served = parts.registry.find(target.group, target.version, target.plural)
         if served is None:
             parts.authorizer.require(user, _ask_of(target, request))
-            raise no_such_path()
+            raise no_such_path() if target.group in BUILTIN_GROUPS else NoSuchPathError()
         query = dict(request.query)
         call = Call(
             user,
@@ -134,10 +146,9 @@ class Gateway:
             raise no_such_path()
         in_all = not target.name and call.verb in {"list", "watch"}
         is_namespace = call.served.key == "namespaces"
-        if resource.namespaced and not target.namespace and not in_all:
-            raise no_such_path()
-        if target.namespace and not resource.namespaced and not is_namespace:
-            raise no_such_path()
+        is_beside = resource.namespaced and not target.namespace and not in_all
+        if is_beside or (target.namespace and not resource.namespaced and not is_namespace):
+            raise no_such_path() if resource.is_builtin else NoSuchPathError()
         if not call.verb:
             raise method_not_allowed()
 
@@ -151,6 +162,8 @@ class Gateway:
         if handler is not None:
             return await handler(call, request)
         view = View.of(request.headers.get("Accept", ""), call.query.get("includeObject", ""))
+        if call.served.deprecation:
+            call.warnings.append(call.served.deprecation)
         if call.verb == "watch":
             return await parts.rest.watch(call, view, request)
         return await parts.rest.answer(call, view)
@@ -177,7 +190,7 @@ class Gateway:
             return json_answer(encode({"paths": paths}))
         document = self._parts.discovery.answer(path)
         if document is None:
-            raise no_such_path()
+            raise NoSuchPathError
         return json_answer(encode(document))
 
     def _impersonated(self, user: User, headers: Mapping[str, str]) -> User:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from sympozium_local.apiserver import field_errors, name_rules
 from sympozium_local.apiserver.builtin_types import check_types
-from sympozium_local.apiserver.errors import ApiError, conflict, invalid
+from sympozium_local.apiserver.errors import ApiError, bad_request, conflict, invalid
 from sympozium_local.apiserver.field_errors import FieldError
 from sympozium_local.apiserver.registry import Served
 from sympozium_local.apiserver.resource import Object
@@ -91,6 +91,7 @@ def keep(served: Served, old: Object, new: Object, subresource: str) -> None:
     """
     metadata, before = new.setdefault("metadata", {}), old["metadata"]
     name = before["name"]
+    _require_same_place(metadata, before)
     if metadata.get("uid", before["uid"]) != before["uid"]:
         why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: "
         raise conflict(served.resource, name, why + before["uid"])
@@ -109,6 +110,28 @@ def keep(served: Served, old: Object, new: Object, subresource: str) -> None:
         _keep_all_but_status(served, old, new)
     elif "status" in served.resource.subresources:
         _keep_field("status", old, new)
+
+
+def _require_same_place(metadata: Object, before: Object) -> None:
+    if metadata.get("name", before["name"]) != before["name"]:
+        raise bad_request(
+            f"the name of the object ({metadata['name']}) does not match the name on the "
+            f"URL ({before['name']})"
+        )
+    if metadata.get("namespace", before.get("namespace")) != before.get("namespace"):
+        raise bad_request(OTHER_NAMESPACE)
+
+
+OTHER_NAMESPACE = (
+    "the namespace of the provided object does not match the namespace sent on the request"
+)
+
+
+def drop_empty(metadata: Object) -> None:
+    """Take out what is empty: the real server has no way to keep that apart from nothing."""
+    for field in ("labels", "annotations", "finalizers", "ownerReferences"):
+        if metadata.get(field, True) in ({}, []):
+            del metadata[field]
 
 
 def _keep_all_but_status(served: Served, old: Object, new: Object) -> None:

@@ -105,6 +105,9 @@ def path_segment(value: str) -> list[str]:
 def label_key(value: str) -> list[str]:
     """Return what is wrong with *value* as the key of a label or annotation."""
     prefix, slash, name = value.rpartition("/")
+    if "/" in prefix:
+        suffix = " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+        return [f"a valid label key {_KEY_ERROR}{suffix}"]
     wrong = []
     if slash:
         wrong = [f"prefix part {one}" for one in dns_subdomain(prefix)]

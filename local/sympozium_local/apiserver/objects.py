@@ -126,6 +126,7 @@ class Objects:
                 lambda name: self._is_taken(served.key, call.namespace, name),
             )
         call.name = metadata["name"]
+        meta.drop_empty(metadata)
         self._require_valid(served, obj, None)
         await self._admission.validate(call, obj, None)
         if self._is_taken(served.key, call.namespace, call.name):
@@ -165,10 +166,7 @@ class Objects:
             return
         given = metadata.setdefault("namespace", call.namespace)
         if given != call.namespace:
-            raise bad_request(
-                f"the namespace of the provided object does not match the namespace sent on the "
-                f"request: {given!r} is not {call.namespace!r}"
-            )
+            raise bad_request(meta.OTHER_NAMESPACE)
         row = self.store.get(_NAMESPACES, "", given)
         if row is None:
             namespaces = self._registry.stored(_NAMESPACES)
@@ -218,6 +216,7 @@ class Objects:
         new = take_in(call, wished(call, base, now))
         meta.keep(served, old, new, call.subresource)
         new = await self._completed(call, new, old, now)
+        meta.drop_empty(new["metadata"])
         self._require_valid(served, new, old)
         await self._admission.validate(call, new, old)
         current = self.store.get(row.key, row.namespace, row.name)

@@ -26,16 +26,19 @@ _JSON_TYPES: Mapping[str, Object] = {
     "FieldsV1": {"type": "object"},
 }
 _ANY: Object = {"x-kubernetes-preserve-unknown-fields": True}
+_CONVENTIONS = "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md"
 _TYPE_META: Mapping[str, Object] = {
     "apiVersion": {
         "type": "string",
         "description": "APIVersion defines the versioned schema of this representation of an "
-        "object.",
+        "object. Servers should convert recognized schemas to the latest internal value, and may "
+        f"reject unrecognized values. More info: {_CONVENTIONS}#resources",
     },
     "kind": {
         "type": "string",
         "description": "Kind is a string value representing the REST resource this object "
-        "represents.",
+        "represents. Servers may infer this from the endpoint the client submits requests to. "
+        f"Cannot be updated. In CamelCase. More info: {_CONVENTIONS}#types-kinds",
     },
 }
 _QUERY = ("dryRun", "fieldManager", "fieldValidation", "force", "pretty")
@@ -132,7 +135,9 @@ def _component(
     else:
         component = dict(schema or {"type": "object", **_ANY})
         _add_message(_METADATA, components)
-        known = {**_TYPE_META, "metadata": _ref(f"io.k8s.{_METADATA}")}
+        described = f"Standard object's metadata. More info: {_CONVENTIONS}#metadata"
+        metadata = {"description": described, "allOf": [_ref(f"io.k8s.{_METADATA}")]}
+        known = {**_TYPE_META, "metadata": metadata}
         component["properties"] = {**(component.get("properties") or {}), **known}
     component[_GVK] = [_gvk(resource)]
     return component

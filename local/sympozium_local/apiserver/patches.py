@@ -73,11 +73,11 @@ def _json_patch(current: Object, body: Any) -> Object:
     try:
         patch = jsonpatch.JsonPatch(copied(body))
     except _MALFORMED as error:
-        raise PatchError(400, f"error decoding patch: {error}") from error
+        raise PatchError(422, _REFUSED) from error
     try:
         patched = patch.apply(copied(current), in_place=True)
     except (jsonpatch.JsonPatchException, *_MALFORMED) as error:
-        raise PatchError(422, f"{_REFUSED}: {error}") from error
+        raise PatchError(422, _REFUSED) from error
     if not isinstance(patched, dict):
         raise PatchError(422, f"{_REFUSED}: the outcome is no JSON object")
     return patched

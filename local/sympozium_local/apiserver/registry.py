@@ -20,6 +20,7 @@ class Served:
         is_stored: Objects are kept in this version.
         schema: Of a custom kind; None for a built-in one.
         scale: The `subresources.scale` of a CRD.
+        deprecation: What clients of a deprecated version are warned with.
     """
 
     resource: ApiResource
@@ -30,6 +31,7 @@ class Served:
     schema: CompiledSchema | None = None
     openapi: Object | None = None
     scale: Object | None = None
+    deprecation: str = ""
 
     @property
     def key(self) -> str:
@@ -117,7 +119,14 @@ class Registry:
 
 
 def _looks(served: Served) -> tuple[object, ...]:
-    return served.shape, served.resource, served.fields, served.scale, served.is_stored
+    return (
+        served.shape,
+        served.resource,
+        served.fields,
+        served.scale,
+        served.is_stored,
+        served.deprecation,
+    )
 
 
 def _address(served: Served) -> tuple[str, str, str]:

@@ -8,10 +8,14 @@ import msgspec
 import yaml
 
 from sympozium_local.apiserver import protobuf
-from sympozium_local.apiserver.errors import ApiError, bad_request, unsupported_media_type
+from sympozium_local.apiserver.errors import (
+    ApiError,
+    bad_request,
+    invalid_options,
+    unsupported_media_type,
+)
 from sympozium_local.apiserver.registry import Served
 from sympozium_local.apiserver.resource import Object
-from sympozium_local.apiserver.store import decode
 
 MAX_BODY_BYTES = 3 * 1024 * 1024
 """Source: kube-apiserver's MaxRequestBodyBytes."""
@@ -89,7 +93,9 @@ class Call:
         """
         value = self.query.get("dryRun", "")
         if value not in {"", "All"}:
-            raise bad_request(f'Invalid value: "{value}": dryRun must be "All"')
+            why = f'Unsupported value: "{value}": supported values: "All"'
+            kind = f"{self.verb.capitalize()}Options"
+            raise invalid_options(kind, "dryRun", "FieldValueNotSupported", why)
         return value == "All"
 
     @property
@@ -102,7 +108,9 @@ class Call:
         """What to do about unknown fields: Strict, Warn or Ignore."""
         value = self.query.get("fieldValidation") or "Warn"
         if value not in {"Strict", "Warn", "Ignore"}:
-            raise bad_request(f'Unsupported value: "{value}": fieldValidation')
+            why = f'Unsupported value: "{value}": supported values: "", "Ignore", "Strict", "Warn"'
+            kind = f"{self.verb.capitalize()}Options"
+            raise invalid_options(kind, "fieldValidation", "FieldValueNotSupported", why)
         return value
 
 
@@ -148,7 +156,7 @@ def decode_body(body: bytes, content_type: str) -> Any:
         return None
     try:
         if kind in _JSON or kind in _PATCHES:
-            return decode(body)
+            return _DECODER.decode(body)
         if kind in _YAML:
             return yaml.load(body, Loader=_LOADER)  # noqa: S506 - a safe loader, in C
         if kind == _PROTOBUF:
@@ -156,6 +164,15 @@ def decode_body(body: bytes, content_type: str) -> Any:
     except (msgspec.DecodeError, yaml.YAMLError, protobuf.ProtobufError, UnicodeError) as error:
         raise bad_request(f"the object provided is unrecognized: {error}") from error
     raise unsupported_media_type(kind, ["application/json", "application/yaml", _PROTOBUF])
+
+
+def _number(text: str) -> int | float:
+    """Return a number with a point as the integer that it is, as Go writes it back."""
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value
+
+
+_DECODER = msgspec.json.Decoder(float_hook=_number)
 
 
 class _Loader(yaml.CSafeLoader):

@@ -36,7 +36,7 @@ class Reviews:
         if not isinstance(review, dict) or not isinstance(review.get("spec") or {}, dict):
             raise bad_request(f"the object provided is unrecognized: expected a {resource.kind}")
         review["apiVersion"], review["kind"] = resource.api_version, resource.kind
-        review.setdefault("metadata", {"creationTimestamp": None})
+        review.setdefault("metadata", {})
         review["status"] = self._kinds[resource.kind](call, review.get("spec") or {})
         return review
 
@@ -45,7 +45,8 @@ class Reviews:
             raise bad_request("token is required for TokenReview in authentication")
         found = self._authenticator.recognize(spec["token"], spec.get("audiences") or [ISSUER])
         if found is None:
-            return {"user": {}, "error": "the token is not valid for the audiences asked for"}
+            why = self._authenticator.why_not(spec["token"], spec.get("audiences") or [ISSUER])
+            return {"user": {}, "error": why}
         user, audiences = found
         return {"authenticated": True, "user": user.as_object(), "audiences": audiences}
 

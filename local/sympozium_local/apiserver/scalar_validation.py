@@ -43,8 +43,6 @@ def scalar_checks(schema: Object) -> Iterator[Complain]:
     """Return the checks of one value's content."""
     if schema.get("enum"):
         yield _enum(schema["enum"])
-    if schema.get("pattern"):
-        yield _pattern(schema["pattern"])
     format_ = schema.get("format", "")
     if format_ in FORMATS and schema.get("type") in {None, "string"}:
         yield _format(format_)
@@ -138,12 +136,26 @@ _KINDS: tuple[tuple[str, type[Sized], str], ...] = (
 
 
 def length_checks(schema: Object) -> Iterator[Complain]:
-    """Return the checks of how long a text, a list or an object is."""
+    """Return the checks of how long a text, a list or an object is, and of a text's pattern."""
     for name, type_, unit in _KINDS:
-        if schema.get(f"min{name}"):
-            yield _at_least(schema[f"min{name}"], type_, unit)
+        checks = []
         if f"max{name}" in schema:
-            yield _at_most(schema[f"max{name}"], type_, unit)
+            checks.append(_at_most(schema[f"max{name}"], type_))
+        if schema.get(f"min{name}"):
+            checks.append(_at_least(schema[f"min{name}"], type_, unit))
+        if name == "Length" and schema.get("pattern"):
+            checks.append(_pattern(schema["pattern"]))
+        if checks:
+            yield _first_of(checks)
+
+
+def _first_of(checks: list[Complain]) -> Complain:
+    """Return a check that says what the first of *checks* has to say."""
+
+    def complain(value: Any, path: str) -> FieldError | None:
+        return next((found for one in checks if (found := one(value, path)) is not None), None)
+
+    return complain if len(checks) > 1 else checks[0]
 
 
 def _at_least(least: int, type_: type[Sized], unit: str) -> Complain:
@@ -158,14 +170,12 @@ def _at_least(least: int, type_: type[Sized], unit: str) -> Complain:
     return complain
 
 
-def _at_most(most: int, type_: type[Sized], unit: str) -> Complain:
+def _at_most(most: int, type_: type[Sized]) -> Complain:
     def complain(value: Any, path: str) -> FieldError | None:
         if not isinstance(value, type_) or len(value) <= most:
             return None
         if type_ is str:
             return too_long(path, most)
-        if type_ is list:
-            return too_many(path, len(value), most)
-        return invalid(path, len(value), f"{in_body(path)} should have at most {most} {unit}")
+        return too_many(path, len(value), most)
 
     return complain

@@ -9,7 +9,13 @@ from sympozium_local.apiserver.pruning import compile_pruning
 from sympozium_local.apiserver.resource import Object
 from sympozium_local.apiserver.shapes import Shape, shape_of_schema
 from sympozium_local.apiserver.structural import SchemaError, require_structural
-from sympozium_local.apiserver.validation import ABSENT, compile_validation
+from sympozium_local.apiserver.validation import (
+    ABSENT,
+    Complaints,
+    compile_validation,
+    has_rules,
+    told,
+)
 
 __all__ = ["CompiledSchema", "FieldError", "SchemaError"]
 
@@ -29,6 +35,7 @@ class CompiledSchema:
         self._prune = compile_pruning(schema)
         self._default = compile_defaults(schema)
         self._validate = compile_validation(schema)
+        self._has_rules = has_rules(schema)
         self.shape: Shape = shape_of_schema(schema)
 
     def prune(self, obj: Object) -> list[str]:
@@ -48,6 +55,6 @@ class CompiledSchema:
         What is the same in *old* is not held against *new*, so that a schema may
         become stricter without making its objects unchangeable.
         """
-        errors: list[FieldError] = []
-        self._validate(new, ABSENT if old is None else old, "", errors)
-        return errors
+        found = Complaints()
+        self._validate(new, ABSENT if old is None else old, "", found)
+        return told(found, with_rules=self._has_rules) if found or found.by_rules else []

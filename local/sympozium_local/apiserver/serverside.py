@@ -158,7 +158,6 @@ def _who(entry: Object) -> str:
         who += f' with subresource "{entry["subresource"]}"'
     if entry.get("operation") == "Update":
         who += f" using {entry.get('apiVersion')}"
-        who += f" at {entry['time']}" if entry.get("time") else ""
     return who
 
 

@@ -91,7 +91,10 @@ def _item_of(field: Field | None) -> Field | None:
 
 def _merge_list(current: list[Any], patch: list[Any], field: Field) -> list[Any]:
     if not field.merge_key:
-        return current + [item for item in patch if item not in current]
+        merged = current + [item for item in patch if item not in current]
+        return _interleaved(
+            merged, [_frozen(one) for one in patch], list(map(_frozen, current)), field
+        )
     if any(isinstance(item, dict) and item.get(_PATCH) == "replace" for item in patch):
         return [item for item in patch if _PATCH not in item]
     merged = list(current)
@@ -104,7 +107,31 @@ def _merge_list(current: list[Any], patch: list[Any], field: Field) -> list[Any]
             merged.append(strategic_merge({}, item, _child(field)))
         else:
             merged[index] = strategic_merge(merged[index], item, _child(field))
-    return merged
+    named = [_name(item, field.merge_key) for item in patch]
+    return _interleaved(merged, named, [_name(one, field.merge_key) for one in current], field)
+
+
+def _interleaved(merged: list[Any], named: list[Any], before: list[Any], field: Field) -> list[Any]:
+    """Put what the patch names in its order, and before others that it did not stand behind.
+
+    Source: mergeSortedSlice in k8s.io/apimachinery/pkg/util/strategicpatch.
+    """
+    key = field.merge_key
+    ours = [item for item in merged if _name(item, key) in named]
+    ours.sort(key=lambda item: named.index(_name(item, key)))
+    others = [item for item in merged if _name(item, key) not in named]
+    result: list[Any] = []
+    while ours and others:
+        names = _name(others[0], key), _name(ours[0], key)
+        is_before = all(name in before for name in names) and (
+            before.index(names[0]) < before.index(names[1])
+        )
+        result.append((others if is_before else ours).pop(0))
+    return result + ours + others
+
+
+def _name(item: Any, merge_key: str) -> Any:
+    return _frozen(item.get(merge_key) if merge_key and isinstance(item, dict) else item)
 
 
 def _key_of(item: Any, merge_key: str) -> Any:

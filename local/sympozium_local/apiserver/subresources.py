@@ -187,12 +187,13 @@ class Subresources:
         pod = self._objects.row(call).object()
         container = _container(pod, call.query.get("container", ""))
         query = {key: value for key, value in call.query.items() if key != "container"}
+        _require_log_options(call.name, query)
         url = f"http://kubelet/containerLogs/{call.namespace}/{call.name}/{container}"
         follows = query.get("follow") in {"true", "1"}
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=5, sock_read=None if follows else KUBELET_TIMEOUT_S
         )
-        response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
+        response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         connector = aiohttp.UnixConnector(str(self._kubelet_socket))
         try:
             async with (
@@ -211,6 +212,28 @@ class Subresources:
             message = f"cannot read the log of pod {call.name!r}: the kubelet does not answer"
             raise ApiError(503, "ServiceUnavailable", message) from error
         return response
+
+
+def _require_log_options(name: str, query: Object) -> None:
+    """Refuse numbers that make no sense.
+
+    Raises:
+        ApiError: 400 or 422.
+    """
+    options = ApiResource("", "v1", "", "", "PodLogOptions")
+    for field, least, why in (
+        ("tailLines", 0, "must be greater than or equal to 0"),
+        ("sinceSeconds", 1, "must be greater than 0"),
+        ("limitBytes", 1, "must be greater than 0"),
+    ):
+        text = query.get(field, "")
+        try:
+            is_wrong = bool(text) and int(text) < least
+        except ValueError:
+            raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+        if is_wrong:
+            cause = (field, "FieldValueInvalid", f"Invalid value: {text}: {why}")
+            raise invalid(options, name, [cause])
 
 
 def _mark_as_disrupted(pod: Object) -> None:

@@ -24,8 +24,54 @@ from sympozium_local.apiserver.structural import INT_OR_STRING, RULES, SchemaErr
 ABSENT: Any = object()
 """Stands for an old value that is not there, as null is a value."""
 
-Validate = Callable[[Any, Any, str, list[FieldError]], None]
+
+class Complaints(list[FieldError]):
+    """What is wrong with a value by its schema.
+
+    Attributes:
+        by_rules: What its rules say, which is told only where the schema has little to say.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.by_rules: list[FieldError] = []
+
+
+Validate = Callable[[Any, Any, str, Complaints], None]
 """Complains about a value, which replaces an old one (or ABSENT), at a path."""
+
+_BLOCKING = frozenset({
+    "FieldValueNotSupported",
+    "FieldValueRequired",
+    "FieldValueTooLong",
+    "FieldValueTooMany",
+    "FieldValueTypeInvalid",
+})  # fmt: skip
+"""What keeps rules from being told. Source: hasBlockingErr in apiextensions-apiserver."""
+
+_NOT_CHECKED = FieldError(
+    "<nil>",
+    "FieldValueInvalid",
+    "Invalid value: null: some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation",
+)
+
+
+def has_rules(schema: Any) -> bool:
+    """Tell whether there is a rule anywhere in *schema*."""
+    if isinstance(schema, list):
+        return any(map(has_rules, schema))
+    return isinstance(schema, dict) and (
+        bool(schema.get(RULES)) or any(has_rules(value) for value in schema.values())
+    )
+
+
+def told(found: Complaints, *, with_rules: bool) -> list[FieldError]:
+    """Return what of *found* a client is told; *with_rules*: the schema has such."""
+    if with_rules and any(one.reason in _BLOCKING for one in found):
+        return [*found, _NOT_CHECKED]
+    return [*found, *found.by_rules]
+
 
 _NO_OLD: Mapping[str, Any] = {}
 
@@ -70,16 +116,16 @@ def compile_validation(schema: Object) -> Validate:
     checks = (*_checks(schema), *_structure(schema))
     rules = compile_rules(schema) if schema.get(RULES) else None
 
-    def validate(value: Any, old: Any, path: str, errors: list[FieldError]) -> None:
+    def validate(value: Any, old: Any, path: str, errors: Complaints) -> None:
         if value is None and is_nullable:
             return
         if is_type is not None and not is_type(value):
             errors.append(_type_error(path, value, type_name))
             return
+        if rules is not None:
+            rules(value, old, old is not ABSENT, path, errors.by_rules)
         for check in checks:
             check(value, old, path, errors)
-        if rules is not None:
-            rules(value, old, old is not ABSENT, path, errors)
 
     return validate
 
@@ -98,7 +144,7 @@ def _type_error(path: str, value: Any, wanted: str) -> FieldError:
 
 
 def _plain(complain: Complain) -> Validate:
-    def validate(value: Any, _old: Any, path: str, errors: list[FieldError]) -> None:
+    def validate(value: Any, _old: Any, path: str, errors: Complaints) -> None:
         error = complain(value, path)
         if error is not None:
             errors.append(error)
@@ -152,7 +198,7 @@ def _has_transitions(schema: Any) -> bool:
 
 
 def _plain_required(keys: tuple[str, ...]) -> Validate:
-    def validate(value: Any, _old: Any, path: str, errors: list[FieldError]) -> None:
+    def validate(value: Any, _old: Any, path: str, errors: Complaints) -> None:
         if isinstance(value, dict):
             errors += [required(child_path(path, key)) for key in keys if key not in value]
 
@@ -160,7 +206,7 @@ def _plain_required(keys: tuple[str, ...]) -> Validate:
 
 
 def _properties(below: Mapping[str, tuple[Validate, bool]]) -> Validate:
-    def validate(value: Any, old: Any, path: str, errors: list[FieldError]) -> None:
+    def validate(value: Any, old: Any, path: str, errors: Complaints) -> None:
         if not isinstance(value, dict):
             return
         prefix = f"{path}." if path else ""
@@ -178,7 +224,7 @@ def _properties(below: Mapping[str, tuple[Validate, bool]]) -> Validate:
 def _values(child: tuple[Validate, bool]) -> Validate:
     check, sees_all = child
 
-    def validate(value: Any, old: Any, path: str, errors: list[FieldError]) -> None:
+    def validate(value: Any, old: Any, path: str, errors: Complaints) -> None:
         if not isinstance(value, dict):
             return
         olds = old if isinstance(old, dict) else _NO_OLD
@@ -193,7 +239,7 @@ def _values(child: tuple[Validate, bool]) -> Validate:
 def _items(child: tuple[Validate, bool], keys: tuple[str, ...] | None) -> Validate:
     check, sees_all = child
 
-    def validate(value: Any, old: Any, path: str, errors: list[FieldError]) -> None:
+    def validate(value: Any, old: Any, path: str, errors: Complaints) -> None:
         if not isinstance(value, list):
             return
         olds = _by_keys(old, keys) if keys and isinstance(old, list) else {}
@@ -216,7 +262,7 @@ def _keys_of(item: Any, keys: tuple[str, ...] | None) -> Any:
 
 
 def _unique(keys: tuple[str, ...] | None) -> Validate:
-    def validate(value: Any, _old: Any, path: str, errors: list[FieldError]) -> None:
+    def validate(value: Any, _old: Any, path: str, errors: Complaints) -> None:
         seen: set[Any] = set()
         for index, item in enumerate(value if isinstance(value, list) else ()):
             name = _keys_of(item, keys)
@@ -237,10 +283,10 @@ def _logic(key: str, given: Any) -> Validate:
     schemas = [given] if key == "not" else given
     branches = [compile_validation(schema) for schema in schemas]
 
-    def validate(value: Any, old: Any, path: str, errors: list[FieldError]) -> None:
-        found: list[list[FieldError]] = []
+    def validate(value: Any, old: Any, path: str, errors: Complaints) -> None:
+        found: list[Complaints] = []
         for branch in branches:
-            wrong: list[FieldError] = []
+            wrong = Complaints()
             branch(value, ABSENT, path, wrong)
             found.append(wrong)
         valid = sum(not wrong for wrong in found)
@@ -253,9 +299,9 @@ def _logic(key: str, given: Any) -> Validate:
     return validate
 
 
-def _shortest(found: list[list[FieldError]]) -> list[FieldError]:
+def _shortest(found: list[Complaints]) -> list[FieldError]:
     """Return the complaints of the branch that fits best."""
-    return min((wrong for wrong in found if wrong), key=lambda wrong: len(wrong), default=[])
+    return min((wrong for wrong in found if wrong), key=len, default=Complaints())
 
 
 def _broken(key: str, valid: int, count: int) -> str:

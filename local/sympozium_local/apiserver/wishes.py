@@ -3,8 +3,9 @@
 from typing import Any
 
 from sympozium_local.apiserver.builtin import unknown_builtin_fields
-from sympozium_local.apiserver.errors import ApiError, bad_request, invalid
-from sympozium_local.apiserver.patches import PatchError, apply_patch
+from sympozium_local.apiserver.errors import ApiError, bad_request, invalid, invalid_options
+from sympozium_local.apiserver.fieldsets import DuplicateKeyError
+from sympozium_local.apiserver.patches import PatchError, apply_patch, copied
 from sympozium_local.apiserver.request import APPLY, Call
 from sympozium_local.apiserver.resource import Object
 from sympozium_local.apiserver.serverside import ApplyConflictError, apply, track_update
@@ -74,11 +75,7 @@ def wished(call: Call, old: Object, now: str) -> Any:
 def _replacement(call: Call) -> Object:
     new = _typed(call, call.body)
     metadata = new["metadata"]
-    if metadata.setdefault("name", call.name) != call.name:
-        raise bad_request(
-            f"the name of the object ({metadata['name']}) does not match the name on the "
-            f"URL ({call.name})"
-        )
+    _require_name(call, metadata)
     if not call.served.resource.is_builtin and not metadata.get("resourceVersion"):
         why = "Invalid value: 0: must be specified for an update"
         cause = ("metadata.resourceVersion", "FieldValueInvalid", why)
@@ -92,12 +89,7 @@ def applied(call: Call, old: Object | None, now: str) -> Object:
     Raises:
         ApiError: 400, or 409 if others own fields that would change.
     """
-    body = _typed(call, call.body)
-    if not call.query.get("fieldManager"):
-        raise bad_request(
-            'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: '
-            "is required for apply patch"
-        )
+    body = _to_apply(call)
     if not call.subresource and "status" in call.served.resource.subresources:
         body = {key: value for key, value in body.items() if key != "status"}
     try:
@@ -110,6 +102,8 @@ def applied(call: Call, old: Object | None, now: str) -> Object:
             subresource=call.subresource,
             shape=_shape(call),
         )
+    except DuplicateKeyError as error:
+        raise _untyped(call, [str(error)]) from error
     except ApplyConflictError as error:
         causes = [
             {"reason": "FieldManagerConflict", "message": one.message, "field": one.field}
@@ -117,6 +111,52 @@ def applied(call: Call, old: Object | None, now: str) -> Object:
         ]
         raise ApiError(409, "Conflict", str(error), {"causes": causes}) from error
     return new
+
+
+def _to_apply(call: Call) -> Object:
+    """Return the body of an apply, which must say what it is and what it is about.
+
+    Raises:
+        ApiError: 400 or 422, and 500 for fields that the kind does not have, as the real server.
+    """
+    if not call.query.get("fieldManager"):
+        why = "Required value: is required for apply patch"
+        raise invalid_options("PatchOptions", "fieldManager", "FieldValueRequired", why)
+    resource = call.served.resource
+    body = call.body
+    if not isinstance(body, dict):
+        raise bad_request("error decoding YAML: it is no object")
+    given = body.get("apiVersion", ""), body.get("kind", "")
+    if given != (resource.api_version, resource.kind):
+        version = given[0] if "/" in given[0] else f"/{given[0]}"
+        raise bad_request(f"invalid object type: {version}, Kind={given[1]}")
+    body = _typed(call, body)
+    metadata = body["metadata"]
+    if metadata.get("managedFields") is not None:
+        raise bad_request("metadata.managedFields must be nil")
+    _require_name(call, metadata)
+    schema, known = call.served.schema, copied(body)
+    unknown = schema.prune(known) if schema else unknown_builtin_fields(resource, known)
+    if unknown:
+        raise _untyped(call, [f".{path}: field not declared in schema" for path in unknown])
+    return body
+
+
+def _untyped(call: Call, whys: list[str]) -> ApiError:
+    resource = call.served.resource
+    metadata = call.body["metadata"]
+    name = f"{metadata.get('namespace', '')}/{metadata['name']}"
+    listed = whys[0] if len(whys) == 1 else "errors:\n  " + "\n  ".join(whys)
+    kind = f"{resource.group}/{resource.version}, Kind={resource.kind}"
+    return ApiError(500, "", f"failed to create typed patch object ({name}; {kind}): {listed}")
+
+
+def _require_name(call: Call, metadata: Object) -> None:
+    if metadata.setdefault("name", call.name) != call.name:
+        raise bad_request(
+            f"the name of the object ({metadata['name']}) does not match the name on the "
+            f"URL ({call.name})"
+        )
 
 
 def tracked(call: Call, old: Object | None, new: Object, now: str) -> Object:

@@ -69,7 +69,9 @@ class Api:
         async with self.session.request(
             method, self.endpoint.url + path, data=data, headers=headers
         ) as answer:
-            return answer.status, msgspec.json.decode(await answer.read())
+            raw = await answer.read()
+            is_json = answer.content_type == "application/json"
+            return answer.status, msgspec.json.decode(raw) if is_json else raw.decode()
 
     async def get(self, path: str) -> dict[str, Any]:
         """Return what is there."""

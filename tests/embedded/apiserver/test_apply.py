@@ -59,7 +59,7 @@ async def test_a_field_of_another_manager_is_a_conflict_unless_forced(api: Any) 
 
 async def test_an_apply_needs_a_manager(api: Any) -> None:
     code, status = await api.call("PATCH", f"{CONFIGMAPS}/a", config(), content_type=APPLY)
-    assert code == 400
+    assert code == 422
     assert "fieldManager: Required value" in status["message"]
 
 

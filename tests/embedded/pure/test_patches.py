@@ -89,7 +89,7 @@ def test_a_json_patch_runs_its_operations_in_order() -> None:
     ("body", "status"),
     [
         ({"op": "add"}, 400),
-        ([{"op": "jump", "path": "/a"}], 400),
+        ([{"op": "jump", "path": "/a"}], 422),
         (["add"], 400),
         ([{"op": "remove", "path": "/missing"}], 422),
         ([{"op": "test", "path": "/a", "value": 2}], 422),
@@ -119,10 +119,10 @@ def test_containers_are_merged_by_name() -> None:
         {
             "name": "a",
             "image": "2",
-            "env": [{"name": "X", "value": "1"}, {"name": "Y", "value": "2"}],
+            "env": [{"name": "Y", "value": "2"}, {"name": "X", "value": "1"}],
         },
-        {"name": "b"},
         {"name": "c"},
+        {"name": "b"},
     ]
 
 
