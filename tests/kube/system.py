@@ -137,10 +137,10 @@ class RealSystem:
             _signal(pids, signal.SIGCONT)
 
     def volume(self, pod: Object, name: str) -> Path:
-        """Return the folder of a pod's emptyDir."""
+        """Return the folder of a pod's volume, whatever its kind."""
         uid: str = pod["metadata"]["uid"]
-        volumes = self.state / "kubelet/pods" / uid / "volumes"
-        return volumes / "kubernetes.io~empty-dir" / name
+        (folder,) = (self.state / "kubelet/pods" / uid / "volumes").glob(f"*/{name}")
+        return folder
 
     def logs(self) -> dict[str, bytes]:
         """Return what the containers of all pods of ours have logged."""

@@ -1,9 +1,11 @@
 """What scenarios do to find the run behind a message and its pods."""
 
 import asyncio
+from pathlib import Path
 
 from sympozium.contract.resources import AGENT_RUNS, PODS, RUN_LABEL, Object
 from sympozium.kube.client import Kube
+from tests.fixtures.system import System
 
 WAIT_S = 30.0
 
@@ -23,6 +25,26 @@ async def started_run(kube: Kube, message_id: str) -> Object:
             if (run := await run_of(kube, message_id)) is not None:
                 return run
             await asyncio.sleep(0.05)
+
+
+async def token_of(kube: Kube, system: System, component: str, audience: str = "") -> Path:
+    """Return where a node keeps the token of a program for *audience*; "": the API server.
+
+    Nobody but the pod's kubelet is given such a token, so what acts as a program reads it there.
+    """
+    labels = f"sympozium.ai/component={component}"
+    pod = next(
+        pod
+        for pod in (await kube.list(PODS, labelSelector=labels)).items
+        if pod["status"]["phase"] == "Running"
+    )
+    names = [
+        volume["name"]
+        for volume in pod["spec"]["volumes"]
+        for source in volume.get("projected", {}).get("sources", [])
+        if source.get("serviceAccountToken", {"audience": None}).get("audience", "") == audience
+    ]
+    return system.volume(pod, names[0]) / "token"
 
 
 async def pods_of(kube: Kube, run: Object) -> list[Object]:

@@ -13,23 +13,20 @@ from sympozium.contract.envelope import wrap
 from sympozium.contract.messages import OutboundKind, OutboundMessage
 from sympozium.contract.names import ConversationId, MessageId
 from sympozium.contract.subjects import INBOX, OUTBOX, inbox, outbox, reply_prefix
+from sympozium.kube.client import Kube
 from tests.fixtures.chat import Person
 from tests.fixtures.system import System
+from tests.scenario.acting import token_of
 
 NAMESPACE, CHANNEL = "default", "web"
 
 
 @asynccontextmanager
-async def as_channel(system: System) -> AsyncIterator[NatsBus]:
+async def as_channel(kube: Kube, system: System) -> AsyncIterator[NatsBus]:
     """Connect to the bus with the rights of the web channel."""
-    asked = system.kubectl(
-        *("create", "token", f"channel-{CHANNEL}", "-n", NAMESPACE),
-        *("--audience", "nats", "--duration", "10m"),
-    )
-    assert asked.returncode == 0, asked.stderr
-    token = asked.stdout.strip()
+    token_file = await token_of(kube, system, "channel", "nats")
     prefix = reply_prefix("channel", NAMESPACE, CHANNEL)
-    address = Address(system.bus_url, "channel", prefix, token=lambda: token)
+    address = Address(system.bus_url, "channel", prefix, token=token_file.read_text)
     async with connect(address) as bus:
         yield bus
 
@@ -50,7 +47,7 @@ def listed(system: System, *filters: str) -> list[dict[str, str]]:
 
 @pytest.mark.timeout(120)
 async def test_an_operator_lists_shows_sends_again_and_drops_what_was_given_up(
-    system: System, person: Person
+    system: System, person: Person, kube: Kube
 ) -> None:
     said = await person.say("dead", "hello")
     await person.end_of("dead", said)
@@ -61,7 +58,7 @@ async def test_an_operator_lists_shows_sends_again_and_drops_what_was_given_up(
         text="sent again",
     )
     answer = wrap(message, id="refused/end", time=datetime.now(UTC))
-    async with as_channel(system) as bus, person.events("dead") as events:
+    async with as_channel(kube, system) as bus, person.events("dead") as events:
         await bus.publish(inbox(NAMESPACE, CHANNEL), b"no envelope", message_id="broken")
         await bury(bus, OUTBOX, outbox(NAMESPACE, CHANNEL), answer)
         while len(found := listed(system, "--name", CHANNEL)) < 2:

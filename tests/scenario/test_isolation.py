@@ -3,14 +3,17 @@
 import asyncio
 import json
 import secrets
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
 
-from sympozium.contract.resources import JOBS, PODS, Object
-from sympozium.kube.client import Kube
+from sympozium.contract.resources import JOBS, PODS, RUN_LABEL, Object
+from sympozium.kube.client import Kube, connect
+from sympozium.kube.errors import NotFoundError
 from tests.fixtures.chat import Person
 from tests.fixtures.system import PLANTED_KEY, ScriptedModel, System
+from tests.scenario.acting import started_run, token_of
 
 PROBE = """
 import json, os, pathlib, socket, sys
@@ -37,32 +40,46 @@ print(json.dumps(found))
 """
 
 
-async def probing_pod(kube: Kube, run: str, *arguments: str) -> Object:
-    """Return a pod like that of *run*, whose agent container tries things instead."""
-    job = await kube.get(JOBS, "default", run)
+async def job_of_a_run(person: Person, kube: Kube, model: ScriptedModel) -> Object:
+    """Return the Job of a run that is at work, as the controller made it."""
+    await model.script({"match": "probe", "answer": "word " * 30, "delay_s": 0.3})
+    run = await started_run(kube, await person.say("probe", "a probe"))
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                return await kube.get(JOBS, "default", run["metadata"]["name"])
+            except NotFoundError:
+                await asyncio.sleep(0.05)
+
+
+def probing_job(job: Object, *arguments: str) -> Object:
+    """Return a Job like *job*, whose agent container tries things instead.
+
+    Only the controller may make one.
+    """
     template = job["spec"]["template"]
     spec = json.loads(json.dumps(template["spec"]))
     spec["containers"][0]["command"] = ["python", "-c", PROBE, *arguments]
+    name = f"probe-{secrets.token_hex(3)}"
+    labels = template["metadata"]["labels"]
+    marks = {key: labels[key] for key in labels if key.startswith("sympozium.ai/")}
+    annotations = template["metadata"].get("annotations", {})
+    metadata = {"labels": marks | {RUN_LABEL: name}, "annotations": annotations}
     return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": f"probe-{secrets.token_hex(3)}",
-            "namespace": "default",
-            "labels": template["metadata"]["labels"],
-            "annotations": template["metadata"]["annotations"],
-        },
-        "spec": spec,
+        "apiVersion": job["apiVersion"],
+        "kind": job["kind"],
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"backoffLimit": 0, "template": {"metadata": metadata, "spec": spec}},
     }
 
 
 @pytest.mark.timeout(90)
+@pytest.mark.one_machine("the containers of a pod share one network where a kubelet runs them")
 async def test_an_agent_container_reaches_its_bridge_and_nothing_else(
     person: Person, kube: Kube, system: System, model: ScriptedModel
 ) -> None:
-    await person.ask("probe", "hello")
-    run = (await kube.list(JOBS, "default")).items[-1]["metadata"]["name"]
-    environ = await bridge_environ(kube, run)
+    job = await job_of_a_run(person, kube, model)
+    environ = bridge_environ(job)
     parts = (environ["SYMPOZIUM_NATS_URL"], system.endpoint().url, system.url, system.model_url)
     addresses = [
         *([url.hostname, url.port] for url in map(urlsplit, parts)),
@@ -77,10 +94,12 @@ async def test_an_agent_container_reaches_its_bridge_and_nothing_else(
         "/root",
         "/etc/shadow",
     ]
-    pod = await kube.create(
-        PODS, await probing_pod(kube, run, json.dumps(addresses), json.dumps(paths))
-    )
-    found = json.loads(await log_of(kube, system, pod["metadata"]["name"]))
+    probe = probing_job(job, json.dumps(addresses), json.dumps(paths))
+    token_file = await token_of(kube, system, "controller")
+    async with connect(replace(system.endpoint(), token_file=token_file)) as controller:
+        await controller.create(JOBS, probe)
+    found = json.loads(await log_of(kube, system, probe["metadata"]["name"]))
+    await kube.delete(JOBS, "default", probe["metadata"]["name"])
     assert found["reached"] in ([["127.0.0.1", 8001]], [])
     assert found["readable"] in ([], ["/root"])
     values = " ".join(found["environ"].values())
@@ -89,8 +108,7 @@ async def test_an_agent_container_reaches_its_bridge_and_nothing_else(
     assert len(found["processes"]) <= 2, "its own process and the first one of its namespace"
 
 
-async def bridge_environ(kube: Kube, run: str) -> dict[str, str]:
-    job = await kube.get(JOBS, "default", run)
+def bridge_environ(job: Object) -> dict[str, str]:
     (bridge,) = [
         container
         for container in job["spec"]["template"]["spec"]["initContainers"]
@@ -99,15 +117,15 @@ async def bridge_environ(kube: Kube, run: str) -> dict[str, str]:
     return {one["name"]: one.get("value", "") for one in bridge["env"]}
 
 
-async def log_of(kube: Kube, system: System, pod: str) -> str:
+async def log_of(kube: Kube, system: System, job: str) -> str:
     async with asyncio.timeout(30):
         while True:
-            seen = await kube.get(PODS, "default", pod)
-            statuses = seen["status"].get("containerStatuses", [])
+            pods = (await kube.list(PODS, "default", labelSelector=f"job-name={job}")).items
+            statuses = [one for pod in pods for one in pod["status"].get("containerStatuses", [])]
             if any("terminated" in status["state"] for status in statuses):
                 break
             await asyncio.sleep(0.1)
-    answer = system.kubectl("logs", pod, "-c", "agent")
+    answer = system.kubectl("logs", pods[0]["metadata"]["name"], "-c", "agent")
     assert answer.returncode == 0, answer.stderr
     return answer.stdout
 
