@@ -13,6 +13,7 @@ from sympozium_local.cli.access.endpoint import endpoint_of
 from sympozium_local.cli.access.kubeconfig import read_kubeconfig
 from sympozium_local.cli.cluster import Cluster
 from tests.cli.apis import Api, install
+from tests.cli.stand_in import Front, front
 from tests.fixtures.nats_server import free_port
 from tests.local.command_line import CommandLine
 
@@ -38,6 +39,13 @@ def installed(_installed: Api) -> Iterator[Api]:
     """An API server with our kinds and rights; what a test breaks with `broken` is mended."""
     yield _installed
     _installed.mend()
+
+
+@pytest.fixture
+def scripted(tmp_path: Path) -> Iterator[Front]:
+    """A server in the place of an API server, which answers what a test tells it to."""
+    with front(tmp_path) as running:
+        yield running
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A server in the place of an API server's front: TLS, client certificates, what it was sent."""
 
+import base64
 import json
 import ssl
 import threading
@@ -18,7 +19,13 @@ from cryptography.x509.oid import NameOID
 from typing_extensions import override
 
 from sympozium.contract.resources import Object
+from tests.cli.kubeconfigs import kubeconfig
 
+REFUSALS = {
+    401: {"reason": "Unauthorized"},
+    403: {"reason": "Forbidden", "message": 'x is forbidden: User "jane" cannot do that'},
+    404: {"reason": "NotFound"},
+}
 VERSION = {"gitVersion": "v1.36.3", "major": "1", "minor": "36"}
 
 
@@ -89,8 +96,8 @@ class Front:
     """A running stand-in.
 
     Attributes:
-        answers: What it answers to a GET or POST of a path, with status 200; else 404, apart
-            from `/version`.
+        answers: What it answers to a GET or POST of a path, with status 200.
+        status: What it answers to all other paths.
         date: Its clock; empty: the right one.
         refuses: Bearer tokens that it answers with 401.
         seen: Headers of each request, with its path and the client certificate's name.
@@ -99,9 +106,17 @@ class Front:
     port: int
     authority: Authority
     answers: dict[str, Object] = field(default_factory=lambda: {"/version": VERSION})
+    status: int = 404
     date: str = ""
     refuses: set[str] = field(default_factory=set)
     seen: list[dict[str, str]] = field(default_factory=list)
+
+    def kubeconfig(self, namespace: str = "") -> Object:
+        """Describe a kubeconfig that leads here."""
+        data = base64.b64encode(self.authority.pem).decode()
+        address = f"https://127.0.0.1:{self.port}"
+        entry = {"server": address, "certificate-authority-data": data}
+        return kubeconfig(entry, {"token": "t"}, namespace=namespace)
 
 
 @contextmanager
@@ -133,8 +148,8 @@ def front(directory: Path, *, names: tuple[str, ...] = ("127.0.0.1",)) -> Iterat
             token = self.headers.get("Authorization", "").removeprefix("Bearer ")
             path = self.path.partition("?")[0]
             answer = told.answers.get(path)
-            status = 401 if token in told.refuses else 404 if answer is None else 200
-            body = json.dumps(answer or {"reason": "NotFound"}).encode()
+            status = 401 if token in told.refuses else told.status if answer is None else 200
+            body = json.dumps(REFUSALS.get(status, answer)).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -36,8 +36,8 @@ from sympozium_local.cli.instance import Instance
 from sympozium_local.cli.target import Target
 from sympozium_local.system.home import Home
 from tests.cli.apis import SYSTEM, Api, webhook
-from tests.cli.kubeconfigs import kubeconfig, write
-from tests.cli.stand_in import Authority, Front, front
+from tests.cli.kubeconfigs import write
+from tests.cli.stand_in import Authority, Front
 from tests.local.command_line import CommandLine
 
 SYSTEM_PODS = f"/api/v1/namespaces/{SYSTEM}/pods"
@@ -47,16 +47,8 @@ WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfiguration
 NOBODY: Object = {"items": []}
 
 
-@pytest.fixture
-def scripted(tmp_path: Path) -> Iterator[Front]:
-    with front(tmp_path) as running:
-        yield running
-
-
 def cluster_of(running: Front, folder: Path) -> Cluster:
-    data = base64.b64encode(running.authority.pem).decode()
-    entry = {"server": f"https://127.0.0.1:{running.port}", "certificate-authority-data": data}
-    file = write(folder / "kubeconfig", kubeconfig(entry, {"token": "t"}))
+    file = write(folder / "kubeconfig", running.kubeconfig())
     return Cluster(endpoint_of(read_kubeconfig([file]).context()))
 
 

@@ -10,9 +10,11 @@ from sympozium.contract.resources import AGENT_RUNS
 from sympozium_local.cli.paths import path_of
 from tests.cli.apis import Api
 from tests.cli.kubeconfigs import kubeconfig, write
+from tests.cli.stand_in import Front
 from tests.fixtures.nats_server import free_port
 from tests.local.command_line import CommandLine
 
+LONG_AGO = "2026-01-01T00:00:00Z"
 RUN = {
     "apiVersion": "sympozium.ai/v1alpha1",
     "kind": "AgentRun",
@@ -130,6 +132,24 @@ def test_a_role_for_people_has_the_rights_that_its_commands_need(
     installed.put(binding)
     answer = sympozium.run(*command, KUBECONFIG=file)
     assert (answer.returncode == 0) is may, answer.stderr
+
+
+def test_who_may_see_a_tenant_only_is_shown_that(
+    scripted: Front, sympozium: CommandLine, tmp_path: Path
+) -> None:
+    labels = {"sympozium.ai/component": "channel"}
+    metadata = {"name": "channel-web", "namespace": "team", "creationTimestamp": LONG_AGO}
+    channel = {"metadata": metadata, "spec": {"replicas": 1, "selector": {"matchLabels": labels}}}
+    scripted.answers["/apis/apps/v1/namespaces/team/deployments"] = {"items": [channel]}
+    scripted.answers["/api/v1/namespaces/team/pods"] = {"items": []}
+    scripted.status = 403
+    file = str(write(tmp_path / "config", scripted.kubeconfig("team")))
+    answer = sympozium.run("status", KUBECONFIG=file)
+    assert answer.returncode == 1, answer.stderr
+    assert "team/channel-web   0/1" in answer.stdout
+    assert "programs of the system: cannot list deployments" in answer.stdout
+    nothing = sympozium.run("status", "-n", "other", KUBECONFIG=file)
+    assert nothing.stderr.startswith("sympozium: cannot say how context 'there'")
 
 
 @pytest.mark.parametrize(

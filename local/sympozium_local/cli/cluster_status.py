@@ -82,21 +82,13 @@ def cluster_status(target: Target) -> ClusterStatus:
 
     Raises:
         NotInstalledError: There are none.
-        ForbiddenError: The caller may not look at the system's namespace.
+        ForbiddenError: The caller may look at nothing of them.
     """
     remarks: list[str] = []
-    selector = f"{PART_OF_LABEL}=sympozium"
-    found = [
-        one
-        for kind in (DEPLOYMENTS, _STATEFUL_SETS)
-        for one in _listed(target, kind, system_namespace(), selector)
-    ]
-    if not found:
-        raise NotInstalledError(
-            f"cannot find Sympozium in namespace {system_namespace()!r} of {target.title}; where "
-            f"it is in another, set {SYSTEM_NAMESPACE_VARIABLE}; else install it: {INSTALL}"
-        )
+    found = _of_the_system(target, remarks)
     found += _channels(target, remarks)
+    if not found and len(remarks) > 1:  # neither may be looked at
+        raise ForbiddenError(f"cannot say how {target.title} stands: {'; '.join(remarks)}")
     memory = _memory(target, {one["metadata"]["namespace"] for one in found}, remarks)
     programs = [_program(target, one, memory) for one in found]
     return ClusterStatus(target.title, programs, remarks)
@@ -121,6 +113,25 @@ def _row(program: Program) -> tuple[str, ...]:
         age(program.uptime_s),
         program.why,
     )
+
+
+def _of_the_system(target: Target, remarks: list[str]) -> list[Object]:
+    namespace, selector = system_namespace(), f"{PART_OF_LABEL}=sympozium"
+    try:
+        found = [
+            one
+            for kind in (DEPLOYMENTS, _STATEFUL_SETS)
+            for one in _listed(target, kind, namespace, selector)
+        ]
+    except ForbiddenError as error:
+        remarks.append(f"programs of the system: {error}")
+        return []
+    if not found:
+        raise NotInstalledError(
+            f"cannot find Sympozium in namespace {namespace!r} of {target.title}; where it is in "
+            f"another, set {SYSTEM_NAMESPACE_VARIABLE}; else install it: {INSTALL}"
+        )
+    return found
 
 
 def _channels(target: Target, remarks: list[str]) -> list[Object]:

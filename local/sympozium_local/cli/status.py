@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from sympozium_local.cli.where import Where, at_cluster
+from sympozium_local.cli.where import Where, somewhere
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
 
-@at_cluster
+@somewhere
 def status(where: Where, as_json: AsJson = False) -> None:
     """Show each program: readiness, memory, restarts, uptime, and of which system.
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from sympozium.contract.resources import COMPONENT_LABEL, EVENTS, PODS, Object
-from sympozium_local.cli.checks.check import Check, bad, good, warning
+from sympozium.kube.errors import ForbiddenError
+from sympozium_local.cli.checks.check import Check, bad, good, unknown, warning
 from sympozium_local.cli.cluster import Cluster
 from sympozium_local.cli.cluster_status import (
     NO_PODS,
@@ -32,8 +33,11 @@ def program_checks(target: Target) -> Iterator[Check]:
     Raises:
         NotInstalledError: There are none.
     """
-    for program in cluster_status(target).programs:
+    status = cluster_status(target)
+    for program in status.programs:
         yield _program(program, target.cluster)
+    for remark in status.remarks:
+        yield unknown("not looked at", remark)
 
 
 def _program(program: Program, cluster: Cluster) -> Check:
@@ -71,13 +75,17 @@ def image_checks(cluster: Cluster, namespaces: list[str]) -> Iterator[Check]:
     """Look whether a pod of the system, of a channel or of a run cannot have its image."""
     waiting: dict[str, tuple[str, str]] = {}
     for namespace in dict.fromkeys([system_namespace(), *namespaces]):
-        pods = cluster.get(path_of(PODS, namespace), labelSelector=COMPONENT_LABEL)["items"]
-        for pod in pods:
+        try:
+            found = cluster.get(path_of(PODS, namespace), labelSelector=COMPONENT_LABEL)["items"]
+        except ForbiddenError as error:
+            yield unknown(f"images in {namespace}", str(error))
+            continue
+        for pod in found:
             waiting.update(_not_pulled(pod))
     for image, (pod_name, reason) in sorted(waiting.items()):
         yield bad(f"image {image}", f"pod {pod_name} waits for it: {reason}", PULL_REMEDY)
     if not waiting:
-        yield good("images", "no pod waits for one")
+        yield good("images", "no pod that you may see waits for one")
 
 
 def _not_pulled(pod: Object) -> Iterator[tuple[str, tuple[str, str]]]:
