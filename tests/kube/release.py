@@ -45,7 +45,7 @@ def _to_node() -> dict[str, object]:
     """Let runs reach the node at the ports that tests have their servers listen on."""
     return {
         "to": [{"ipBlock": {"cidr": f"{NODE_ADDRESS}/32"}}],
-        "ports": [{"protocol": "TCP", "port": 20000, "endPort": 60999}],
+        "ports": [{"protocol": "TCP", "port": 10000, "endPort": 60999}],
     }
 
 
