@@ -27,12 +27,17 @@ DONE = "done"
 
 @dataclass(frozen=True)
 class Question:
-    """What to ask, and where."""
+    """What to ask, and where.
+
+    Attributes:
+        page: `host:port` under which the page knows itself, wherever it is reached.
+    """
 
     url: str
     text: str
     token: str = field(repr=False)
     patience_s: int = 120
+    page: str = "127.0.0.1:8400"
 
 
 async def ask() -> None:
@@ -64,8 +69,7 @@ async def answer_to(question: Question) -> str:
     """
     headers = {
         "Authorization": f"Bearer {question.token}",
-        # The page knows itself by the names of the machine that it is seen from.
-        "Host": "127.0.0.1:" + question.url.rpartition(":")[2],
+        "Host": question.page,
     }
     conversation = f"/api/conversations/trial-{uuid.uuid4().hex}/messages"
     timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
