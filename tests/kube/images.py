@@ -17,6 +17,9 @@ LOADED = "sympozium-test-images"
 NEEDED = {"controller", "router", "agent", "channel-web", "nats", "postgresql"}
 """What a release runs that has no bots."""
 
+CHANGED = "SYMPOZIUM_TEST_IMAGES_CHANGED"
+"""The variable in which tests/kube/run.py says which images it has just loaded."""
+
 SHARED = ("pyproject.toml", "requirements.lock", "images/assemble.py", "src/sympozium")
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from images.builders import CLUSTER, ROOT, CannotBuildError
 from tests.fixtures.system import REAL_CLUSTER
 from tests.kube.cluster import Clients, ClusterError, KubeCluster
-from tests.kube.images import provide
+from tests.kube.images import CHANGED, provide
 
 
 def main() -> int:
@@ -40,17 +40,21 @@ def main() -> int:
             begun = time.monotonic()
             changed = provide(cluster, Clients(cluster.clients, kubeconfig))
         say(f"{len(changed)} images built and loaded in {time.monotonic() - begun:.0f} s")
-        return run_pytest(cluster, for_pytest or ["tests/kube", "tests/scenario"])
+        return run_pytest(cluster, changed, for_pytest or ["tests/kube", "tests/scenario"])
     finally:
         if was_started and not told.keep:
             cluster.down()
 
 
-def run_pytest(cluster: KubeCluster, arguments: list[str]) -> int:
-    """Run pytest in the cluster's network and return its exit code."""
+def run_pytest(cluster: KubeCluster, changed: list[str], arguments: list[str]) -> int:
+    """Run pytest in the cluster's network and return its exit code.
+
+    A test's time does not include what it shares with others: the installation of the chart.
+    """
     command = [str(CLUSTER), "exec", "--name", cluster.name, "--"]
-    command += [sys.executable, "-m", "pytest", *arguments]
-    return subprocess.call(command, cwd=ROOT, env={**os.environ, REAL_CLUSTER: cluster.name})
+    command += [sys.executable, "-m", "pytest", "-o", "timeout_func_only=true", *arguments]
+    told = {REAL_CLUSTER: cluster.name, CHANGED: " ".join(changed)}
+    return subprocess.call(command, cwd=ROOT, env={**os.environ, **told})
 
 
 def say(text: str) -> None:
