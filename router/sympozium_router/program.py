@@ -38,6 +38,7 @@ from sympozium_router.inbox.intake import Intake
 from sympozium_router.inbox.reception import Departments, Reception
 from sympozium_router.outbox.outbox import Outbox
 from sympozium_router.outbox.replies import Replies
+from sympozium_router.restoring import Restoring
 from sympozium_router.runs.careful import CarefulRuns
 from sympozium_router.runs.context import Contexts
 from sympozium_router.runs.runs import Runs
@@ -76,6 +77,7 @@ class Router:
         )
         reception = Reception(bus, store, self._cluster, departments, clock)
         self._intake = Intake(bus, Backlog(bus, store), reception, suspects, self._outbox.look_at)
+        self._restoring = Restoring(bus, store, self._cluster, reception.give)
         self._toll = DeathToll(bus, self._cluster, clock)
         self._dead = DeadLetters(bus, reception, self._toll, self._outbox.look_at, clock)
         self._contexts = Contexts(bus, store, self._cluster, Replies(bus), clock)
@@ -116,6 +118,7 @@ class Router:
         """Route once the copies of the cluster's objects are complete."""
         if not await self._synced_before(stop):
             return
+        await self._restoring.reopen_ends()
         log.info("router started", extra={"action": "start"})
         async with (
             self._contexts.responding(),
@@ -124,6 +127,7 @@ class Router:
             asyncio.TaskGroup() as group,
         ):
             group.create_task(self._intake.run(stop))
+            group.create_task(self._restoring.adopt_runs())
             group.create_task(Delays(self._bus, self._cluster, self._intake.held).run(stop))
             group.create_task(self._outbox.run(stop))
             group.create_task(self._toll.run(stop))

@@ -20,6 +20,8 @@ from tests.fixtures.postgresql import new_database
 from tests.router.routed import CHANNEL, NAMESPACE, World, a_world, until
 from tests.router.test_postgresql import answering, killed
 
+pytestmark = pytest.mark.timeout(60)
+
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
 
 

@@ -23,6 +23,8 @@ from sympozium_router.settings import Settings, read_settings
 from tests.fixtures.postgresql import new_database
 from tests.router.routed import World, a_world, until
 
+pytestmark = pytest.mark.timeout(60)
+
 BACK_WITHIN_S = 3.0
 """From the moment that the server can be used again to the answers that waited for it."""
 

@@ -80,6 +80,8 @@ def _router() -> Grants:
             "_INBOX.channel.*.*.>",
             "_INBOX.run.*.*.>",
             f"{reply_prefix(*REPLIES)}.>",
+            # It compares at a start how far OUTBOX is with what its store says.
+            f"$JS.API.STREAM.INFO.{OUTBOX}",
             # It counts the dead letters, and deletes the one with which an operator is done.
             f"$JS.API.STREAM.INFO.{DEAD}",
             f"$JS.API.STREAM.MSG.DELETE.{DEAD}",

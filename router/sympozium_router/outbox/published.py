@@ -56,6 +56,15 @@ class Published:
         await self._read(message.namespace, message.channel)
         return self._ends.get(message.key, 0)
 
+    async def holds(self, key: MessageKey) -> bool:
+        """Return whether OUTBOX holds the end of a message.
+
+        Raises:
+            BusUnavailableError: The stream cannot be read now.
+        """
+        await self._read(key.namespace, key.channel)
+        return key in self._ends
+
     async def _read(self, namespace: str, channel: str) -> None:
         subject = outbox(namespace, channel)
         since = self._read_up_to.get(subject, 0) + 1

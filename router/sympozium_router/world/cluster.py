@@ -76,6 +76,10 @@ class Cluster:
         """Have *listener* called for every later change of an AgentRun."""
         self._runs.listen(listener)
 
+    def runs(self) -> list[Object]:
+        """Return the copies of all AgentRuns; they may be cut (see `held`). Do not change them."""
+        return list(self._runs.all())
+
     def channels(self) -> list[Object]:
         """Return the copies of all Channels. Do not change them."""
         return list(self._channels.all())

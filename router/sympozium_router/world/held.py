@@ -21,7 +21,7 @@ LONG_AGO = timedelta(minutes=10)
 """A router that starts finds thousands of runs at once, nearly all of them told."""
 
 _METADATA = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-_SOURCE = ("channel", "conversation", "messageId")
+_SOURCE = ("channel", "conversation", "messageId", "sequence")
 _CUT = "isCut"
 
 

@@ -128,6 +128,12 @@ class Unfinished(Protocol):
     async def handled(self, low: int, high: int) -> set[int]:
         """Return the INBOX sequences from *low* to *high* of which a run or an end is noted."""
 
+    async def reopen(self, *, published_after: int) -> int:
+        """Note of ends that were published above this sequence of OUTBOX that they were not.
+
+        The stream does not hold them: it was restored from a backup. Returns how many.
+        """
+
     async def unpublished(self, keys: Sequence[MessageKey]) -> set[MessageKey]:
         """Return those of *keys* that are stored and whose end is not published."""
 

@@ -124,6 +124,13 @@ class SqlStore:
             lambda connection: set(connection.execute(statements.HANDLED, values).scalars())
         )
 
+    async def reopen(self, *, published_after: int) -> int:
+        """Note that ends are not published; see `Unfinished.reopen`."""
+        values = {"after": published_after}
+        return await self._write(
+            lambda connection: connection.execute(statements.REOPEN, values).rowcount
+        )
+
     async def unpublished(self, keys: Sequence[MessageKey]) -> set[MessageKey]:
         """Return those whose end is not published; see `Unfinished.unpublished`."""
 

@@ -51,6 +51,12 @@ PUBLISHED = (
     .where(_IS_KEY, UNFINISHED)
     .values(outbox_sequence=sa.bindparam("new_outbox_sequence"))
 )
+REOPEN = (
+    messages.update()
+    .where(_C.outbox_sequence > sa.bindparam("after", type_=sa.BigInteger))
+    .values(outbox_sequence=0)
+)
+"""Without an index, and once at the start of a program."""
 IS_UNPUBLISHED = sa.select(sa.literal(1)).where(_IS_KEY, UNFINISHED)
 OPEN_TALKS = sa.select(_C.namespace, _C.channel, _C.conversation).where(UNFINISHED).distinct()
 OPEN = messages.select().where(_IN_CONVERSATION, UNFINISHED).order_by(_C.sequence).limit(_LIMIT)
