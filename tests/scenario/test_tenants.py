@@ -31,7 +31,7 @@ from tests.fixtures.nats_server import free_port
 from tests.fixtures.system import ScriptedModel, System
 
 HERE, THERE = "default", "tenant-b"
-COUNT = 8
+COUNT = 3
 TOKEN = "the-second-tenants-token"
 COPIED = ("name", "namespace")
 
@@ -58,7 +58,7 @@ async def copied(kube: Kube, resource: str, name: str) -> Object:
     kind = {"agent": AGENTS, "channel": CHANNELS, "secret": SECRETS}[resource]
     found = await kube.get(kind, HERE, name)
     metadata = {"name": name, "namespace": THERE}
-    content = {key: found[key] for key in ("spec", "data") if key in found}
+    content: Object = {key: found[key] for key in ("spec", "data") if key in found}
     return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **content}
 
 
