@@ -19,7 +19,7 @@ SYMPOZIUM = Path(sys.executable).with_name("sympozium")
 TENANT = "command-line"
 DENIED_S = 60.0
 
-pytestmark = [pytest.mark.usefixtures("release"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.usefixtures("release"), pytest.mark.timeout(900)]
 
 
 @pytest.fixture

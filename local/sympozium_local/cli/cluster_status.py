@@ -54,12 +54,19 @@ class ClusterStatus:
     """How the system of a cluster stands.
 
     Attributes:
-        remarks: What could not be looked at.
+        unseen: What the caller may not look at.
+        unmeasured: Why memory is not known; empty where it is.
     """
 
     title: str
     programs: list[Program]
-    remarks: list[str] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
+    unmeasured: str = ""
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is not known, and why."""
+        return [*self.unseen, *filter(None, [self.unmeasured])]
 
     @property
     def is_ready(self) -> bool:
@@ -84,14 +91,14 @@ def cluster_status(target: Target) -> ClusterStatus:
         NotInstalledError: There are none.
         ForbiddenError: The caller may look at nothing of them.
     """
-    remarks: list[str] = []
-    found = _of_the_system(target, remarks)
-    found += _channels(target, remarks)
-    if not found and len(remarks) > 1:  # neither may be looked at
-        raise ForbiddenError(f"cannot say how {target.title} stands: {'; '.join(remarks)}")
-    memory = _memory(target, {one["metadata"]["namespace"] for one in found}, remarks)
+    unseen: list[str] = []
+    found = _of_the_system(target, unseen)
+    found += _channels(target, unseen)
+    if not found and len(unseen) > 1:  # neither may be looked at
+        raise ForbiddenError(f"cannot say how {target.title} stands: {'; '.join(unseen)}")
+    memory, unmeasured = _memory(target, {one["metadata"]["namespace"] for one in found})
     programs = [_program(target, one, memory) for one in found]
-    return ClusterStatus(target.title, programs, remarks)
+    return ClusterStatus(target.title, programs, unseen, unmeasured)
 
 
 def print_status(status: ClusterStatus) -> None:
@@ -115,7 +122,7 @@ def _row(program: Program) -> tuple[str, ...]:
     )
 
 
-def _of_the_system(target: Target, remarks: list[str]) -> list[Object]:
+def _of_the_system(target: Target, unseen: list[str]) -> list[Object]:
     namespace, selector = system_namespace(), f"{PART_OF_LABEL}=sympozium"
     try:
         found = [
@@ -124,7 +131,7 @@ def _of_the_system(target: Target, remarks: list[str]) -> list[Object]:
             for one in _listed(target, kind, namespace, selector)
         ]
     except ForbiddenError as error:
-        remarks.append(f"programs of the system: {error}")
+        unseen.append(f"programs of the system: {error}")
         return []
     if not found:
         raise NotInstalledError(
@@ -134,17 +141,17 @@ def _of_the_system(target: Target, remarks: list[str]) -> list[Object]:
     return found
 
 
-def _channels(target: Target, remarks: list[str]) -> list[Object]:
+def _channels(target: Target, unseen: list[str]) -> list[Object]:
     selector = f"{COMPONENT_LABEL}=channel"
     try:
         return _listed(target, DEPLOYMENTS, "", selector)
     except ForbiddenError:
         place = target.namespace
-        remarks.append(f"channels: only those of namespace {place!r}; you may not see others")
+        unseen.append(f"channels: only those of namespace {place!r}; you may not see others")
     try:
         return _listed(target, DEPLOYMENTS, place, selector)
     except ForbiddenError as error:
-        remarks[-1] = f"channels: {error}"
+        unseen[-1] = f"channels: {error}"
         return []
 
 
@@ -198,19 +205,17 @@ def why_not_ready(pods: list[Object]) -> str:
     return "its pods have begun and are not ready"
 
 
-def _memory(target: Target, namespaces: set[str], remarks: list[str]) -> dict[str, int]:
-    """Return the memory of pods by "namespace/name"; none where nobody measures it."""
+def _memory(target: Target, namespaces: set[str]) -> tuple[dict[str, int], str]:
+    """Return the memory of pods by "namespace/name", or why it is not known."""
     found: dict[str, int] = {}
     for namespace in sorted(namespaces):
         try:
             items = target.cluster.get(path_of(_POD_METRICS, namespace))["items"]
         except NotFoundError:
-            remarks.append("memory: this cluster has no metrics API (install metrics-server)")
-            return found
+            return found, "memory: this cluster has no metrics API (install metrics-server)"
         except SympoziumError as error:
-            remarks.append(f"memory: {error}")
-            return found
+            return found, f"memory: {error}"
         for one in items:
             usage = [container["usage"]["memory"] for container in one["containers"]]
             found[f"{namespace}/{one['metadata']['name']}"] = int(sum(map(parse_quantity, usage)))
-    return found
+    return found, ""

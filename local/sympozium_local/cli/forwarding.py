@@ -31,6 +31,8 @@ OPEN_TIMEOUT_S = 15.0
 _READ_BYTES = 32 * 1024
 _DATA, _ERROR = 0, 1
 _PORT_BYTES = 2
+_BROKEN = (aiohttp.ClientError, OSError)
+"""Either side went away; the other is told by the connection's end."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class _Forwarder:
     ) -> None:
         """Carry one connection; where that cannot be done it is closed, as a dead pod would."""
         try:
-            with suppress(SympoziumError, aiohttp.ClientError, OSError):
+            with suppress(SympoziumError):
                 async with self._opened(session) as socket, asyncio.TaskGroup() as group:
                     sending = group.create_task(_send(reader, socket))
                     await _receive(socket, writer)
@@ -153,27 +155,29 @@ class _Forwarder:
 async def _send(
     reader: asyncio.StreamReader, socket: "aiohttp.ClientWebSocketResponse[bool]"
 ) -> None:
-    while data := await reader.read(_READ_BYTES):
-        await socket.send_bytes(bytes([_DATA]) + data)
-    await socket.close()
+    with suppress(*_BROKEN):
+        while data := await reader.read(_READ_BYTES):
+            await socket.send_bytes(bytes([_DATA]) + data)
+        await socket.close()
 
 
 async def _receive(
     socket: "aiohttp.ClientWebSocketResponse[bool]", writer: asyncio.StreamWriter
 ) -> None:
     begun = set()
-    async for message in socket:
-        frame = message.data
-        if not isinstance(frame, bytes) or not frame:
-            return
-        channel, data = frame[0], frame[1:]
-        if channel not in begun:
-            begun.add(channel)
-            data = data[_PORT_BYTES:]
-        if channel == _ERROR and data:
-            return
-        writer.write(data)
-        await writer.drain()
+    with suppress(*_BROKEN):
+        async for message in socket:
+            frame = message.data
+            if not isinstance(frame, bytes) or not frame:
+                return
+            channel, data = frame[0], frame[1:]
+            if channel not in begun:
+                begun.add(channel)
+                data = data[_PORT_BYTES:]
+            if channel == _ERROR and data:
+                return
+            writer.write(data)
+            await writer.drain()
 
 
 def _refusal(at: PodPort, status: int) -> Exception:

@@ -45,5 +45,5 @@ def policy_checks(cluster: Cluster) -> Iterator[Check]:
         yield unknown(
             "enforcement",
             "no network is known here that enforces policies; without one they are words",
-            "let `sympozium doctor --probe` try it with two pods",
+            "let `sympozium doctor --probe` try it with three small pods",
         )

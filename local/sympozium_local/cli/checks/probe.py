@@ -12,7 +12,9 @@ from sympozium_local.cli.checks.check import Check, bad, good, unknown
 from sympozium_local.cli.cluster import Cluster
 from sympozium_local.cli.paths import path_of, system_namespace
 
-LABEL = "sympozium.ai/doctor"
+LABEL = "app.kubernetes.io/instance"
+"""Not one of ours: those are the controller's, and refused."""
+
 PORT = 8080
 LIFE_S = 120
 """After so long the pods end by themselves, should this command be killed."""

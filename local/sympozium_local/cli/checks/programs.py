@@ -36,7 +36,7 @@ def program_checks(target: Target) -> Iterator[Check]:
     status = cluster_status(target)
     for program in status.programs:
         yield _program(program, target.cluster)
-    for remark in status.remarks:
+    for remark in status.unseen:
         yield unknown("not looked at", remark)
 
 
