@@ -41,8 +41,17 @@ async def set_up() -> None:
     reader.finish()
     objects: list[Object] = json.loads(file.read_text())
     async with connect(in_cluster()) as kube:
-        for obj in objects:
-            await _apply_patiently(kube, obj)
+        await apply_example(kube, objects)
+
+
+async def apply_example(kube: Kube, objects: list[Object]) -> None:
+    """Make *objects* be there, with their fields but for those that somebody else has set.
+
+    Raises:
+        PermanentError: As `set_up`.
+    """
+    for obj in objects:
+        await _apply_patiently(kube, obj)
 
 
 def make_token(known: Keys) -> Keys:
