@@ -33,6 +33,20 @@ def test_a_misspelt_or_impossible_value_is_named(helm: str, given: str, named: s
     [
         (("nats.external.url=nats://bus:4222",), "/nats/external/secret"),
         (("nats.external.secret=bus",), "/nats/external/secret"),
+        (
+            ("runs.maxConcurrent=5", "runs.maxConcurrentPerNamespace=9"),
+            "runs/maxConcurrentPerNamespace is 9",
+        ),
+        ((f"example.namespace={NAMESPACE}",), "example/namespace"),
+        (
+            ("networkPolicies.enabled=false", "networkPolicies.metricsFrom[0].podSelector.a=b"),
+            "networkPolicies/metricsFrom",
+        ),
+        (("monitoring.serviceMonitor.enabled=true",), "networkPolicies/metricsFrom"),
+        (
+            ("runs.internet=false", "example.model.secret=key"),
+            "example/model/baseURL",
+        ),
     ],
 )
 def test_values_that_contradict_each_other_are_named(

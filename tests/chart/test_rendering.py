@@ -21,6 +21,7 @@ PRODUCTION = ("-f", str(CHART / "values-production.yaml"))
 EVERYTHING = (
     *("--set", "nats.replicas=3"),
     *("--set", "monitoring.serviceMonitor.enabled=true"),
+    *("--set-json", 'networkPolicies.metricsFrom=[{"podSelector":{}}]'),
     *("--set", "monitoring.prometheusRule.enabled=true"),
 )
 PART_OF = "app.kubernetes.io/part-of"

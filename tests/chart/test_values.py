@@ -42,11 +42,15 @@ OTHERWISE: dict[str, Any] = {
 }
 """A value that differs from the default, where a number or a word more would not be one."""
 
+SCRAPED = 'networkPolicies.metricsFrom=[{"podSelector":{}}]'
+
 WHERE: dict[str, tuple[str, ...]] = {
     "nats.external": ('nats.external={"url":"tls://it:1","secret":"it"}',),
     "sessions.external.port": ('sessions.external.secret="it"',),
-    "monitoring.serviceMonitor.labels": ("monitoring.serviceMonitor.enabled=true",),
-    "monitoring.serviceMonitor.interval": ("monitoring.serviceMonitor.enabled=true",),
+    "monitoring.serviceMonitor.labels": ("monitoring.serviceMonitor.enabled=true", SCRAPED),
+    "monitoring.serviceMonitor.interval": ("monitoring.serviceMonitor.enabled=true", SCRAPED),
+    "monitoring.serviceMonitor.enabled": (SCRAPED,),
+    "runs.maxConcurrentPerNamespace": ("runs.maxConcurrent=9",),
     "monitoring.prometheusRule.labels": ("monitoring.prometheusRule.enabled=true",),
 }
 """What else has to be set for the values below to matter."""
