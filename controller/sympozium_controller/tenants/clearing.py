@@ -15,6 +15,7 @@ import nats.errors
 from nats.js.errors import NotFoundError as NoConsumerError
 
 from sympozium.bus.admin import channel_consumers, delete_consumer
+from sympozium.bus.cancelled import heed_cancellation
 from sympozium.bus.nats import NatsBus
 from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import (
@@ -136,7 +137,9 @@ class Clearing:
         try:
             info = await bus.client.jetstream().consumer_info(OUTBOX, consumer)
         except (NoConsumerError, nats.errors.Error):
+            heed_cancellation()
             return False
+        heed_cancellation()
         return bool(info.num_pending or info.num_ack_pending)
 
     async def _pods_gone(self, namespace: str) -> None:

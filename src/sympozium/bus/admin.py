@@ -1,6 +1,7 @@
 """Creating the streams and durable consumers. Only the controller may; it runs this at start."""
 
 import asyncio
+import contextlib
 import json
 import logging
 
@@ -86,10 +87,8 @@ async def ensure_consumer(client: Client, consumer: Consumer) -> None:
 
 async def delete_consumer(client: Client, consumer: Consumer) -> None:
     """Delete a durable consumer whose channel is gone; that there is none is success."""
-    try:
+    with contextlib.suppress(NotFoundError):
         await client.jetstream().delete_consumer(consumer.stream, consumer.name)
-    except NotFoundError:
-        return
     heed_cancellation()
 
 
@@ -105,6 +104,7 @@ async def channel_consumers(client: Client) -> list[str]:
             json.dumps({"offset": len(names)}).encode(),
             timeout=REQUEST_TIMEOUT_S,
         )
+        heed_cancellation()
         page = json.loads(answer.data)
         found = page.get("consumers") or []
         names += found
