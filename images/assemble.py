@@ -33,9 +33,9 @@ BILL = SITE / "sbom.cdx.json"
 LEFT_OUT = (
     "site-packages", "dist-packages", "__pycache__", "test", "tests", "idlelib", "lib2to3",
     "tkinter", "turtledemo", "turtle.py", "ensurepip", "venv", "pydoc_data", "sitecustomize.py",
-    "config-*", "LICENSE.txt", "_tkinter.*", "_curses*.so", "readline.*.so", "_dbm.*.so",
-    "_gdbm.*.so", "nis.*.so", "ossaudiodev.*.so", "_test*.so", "_xxtest*.so", "_ctypes_test.*",
-    "xxlimited*.so",
+    "config-*", "distutils", "msilib", "curses", "LICENSE.txt", "_tkinter.*", "_curses*.so",
+    "readline.*.so", "_dbm.*.so", "_gdbm.*.so", "nis.*.so", "ossaudiodev.*.so", "_test*.so",
+    "_xxtest*.so", "_ctypes_test.*", "xxlimited*.so",
 )  # fmt: skip
 """What no program here asks of the standard library."""
 

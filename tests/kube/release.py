@@ -13,7 +13,7 @@ from tests.kube.cluster import NODE_ADDRESS, Clients
 CHART = ROOT / "helm/sympozium"
 SYSTEM_NAMESPACE = "sympozium-system"
 TENANT = "default"
-READY_TIMEOUT_S = 240.0
+READY_TIMEOUT_S = 400.0
 MODEL_SECRET = "assistant-model"
 
 
@@ -58,6 +58,7 @@ class Release:
 
     def upgrade(self, chart_values: dict[str, object], folder: Path) -> float:
         """Install the chart or upgrade it; return the seconds until all of it was ready."""
+        self._clear_interrupted()
         file = folder / "values.json"
         file.write_text(json.dumps(chart_values))
         begun = time.monotonic()
@@ -69,6 +70,12 @@ class Release:
         )
         self.wait_for_web()
         return time.monotonic() - begun
+
+    def _clear_interrupted(self) -> None:
+        """Remove a release whose installation was killed: helm holds it for being at work."""
+        listed = self.clients.helm("list", "--pending", "-q", "-n", SYSTEM_NAMESPACE)
+        if self.name in listed.split():
+            self.clients.helm("uninstall", self.name, "-n", SYSTEM_NAMESPACE, "--no-hooks")
 
     def wait_for_web(self) -> None:
         """Return when the web channel of the tenant is rolled out."""
