@@ -26,6 +26,7 @@ from sympozium_local.cli.checks.bus import bus_checks, server_checks
 from sympozium_local.cli.checks.check import Check, State, looked_at
 from sympozium_local.cli.checks.installed import kind_checks, namespace_checks, storage_checks
 from sympozium_local.cli.checks.network import policy_checks as network_checks
+from sympozium_local.cli.checks.probe import judged
 from sympozium_local.cli.checks.programs import image_checks, program_checks
 from sympozium_local.cli.checks.rights import caller_checks, program_right_checks
 from sympozium_local.cli.checks.server import clock_checks, version_checks
@@ -443,6 +444,23 @@ def test_network_policies_and_who_enforces_them(scripted: Front, tmp_path: Path)
         sets: {"items": [{"metadata": {"name": "cilium"}}]},
     }
     assert set(states(network_checks(cluster)).values()) == {State.OK}
+
+
+@pytest.mark.parametrize(
+    ("reached", "state"),
+    [
+        (["reached", "not reached"], State.OK),
+        (["reached", "reached"], State.BAD),
+        (["not reached", "not reached"], State.UNKNOWN),
+        ([], State.UNKNOWN),
+    ],
+)
+def test_a_trial_of_policies_proves_something_only_if_the_open_pod_was_reached(
+    reached: list[str], state: State
+) -> None:
+    check = judged(reached)
+    assert check.state == state
+    assert (check.remedy == "") is (state == State.OK)
 
 
 def test_no_agent_and_an_agent_that_is_not_ready_are_named(installed: Api) -> None:

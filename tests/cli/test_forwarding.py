@@ -5,7 +5,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -46,6 +46,10 @@ class Pods:
             await answer.send_bytes(channel + number)
         async for message in answer:
             if message.type == WSMsgType.BINARY:
+                if message.data[1:] == b"go":
+                    assert request.transport is not None
+                    request.transport.abort()
+                    break
                 if message.data[1:] == b"refuse":
                     await answer.send_bytes(b"\x01no such port")
                     continue
@@ -152,6 +156,23 @@ def test_a_pod_that_goes_ends_the_connection_and_not_the_forwarding(tmp_path: Pa
         assert said(port, b"lost", 1) == b""
         pods.served = {"web-1"}
         assert said(port, b"back", 10) == b"web-1:back"
+
+
+def test_a_connection_that_breaks_while_it_is_written_to_ends_without_a_word(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        serving(Pods(), tmp_path) as endpoint,
+        forwarded(endpoint, lambda: at("web-1")) as port,
+        socket.create_connection(("127.0.0.1", port), timeout=10) as connection,
+    ):
+        connection.sendall(b"go")
+        with suppress(OSError):
+            while True:  # until the other end is closed
+                connection.sendall(b"x" * 1000)
+        assert said(port, b"next", 10) == b"web-1:next"
+    ours = [record.message for record in caplog.records if record.name == "asyncio"]
+    assert ours == []
 
 
 def test_a_port_that_the_pod_does_not_have_ends_the_connection(tmp_path: Path) -> None:

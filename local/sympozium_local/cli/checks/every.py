@@ -39,7 +39,10 @@ def every_section(target: Target, where: Where, *, probe: bool) -> Iterator[Sect
     )
     yield Section("kinds", looked_at("kinds", lambda: kind_checks(cluster)))
     if not instance:
-        yield from _of_the_chart(target, probe=probe)
+        yield from _of_the_chart(target)
+    yield Section("admission", [*_admission(target)])
+    if not instance:
+        yield Section("network", [*_network(target, probe=probe)])
     yield Section(
         "rights",
         [
@@ -51,7 +54,7 @@ def every_section(target: Target, where: Where, *, probe: bool) -> Iterator[Sect
     yield Section("dead letters", looked_at("dead letters", lambda: dead_checks(where)))
 
 
-def _of_the_chart(target: Target, *, probe: bool) -> Iterator[Section]:
+def _of_the_chart(target: Target) -> Iterator[Section]:
     """Look at what a machine's own system does not have, or has only one of."""
     cluster, namespace = target.cluster, target.namespace
     yield Section("programs", looked_at("programs", lambda: program_checks(target)))
@@ -59,17 +62,19 @@ def _of_the_chart(target: Target, *, probe: bool) -> Iterator[Section]:
     yield Section("namespaces", looked_at("namespaces", lambda: namespace_checks(cluster)))
     yield Section("storage", looked_at("storage", lambda: storage_checks(cluster)))
     yield Section("bus", looked_at("bus", lambda: bus_checks(cluster)))
-    yield Section(
-        "admission",
-        [
-            *looked_at("policies", lambda: policy_checks(cluster)),
-            *looked_at("webhook", lambda: webhook_checks(cluster, namespace)),
-        ],
-    )
-    networks = looked_at("network policies", lambda: network_checks(cluster))
+
+
+def _admission(target: Target) -> Iterator[Check]:
+    cluster, namespace, forwards = target.cluster, target.namespace, target.instance is None
+    yield from looked_at("policies", lambda: policy_checks(cluster))
+    yield from looked_at("webhook", lambda: webhook_checks(cluster, namespace, forwards=forwards))
+
+
+def _network(target: Target, *, probe: bool) -> Iterator[Check]:
+    cluster, namespace = target.cluster, target.namespace
+    yield from looked_at("network policies", lambda: network_checks(cluster))
     if probe:
-        networks += looked_at("probe", lambda: probe_checks(cluster, namespace))
-    yield Section("network", networks)
+        yield from looked_at("probe", lambda: probe_checks(cluster, namespace))
 
 
 def _of_the_tenants(target: Target) -> Iterator[Section]:

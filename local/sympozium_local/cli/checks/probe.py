@@ -58,10 +58,11 @@ def probe_checks(cluster: Cluster, namespace: str) -> Iterator[Check]:
         caller = _pod(namespace, names["caller"], image, ["-c", _CONNECT, *hosts])
         cluster.create(path_of(PODS, namespace), caller)
         reached = _said(cluster, namespace, names["caller"])
-    yield _judged(reached)
+    yield judged(reached)
 
 
-def _judged(reached: list[str]) -> Check:
+def judged(reached: list[str]) -> Check:
+    """Say what it means whether the open pod, and then the closed one, was reached."""
     about = "network policies tried"
     if reached == ["reached", "not reached"]:
         return good(about, "a pod that a policy closes was not reached, another one was")
