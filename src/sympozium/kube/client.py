@@ -7,6 +7,7 @@ Its conformance is kept by tests that run both against the same servers.
 
 import asyncio
 import copy
+import random
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -26,7 +27,9 @@ MAX_IN_FLIGHT = 32
 """Requests at once from one program: enough for a burst, polite to a shared API server."""
 
 WATCH_TIMEOUT_S = 290
-"""How long the server is asked to keep a watch open; it ends earlier by itself.
+"""How long at the most the server is asked to keep a watch open; it ends earlier by itself.
+
+Hundreds that began together do not all begin anew together.
 
 Source: kube-apiserver closes watches after 5 to 10 minutes (--min-request-timeout).
 """
@@ -245,7 +248,7 @@ class Kube:
             "watch": "true",
             "resourceVersion": since,
             "allowWatchBookmarks": "true",
-            "timeoutSeconds": str(WATCH_TIMEOUT_S),
+            "timeoutSeconds": str(random.randint(WATCH_TIMEOUT_S * 3 // 4, WATCH_TIMEOUT_S)),  # noqa: S311 - spread
             **selectors,
         }
         path = object_path(resource, namespace)
