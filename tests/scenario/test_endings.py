@@ -344,6 +344,10 @@ ENDINGS = [
 ]
 
 ELSEWHERE = {
+    Reason.NOT_STARTED: (
+        "tests/kube/test_endings.py",
+        "test_a_pod_that_gets_no_network_is_told_within_a_minute",
+    ),
     Reason.MESSAGE_UNREADABLE: (
         "tests/router/test_refusals.py",
         "test_a_message_that_cannot_be_read_is_answered_and_kept_for_a_person",
@@ -353,7 +357,8 @@ ELSEWHERE = {
         "test_a_message_that_every_router_dies_of_is_set_aside_told_and_holds_nobody_up",
     ),
 }
-"""What no channel of ours lets through to the router, and where it is brought about."""
+"""What no channel of ours lets through to the router, or only a real node does, and where it is
+brought about."""
 
 
 @pytest.mark.parametrize(
