@@ -45,18 +45,19 @@ print(json.dumps({"is_reached": True, "said": lines}))
 """
 
 REACH = """
-import json, socket, sys
-reached = []
-for address in sys.argv[1:]:
+import concurrent.futures, json, socket, sys
+def is_reached(address):
     host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host, int(port)), timeout=2).close()
-        reached.append(address)
+        socket.create_connection((host, int(port)), timeout=3).close()
+        return True
     except ConnectionRefusedError:
-        reached.append(address)  # somebody said no: so the packets got there
+        return True  # somebody said no: so the packets got there
     except OSError:
-        pass
-print(json.dumps(reached))
+        return False
+with concurrent.futures.ThreadPoolExecutor(32) as pool:
+    answers = list(pool.map(is_reached, sys.argv[1:]))
+print(json.dumps([one for one, answer in zip(sys.argv[1:], answers) if answer]))
 """
 
 LOOK = """
@@ -144,7 +145,7 @@ def status_of(clients: Clients, namespace: str, name: str) -> Object:
 
 def agent(namespace: str, name: str, model_port: int, *, skills: tuple[str, ...] = ()) -> str:
     """Describe an Agent whose model is the test's."""
-    model = {"model": "demo", "baseURL": f"http://{NODE_ADDRESS}:{model_port}/v1", "timeout": "5m"}
+    model = {"model": "demo", "baseURL": f"http://{NODE_ADDRESS}:{model_port}/v1", "timeout": "30m"}
     return json.dumps(
         {
             "apiVersion": "sympozium.ai/v1alpha1",
