@@ -1,6 +1,6 @@
 """From nothing to an answer and back to nothing, as a person would do it, with its times.
 
-    python -m tests.kube.first_install [--name first] [--keep]
+    python -m tests.kube.first_install [--name first] [--keep] [--as-built]
 
 A cluster, the images, the chart, a message through the web channel, its run, helm test, an
 upgrade with a changed image, a rollback, the uninstallation, and a listing that is empty.
@@ -19,11 +19,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from images.builders import CLUSTER, ROOT, CannotBuildError, choose
-from images.programs import PROGRAMS
+from images.builders import CLUSTER, CannotBuildError, choose
+from images.programs import PROGRAMS, SERVERS
 from sympozium_controller.setup.asking import Question, answer_to
 from tests.kube.cluster import NODE_ADDRESS, Clients, ClusterError, KubeCluster
-from tests.kube.images import provide
+from tests.kube.images import NEEDED, REGISTRY, TAG, provide
 from tests.kube.images import values as image_values
 from tests.kube.release import CHART, SYSTEM_NAMESPACE
 
@@ -127,8 +127,10 @@ def values(model_port: int, **more: object) -> dict[str, object]:
     return wanted
 
 
-def walk(cluster: KubeCluster, folder: Path) -> Walk:
+def walk(cluster: KubeCluster, folder: Path, *, as_built: bool) -> Walk:
     """Do every step; the cluster is down when it begins.
+
+    With *as_built* images are not built anew.
 
     Raises:
         NotAsPromisedError: Something was not as it should be.
@@ -143,9 +145,13 @@ def walk(cluster: KubeCluster, folder: Path) -> Walk:
         kubeconfig.chmod(0o600)
         there = Walk(Clients(cluster.clients, kubeconfig), folder, port, first.took)
         cluster.tool("expose", str(port))
-        with there.step("images built and loaded"):
-            provide(cluster, there.clients)
-            changed = changed_images(cluster)
+        if as_built:
+            with there.step("images loaded, as they were built last"):
+                load_as_built(cluster)
+        else:
+            with there.step("images built and loaded"):
+                provide(cluster, there.clients)
+        changed = changed_images(cluster, folder)
         first_answer(there)
         try_and_change(there, changed)
         take_away(there)
@@ -200,18 +206,27 @@ def take_away(there: Walk) -> None:
     expect(names, {"kube-root-ca.crt"}, f"what is left in {SYSTEM_NAMESPACE}")
 
 
-def changed_images(cluster: KubeCluster) -> dict[str, object]:
-    """Build controller and router as another revision; return the values that use them."""
+def load_as_built(cluster: KubeCluster) -> None:
+    """Give the cluster the images that were built last, whatever the sources are now."""
+    for image in (*PROGRAMS, *SERVERS):
+        if image.name.rpartition("/")[2] in NEEDED:
+            cluster.load(f"{REGISTRY}/{image.name}:{TAG}")
+
+
+def changed_images(cluster: KubeCluster, folder: Path) -> dict[str, object]:
+    """Make another revision of controller and router; return the values that use them."""
     builder = choose("cluster")
-    arguments = {"BASE": builder.default_base(), "REVISION": "next"}
     wanted: dict[str, object] = {}
-    for image in PROGRAMS:
-        program = image.name.rpartition("/")[2]
-        if program in {"controller", "router"}:
-            name = f"localhost/{image.name}-next:dev"
-            builder.build_image(name, ROOT / image.folder / "Dockerfile", arguments)
-            cluster.load(name)
-            wanted[program] = {"repository": f"{image.name}-next", "digest": ""}
+    for program in ("controller", "router"):
+        dockerfile = folder / f"{program}.Dockerfile"
+        dockerfile.write_text(
+            f"FROM {REGISTRY}/sympozium/{program}:{TAG}\n"
+            "LABEL org.opencontainers.image.revision=next\n"
+        )
+        name = f"sympozium/{program}-next"
+        builder.build_image(f"{REGISTRY}/{name}:{TAG}", dockerfile, {})
+        cluster.load(f"{REGISTRY}/{name}:{TAG}")
+        wanted[program] = {"repository": name, "digest": ""}
     return wanted
 
 
@@ -261,6 +276,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.kube.first_install")
     parser.add_argument("--name", default="first", help="the cluster; one that is there goes")
     parser.add_argument("--keep", action="store_true", help="leave the cluster up")
+    parser.add_argument("--as-built", action="store_true", help="load images as built last")
     told = parser.parse_args()
     if not CLUSTER.exists():
         say(f"cannot install: no {CLUSTER}; SYMPOZIUM_TEST_CLUSTER may name another")
@@ -269,7 +285,7 @@ def main() -> int:
     cluster.down()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            done = walk(cluster, Path(folder))
+            done = walk(cluster, Path(folder), as_built=told.as_built)
     except (ClusterError, CannotBuildError, NotAsPromisedError) as error:
         say(f"not as promised: {error}")
         return 1
