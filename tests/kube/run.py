@@ -25,6 +25,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--name", default="test", help="which cluster")
     parser.add_argument("--keep", action="store_true", help="leave the cluster up")
+    parser.add_argument("--as-is", action="store_true", help="take the images that it has")
     told, for_pytest = parser.parse_known_args()
     if not CLUSTER.exists():
         say(f"cannot test on a real cluster: no {CLUSTER}; SYMPOZIUM_TEST_CLUSTER may name one")
@@ -38,7 +39,8 @@ def main() -> int:
             kubeconfig = Path(folder) / "kubeconfig"
             kubeconfig.write_text(cluster.kubeconfig)
             begun = time.monotonic()
-            changed = provide(cluster, Clients(cluster.clients, kubeconfig))
+            clients = Clients(cluster.clients, kubeconfig)
+            changed = [] if told.as_is else provide(cluster, clients)
         say(f"{len(changed)} images built and loaded in {time.monotonic() - begun:.0f} s")
         return run_pytest(cluster, changed, for_pytest or ["tests/kube", "tests/scenario"])
     finally:
