@@ -18,7 +18,7 @@ TAG ?= dev
 FIRST_QUESTION ?= which pods run here?
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean installed check test scenarios machine channels images test-kube fault fault-long fuzz crds bench growth handover recovery comparison fairness soak lock
+.PHONY: help up down clean installed check test scenarios machine channels images first-install test-kube fault fault-long fuzz crds bench growth handover recovery comparison fairness soak lock
 
 help: ## print this list
 	@echo 'Sympozium: AI agents on Kubernetes, reached from chat.'
@@ -68,6 +68,9 @@ channels: installed ## the contract of a channel, for every one of CHANNELS
 
 images: ## build the containers' images with docker, podman or buildah (REGISTRY TAG BASE BUILDER PUSH=1)
 	@$(PYTHON) -m images.make --registry $(REGISTRY) --tag $(TAG) $(if $(BASE),--base $(BASE)) $(if $(BUILDER),--builder $(BUILDER)) $(if $(PUSH),--push)
+
+first-install: installed ## walk a real cluster from nothing to an answer and back to nothing, and print the times
+	@$(RUN)/python -m tests.kube.first_install
 
 test-kube: installed ## the suite on a real cluster, started and ended for it (KUBE_NAME=.. names one that stays)
 	@$(RUN)/python -m tests.kube.run $(if $(KUBE_NAME),--name $(KUBE_NAME) --keep)
