@@ -14,7 +14,7 @@ from sympozium_local.apiserver.errors import ApiError, forbidden
 from sympozium_local.apiserver.matching import BINDINGS, POLICIES, Matcher, Write
 from sympozium_local.apiserver.policy_rules import NAMES, CompiledPolicy, Validation
 from sympozium_local.apiserver.resource import Object
-from sympozium_local.apiserver.store import Change, Store
+from sympozium_local.apiserver.store import Change, Row, Store
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ class Policies:
         self._store = store
         self._matcher = matcher
         self._bound: list[_Bound] | None = None
+        self._compiled: dict[str, tuple[int, CompiledPolicy]] = {}
         store.listen(self._follow)
 
     def _follow(self, change: Change) -> None:
@@ -60,9 +61,8 @@ class Policies:
 
     def _all(self) -> list[_Bound]:
         if self._bound is None:
-            policies = {
-                row.name: CompiledPolicy(row.object()) for row in self._store.select(POLICIES)
-            }
+            policies = {row.name: self._policy(row) for row in self._store.select(POLICIES)}
+            self._compiled = {name: one for name, one in self._compiled.items() if name in policies}
             bindings = [row.object() for row in self._store.select(BINDINGS)]
             self._bound = [
                 _Bound(policies[one["spec"]["policyName"]], one["metadata"]["name"], one)
@@ -70,6 +70,14 @@ class Policies:
                 if one["spec"]["policyName"] in policies
             ]
         return self._bound
+
+    def _policy(self, row: Row) -> CompiledPolicy:
+        """Return a policy compiled; one that has not changed is compiled already."""
+        version, policy = self._compiled.get(row.name, (0, None))
+        if policy is None or version != row.version:
+            policy = CompiledPolicy(row.object())
+            self._compiled[row.name] = (row.version, policy)
+        return policy
 
     def validate(self, write: Write) -> None:
         """Return if every policy that denies allows the write; the others warn or are logged.
