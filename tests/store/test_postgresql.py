@@ -317,3 +317,19 @@ async def until_stored(store: SqlStore, message: Message) -> Message:
                 return await store.record(message)
             except StoreUnavailableError:
                 await asyncio.sleep(0.05)
+
+
+async def test_in_a_rush_connections_are_had_first_come_first_served(
+    postgresql_url: str, new_message: NewMessage
+) -> None:
+    done: list[int] = []
+
+    async def record_all(store: SqlStore, number: int) -> None:
+        for n in range(3):
+            await store.record(new_message(10 * number + n, conversation=f"c{number}"))
+        done.append(number)
+
+    async with open_store(postgresql_url, connections=2) as store, asyncio.TaskGroup() as group:
+        for number in range(1, 21):
+            group.create_task(record_all(store, number))
+    assert max(abs(place - number) for place, number in enumerate(done, 1)) <= 4

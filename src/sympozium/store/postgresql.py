@@ -8,8 +8,8 @@ program that was stopped in the middle keeps everybody else waiting.
 import asyncio
 import os
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,7 +28,8 @@ from sympozium.store.ports import StoreDeniedError, StoreRefusedError, StoreUnav
 
 OLDEST_VERSION = 13
 CONNECT_TIMEOUT_S = 2.0
-POOL_TIMEOUT_S = 2.0
+TURN_TIMEOUT_S = 10.0
+"""In line for a connection. A message may take 25 s altogether."""
 LOCK_TIMEOUT_S = 3.0
 STATEMENT_TIMEOUT_S = 4.0
 STEP_TIMEOUT_S = 8.0
@@ -70,28 +71,34 @@ class PostgresqlDatabase:
     def __init__(self, url: str, connections: int) -> None:
         self._server = _Server(url)
         self._gate = Gate()
+        self._turns = asyncio.Semaphore(connections)
         self._engine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=self._server.connect,
             hide_parameters=True,  # people's texts must not show up in exceptions
             pool_size=connections,
             max_overflow=0,
-            pool_timeout=POOL_TIMEOUT_S,
         )
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         sa.event.listen(self._engine.sync_engine.pool, "checkout", _sort_out)
 
     async def read(self, step: Step[T]) -> T:
         """Return what *step* returns; see `Database.read`."""
-        with self._gate.passing(), _translated():
-            async with asyncio.timeout(STEP_TIMEOUT_S), self._reading.connect() as connection:
-                return await connection.run_sync(step)
+        async with (
+            self._a_turn(),
+            asyncio.timeout(STEP_TIMEOUT_S),
+            self._reading.connect() as connection,
+        ):
+            return await connection.run_sync(step)
 
     async def write(self, step: Step[T]) -> T:
         """Return what *step* returns, committed; see `Database.write`."""
-        with self._gate.passing(), _translated():
-            async with asyncio.timeout(STEP_TIMEOUT_S), self._engine.begin() as connection:
-                return await connection.run_sync(step)
+        async with (
+            self._a_turn(),
+            asyncio.timeout(STEP_TIMEOUT_S),
+            self._engine.begin() as connection,
+        ):
+            return await connection.run_sync(step)
 
     async def prepare(self) -> None:
         """Bring the schema to this program's; see `Database.prepare`."""
@@ -105,6 +112,26 @@ class PostgresqlDatabase:
     async def close(self) -> None:
         """Close every connection."""
         await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _a_turn(self) -> AsyncIterator[None]:
+        """Wait for one of our connections to be free, first come, first served.
+
+        The pool by itself gives one to whoever asks as it is put back, and lets others
+        stand for ever.
+        """
+        try:
+            async with asyncio.timeout(TURN_TIMEOUT_S):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise StoreUnavailableError(
+                "cannot use the session store: all connections are in use; are statements slow?"
+            ) from None
+        try:
+            with self._gate.passing(), _translated():
+                yield
+        finally:
+            self._turns.release()
 
     async def _migrate(self) -> None:
         async with asyncio.timeout(MIGRATION_TIMEOUT_S), self._engine.begin() as connection:
@@ -186,10 +213,6 @@ def _translated() -> Iterator[None]:
         yield
     except TimeoutError:
         raise StoreLostError("cannot use the session store: it does not answer") from None
-    except sa.exc.TimeoutError:
-        raise StoreUnavailableError(
-            "cannot use the session store: all connections are in use; are statements slow?"
-        ) from None
     except UnicodeError as error:
         raise StoreRefusedError(f"cannot store a value: {type(error).__name__}") from None
     except _Failed as error:
