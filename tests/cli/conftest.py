@@ -17,7 +17,7 @@ from tests.cli.stand_in import Front, front
 from tests.fixtures.nats_server import free_port
 from tests.local.command_line import CommandLine
 
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 60.0
 
 
 @pytest.fixture(scope="session")

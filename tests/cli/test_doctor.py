@@ -47,6 +47,9 @@ CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
 WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 NOBODY: Object = {"items": []}
 
+pytestmark = pytest.mark.timeout(90)
+"""The first test of a session waits for an API server and all that is put into it."""
+
 
 def cluster_of(running: Front, folder: Path) -> Cluster:
     file = write(folder / "kubeconfig", running.kubeconfig())

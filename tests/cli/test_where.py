@@ -8,6 +8,7 @@ import yaml
 
 from sympozium.contract.resources import AGENT_RUNS
 from sympozium_local.cli.paths import path_of
+from sympozium_local.system.home import locked
 from tests.cli.apis import Api
 from tests.cli.kubeconfigs import kubeconfig, write
 from tests.cli.stand_in import Front
@@ -20,6 +21,9 @@ RUN = {
     "kind": "AgentRun",
     "spec": {"agentRef": "assistant", "task": "look"},
 }
+
+pytestmark = pytest.mark.timeout(90)
+"""The first test of a session waits for an API server and all that is put into it."""
 
 
 def add_run(api: Api, name: str, namespace: str) -> None:
@@ -68,6 +72,24 @@ def test_who_used_this_machine_before_is_told_that_it_is_another_cluster(
     answer = sympozium.run("runs", "list", KUBECONFIG=str(installed.kubeconfig))
     assert answer.returncode == 0
     assert answer.stderr.startswith("No system runs on this machine; using context ")
+
+
+def test_the_system_of_this_machine_goes_first_and_says_so(
+    installed: Api, bare: Api, sympozium: CommandLine
+) -> None:
+    add_run(installed, "mine", "default")
+    sympozium.home.prepare()
+    sympozium.home.kubeconfig.write_bytes(installed.kubeconfig.read_bytes())
+    other = str(bare.kubeconfig)
+    with locked(sympozium.home, url="http://127.0.0.1:1"):
+        quiet = sympozium.run("runs", "list")
+        told = sympozium.run("runs", "list", KUBECONFIG=other)
+        named = sympozium.run("runs", "list", "--kubeconfig", other)
+    assert [one.stdout.splitlines()[1].split()[0] for one in (quiet, told)] == ["mine", "mine"]
+    assert quiet.stderr == ""
+    assert told.stderr.startswith("Using the system of this machine")
+    assert "not KUBECONFIG; --context or --kubeconfig chooses a cluster" in told.stderr
+    assert "no Sympozium is there" in named.stderr
 
 
 def test_a_run_is_shown_and_cancelled_there(installed: Api, sympozium: CommandLine) -> None:

@@ -5,7 +5,6 @@ import http.client
 import ipaddress
 import os
 import ssl
-import tempfile
 from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -121,6 +120,8 @@ def _trust(context: Context) -> ssl.SSLContext:
 
 def _present(tls: ssl.SSLContext, key_pair: KeyPair, context: Context) -> None:
     """Load a client certificate; the library takes files only, so there is one for a moment."""
+    import tempfile
+
     with tempfile.NamedTemporaryFile() as file:  # for this user alone
         file.write(key_pair.certificate + b"\n" + key_pair.key)
         file.flush()

@@ -3,10 +3,13 @@
 import base64
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.resources import Object
-from sympozium_local.cli.access.exec_plugin import ExecCredential, run_plugin
+
+if TYPE_CHECKING:
+    from sympozium_local.cli.access.exec_plugin import ExecCredential
 
 Headers = list[tuple[str, str]]
 
@@ -85,10 +88,12 @@ class Identity:
             headers += [(f"Impersonate-Extra-{key}", str(value)) for value in values]
         return headers
 
-    def _from_plugin(self) -> ExecCredential | None:
+    def _from_plugin(self) -> "ExecCredential | None":
         plugin = self._user.get("exec")
         if not plugin:
             return None
+        from sympozium_local.cli.access.exec_plugin import run_plugin
+
         if self._credential is None or not self._credential.is_good:
             self._credential = run_plugin(plugin, self._cluster)
         return self._credential
