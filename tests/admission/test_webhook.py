@@ -111,6 +111,19 @@ async def test_without_a_controller_nothing_is_admitted_unchecked(
         await until_allowed(installation)
 
 
+async def test_what_cannot_be_looked_up_is_neither_allowed_nor_denied_for_good(
+    installation: Installation,
+) -> None:
+    space = {"metadata": {"name": "new", "labels": {"sympozium.ai/tenant": "true"}}}
+    await installation.caller.call("POST", "/api/v1/namespaces", space)
+    async with installation.controller() as served:  # it has no rights there yet
+        await installation.lead_to(served)
+        await served.ready()
+        answer = await installation.caller.create(AGENT_RUNS, objects.run("new", "a"), dry_run=True)
+        assert answer.code == 500
+        assert "the server answered 503" in answer.message
+
+
 async def test_two_controllers_agree_on_one_certificate(installation: Installation) -> None:
     await installation.admin.create(AGENTS, objects.agent(SPACE))
     async with installation.controller() as one, installation.controller() as other:

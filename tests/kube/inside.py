@@ -173,7 +173,12 @@ def run(namespace: str, name: str, agent_name: str, **spec: object) -> str:
 
 def start(clients: Clients, namespace: str, name: str, agent_name: str) -> LiveRun:
     """Start a run and return it once all of its containers run."""
-    clients.apply(run(namespace, name, agent_name))
+    wanted = run(namespace, name, agent_name)
+
+    def is_admitted() -> bool:  # a namespace that became a tenant just now is not known to all yet
+        return clients.run_kubectl("apply", "-f", "-", text=wanted).returncode == 0
+
+    wait_until(is_admitted)
     selected = ("-n", namespace, "pods", "-l", f"sympozium.ai/run={name}")
 
     def is_running() -> bool:

@@ -12,7 +12,7 @@ from aiohttp import web
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.resources import AGENTS, Object
 from sympozium.kube.client import Kube
-from sympozium.kube.errors import NotFoundError
+from sympozium.kube.errors import ForbiddenError, NotFoundError
 from sympozium.kube.tenants import TenantInformer
 from sympozium.runtime.listening import close_idle
 from sympozium.runtime.loops import pause
@@ -113,7 +113,7 @@ class Webhook:
         try:
             async with asyncio.timeout(LOOK_TIMEOUT_S):
                 why = await self._refusal(asked)
-        except (TransientError, TimeoutError):
+        except (TransientError, ForbiddenError, TimeoutError):  # or it became a tenant just now
             return web.Response(status=503, text="the API server does not say what there is")
         response: Object = {"uid": asked["uid"], "allowed": not why}
         if why:
