@@ -152,6 +152,6 @@ class Router:
     async def _store_missing(self) -> str:
         try:
             await self._store.check()
-        except StoreUnavailableError:
-            return "the session store does not answer"
+        except StoreUnavailableError as error:
+            return str(error)
         return ""

@@ -1,6 +1,7 @@
 """A router over PostgreSQL: nothing is lost, doubled or left unsaid by what befalls the server."""
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,7 +24,10 @@ from sympozium_router.settings import Settings, read_settings
 from tests.fixtures.postgresql import new_database
 from tests.router.routed import World, a_world, until
 
-pytestmark = pytest.mark.timeout(60)
+PAUSE_S = float(os.environ.get("SYMPOZIUM_TEST_PAUSE_S", "0"))
+"""How long the server is away for at the least; 60 in the long form."""
+
+pytestmark = pytest.mark.timeout(60 + PAUSE_S)
 
 BACK_WITHIN_S = 3.0
 """From the moment that the server can be used again to the answers that waited for it."""
@@ -87,6 +91,7 @@ async def test_what_is_asked_while_postgresql_is_away_is_answered_once_when_it_i
             async with harm(own_postgresql, url):  # type: ignore[operator] # one of those above
                 ids = [await world.say(str(n), conversation=f"c{n % 3}") for n in range(1, 7)]
                 await until(health.missing)
+                await asyncio.sleep(PAUSE_S)
                 answered = {shown.message_id for shown in world.shown.messages}
             back_at = monotonic()
             for id_ in ids:
