@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -144,12 +145,12 @@ def names_of(runs: list[Object]) -> Iterator[str]:
         yield run["metadata"]["uid"]
 
 
-async def talk(tenant: Tenant) -> None:
-    """Ask in conversations that both tenants have, under ids that both use."""
+async def talk(tenant: Tenant, id_: str) -> None:
+    """Ask in conversations that both tenants have, under an id that both use."""
 
     async def converse(number: int) -> None:
-        conversation = f"shared-{number}"
-        asked = await tenant.person.say(conversation, tenant.question(number), client_id="one")
+        conversation = f"shared-{id_}-{number}"
+        asked = await tenant.person.say(conversation, tenant.question(number), client_id=id_)
         await tenant.person.end_of(conversation, asked)
         transcript = await tenant.person.transcript(conversation)
         assert [entry["text"] for entry in transcript] == [
@@ -187,9 +188,10 @@ async def test_nothing_crosses_between_tenants_with_the_same_names(
                 for number in range(COUNT)
             )
         )
+        id_ = secrets.token_hex(4)  # a namespace of that name may have been there before
         async with asyncio.TaskGroup() as group:
             for one in tenants:
-                group.create_task(talk(one))
+                group.create_task(talk(one, id_))
         runs = {
             one.namespace: (await kube.list(AGENT_RUNS, one.namespace)).items for one in tenants
         }

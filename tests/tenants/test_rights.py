@@ -77,6 +77,7 @@ READS_COPIES = {
     "known_run",
     "known_run_by_uid",
     "listen_to_runs",
+    "runs",
     "wait_until_synced",
 }
 ASKS_FOR_NAMESPACES = {"is_tenant"}

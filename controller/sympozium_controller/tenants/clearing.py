@@ -87,7 +87,9 @@ class Clearing:
         """
         try:
             await self._end_runs(namespace)
-        except (NotFoundError, ForbiddenError):  # cleared before, or it is gone as a whole
+        except (NotFoundError, ForbiddenError):
+            # Cleared before, gone as a whole, or somebody took our rights there away.
+            log.warning("namespace not cleared", extra={"action": "skip", "namespace": namespace})
             await self._delete_consumers(namespace)
             return
         await self._let_it_be_told(namespace)

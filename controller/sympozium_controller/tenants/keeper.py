@@ -61,6 +61,8 @@ class TenantKeeper:
         Raises:
             TransientError: Try again.
         """
+        if self._tenants.is_ending(namespace):
+            return  # it takes everything along, and we are told when it is gone
         if await self._tenants.is_tenant(namespace):
             await self._serve(namespace)
         else:

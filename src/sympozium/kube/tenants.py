@@ -113,6 +113,11 @@ class Tenants:
         """Return whether *namespace* is a tenant."""
         return self._namespaces.get("", namespace) is not None
 
+    def is_ending(self, namespace: str) -> bool:
+        """Return whether *namespace* is a tenant that is being deleted: nothing is made there."""
+        found = self._namespaces.get("", namespace)
+        return found is not None and "deletionTimestamp" in found["metadata"]
+
     async def is_tenant(self, namespace: str) -> bool:
         """Return whether *namespace* is a tenant; that it is none is asked of the API server.
 
