@@ -175,7 +175,7 @@ def try_and_change(there: Walk, changed: dict[str, object]) -> None:
     with there.step("helm test"):
         there.helm("test", "--timeout", "3m")
     with there.step("kubectl diff: empty"):
-        rendered = there.helm("get", "manifest")
+        rendered = there.clients.helm("get", "manifest", "sympozium", "-n", SYSTEM_NAMESPACE)
         said = there.clients.run_kubectl("diff", "-f", "-", text=rendered)
         expect((said.returncode, said.stdout + said.stderr), (0, ""), "kubectl diff")
     with there.step("helm upgrade with changed images"):
@@ -183,7 +183,7 @@ def try_and_change(there: Walk, changed: dict[str, object]) -> None:
     there.wait_for_channel()
     there.ask("And after the upgrade?")
     with there.step("helm rollback"):
-        there.helm("rollback", "1", "--wait", "--timeout", "4m")
+        there.helm("rollback", "--wait", "--timeout", "4m")
     there.wait_for_channel()
     there.ask("And after the rollback?")
     expect(there.phases(), {"Succeeded"}, "the phases of the AgentRuns")
