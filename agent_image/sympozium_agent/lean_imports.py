@@ -1,6 +1,6 @@
 """Imports that would load large libraries where these are installed, made without them.
 
-nats-py and openai load aiohttp, and httpx2 loads trio, for transports that no run pod
+nats-py loads aiohttp, and httpx2 loads trio, for transports that no run pod
 uses. The agent image holds neither; on a machine where the whole project is installed
 they would double the time that a container takes to start.
 """

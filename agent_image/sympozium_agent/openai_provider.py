@@ -1,7 +1,12 @@
-"""A model behind the OpenAI chat-completions protocol, spoken to through the bridge."""
+"""A model behind the OpenAI chat-completions protocol, spoken to through the bridge.
+
+The protocol's own library is not used: it defines a class for everything that its maker
+offers, and importing them took longer than all else between a pod's start and its first word.
+"""
 
 import asyncio
 import base64
+import json
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -29,12 +34,19 @@ from sympozium_agent.provider import (
 with unused_hidden():
     import httpcore2  # noqa: F401 - loaded with the first client otherwise, in every container
     import httpx2
-    import openai
 
 CONNECT_TIMEOUT_S = 5.0
 WRITE_TIMEOUT_S = 10.0
 
-_ahead: list[openai.AsyncOpenAI] = []
+_MAX_ERROR_BYTES = 64 * 1024
+_HEADERS = {
+    "Content-Type": "application/json",
+    "Accept": "text/event-stream",
+    "Accept-Encoding": "identity",
+}
+_END = b"[DONE]"
+
+_ahead: list[httpx2.AsyncClient] = []
 """A client that nobody has used yet, in a process from which agents are forked."""
 
 
@@ -76,13 +88,28 @@ class _Chunk(msgspec.Struct):
 
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
+    error: object = None
+
+
+class _ErrorDetail(msgspec.Struct):
+    code: object = None
+
+
+class _ErrorBody(msgspec.Struct):
+    error: _ErrorDetail
+
+
+_read_error = msgspec.json.Decoder(_ErrorBody).decode
 
 
 class OpenAIProvider:
     """Asks one model. Made by `open_provider`."""
 
-    def __init__(self, client: openai.AsyncOpenAI, model: str, idle_timeout_s: float) -> None:
+    def __init__(
+        self, client: httpx2.AsyncClient, base_url: str, model: str, idle_timeout_s: float
+    ) -> None:
         self._client = client
+        self._url = f"{base_url.rstrip('/')}/chat/completions"
         self._model = model
         self._idle_timeout_s = idle_timeout_s
 
@@ -93,37 +120,43 @@ class OpenAIProvider:
         on_text: Callable[[str], None],
     ) -> Answer:
         """Return the model's next turn; see `Provider.ask`."""
+        body = msgspec.json.encode(self._request(turns, tools))
+        request = self._client.build_request("POST", self._url, content=body, headers=_HEADERS)
         try:
-            # The library's typed call builds models of every chunk, without checking their types:
-            # four times the work for each token, and 10 ms more in every fresh container.
-            stream = await self._client.post(
-                "/chat/completions",
-                body=self._request(turns, tools),
-                cast_to=object,
-                stream=True,
-                stream_cls=openai.AsyncStream[object],
-            )
-        except openai.OpenAIError as error:
+            response = await self._client.send(request, stream=True)
+        except httpx2.TransportError as error:
             raise _translated(error, Trouble.DOOR_CLOSED) from error
         gathered = _Gathered(on_text)
         try:
-            # An endpoint that sends signs of life and no token is as silent as one that hangs.
-            async with stream, asyncio.timeout(self._idle_timeout_s) as patience:
-                async for chunk in stream:
-                    if gathered.add(msgspec.convert(chunk, _Chunk)):
-                        now = asyncio.get_running_loop().time()
-                        patience.reschedule(now + self._idle_timeout_s)
-                    if gathered.is_too_long:
-                        break
+            await self._gather(response, gathered)
         except TimeoutError:
             raise ModelCallError(Trouble.SILENT, "it said nothing for too long") from None
-        except openai.OpenAIError as error:
+        except httpx2.TransportError as error:
             raise _translated(error, Trouble.UNREACHABLE) from error
-        except ValueError:  # no JSON, no text, or no chunk; its content stays out of the chain
+        except (ValueError, RecursionError, httpx2.DecodingError):  # its content stays out
             raise ModelCallError(
                 Trouble.BAD_ANSWER, "it streamed something that is no chunk of an answer"
             ) from None
+        finally:
+            await response.aclose()
         return gathered.answer()
+
+    async def _gather(self, response: httpx2.Response, gathered: "_Gathered") -> None:
+        """Take in a response; one that sends signs of life and no token is silent all the same."""
+        async with asyncio.timeout(self._idle_timeout_s) as patience:
+            if not response.is_success:
+                raise await _status_error(response)
+            async for data in _events(response):
+                chunk = msgspec.convert(json.loads(data), _Chunk)
+                if chunk.error:
+                    raise ModelCallError(
+                        Trouble.OVERLOADED, "it reported an error in the middle of its answer"
+                    )
+                if gathered.add(chunk):
+                    now = asyncio.get_running_loop().time()
+                    patience.reschedule(now + self._idle_timeout_s)
+                if gathered.is_too_long:
+                    break
 
     def _request(self, turns: Sequence[Turn], tools: Sequence[OfferedTool]) -> dict[str, Any]:
         request: dict[str, Any] = {
@@ -232,12 +265,11 @@ async def open_provider(
         transport: In place of the network.
     """
     client = _ahead.pop() if _ahead and transport is None else _new_client(transport)
-    client.base_url = base_url
     client.timeout = httpx2.Timeout(
         idle_timeout_s, connect=CONNECT_TIMEOUT_S, write=WRITE_TIMEOUT_S, pool=CONNECT_TIMEOUT_S
     )
     async with client:
-        yield OpenAIProvider(client, model, idle_timeout_s)
+        yield OpenAIProvider(client, base_url, model, idle_timeout_s)
 
 
 def prepare() -> None:
@@ -246,16 +278,38 @@ def prepare() -> None:
         _ahead.append(_new_client())
 
 
-def _new_client(transport: httpx2.AsyncBaseTransport | None = None) -> openai.AsyncOpenAI:
+def _new_client(transport: httpx2.AsyncBaseTransport | None = None) -> httpx2.AsyncClient:
     # Loading the trusted certificates takes longer than all the rest here, and the bridge is
     # reached without TLS. With this context, any other address would be refused.
     no_authorities = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    http = httpx2.AsyncClient(trust_env=False, verify=no_authorities, transport=transport)
-    client = openai.AsyncOpenAI(api_key="none", max_retries=0, http_client=http)
-    # For a header that nobody here reads it would find out in a thread, and a second one
-    # would then end the first.
-    client._platform = "Linux"
-    return client
+    return httpx2.AsyncClient(trust_env=False, verify=no_authorities, transport=transport)
+
+
+async def _events(response: httpx2.Response) -> AsyncIterator[bytes]:
+    """Yield the data of the server-sent events of a response, until its end or their last.
+
+    Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
+    """
+    data: list[bytes] = []
+    async for line in _lines(response):
+        if line.startswith(b"data:"):
+            data.append(line[5:].removeprefix(b" "))
+        elif not line and data:
+            event, data = b"\n".join(data), []
+            if event.startswith(_END):
+                return
+            yield event
+
+
+async def _lines(response: httpx2.Response) -> AsyncIterator[bytes]:
+    """Yield the lines of a response without their ends; what follows the last end is left out."""
+    pieces: list[bytes] = []
+    async for piece in response.aiter_bytes():
+        *whole, rest = piece.split(b"\n")
+        for line in whole:
+            yield b"".join([*pieces, line]).removesuffix(b"\r")
+            pieces = []
+        pieces.append(rest)
 
 
 def _message(turn: Turn) -> dict[str, Any]:
@@ -297,32 +351,35 @@ def _tool(tool: OfferedTool) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def _translated(error: openai.OpenAIError, lost: Trouble) -> ModelCallError:
+def _translated(error: httpx2.TransportError, lost: Trouble) -> ModelCallError:
     """Say what *error* means, without its text; a lost connection means *lost*."""
-    if isinstance(error, openai.APIStatusError):
-        return _status_error(error)
-    if isinstance(error, openai.APITimeoutError):
+    if isinstance(error, httpx2.TimeoutException):
         return ModelCallError(Trouble.SILENT, "it sent nothing for too long")
-    if isinstance(error, openai.APIConnectionError):
-        return ModelCallError(lost, "the connection was refused or broke")
-    if isinstance(error, openai.APIResponseValidationError):
-        return ModelCallError(Trouble.BAD_ANSWER, "it sent something that is no answer")
-    return ModelCallError(Trouble.OVERLOADED, "it reported an error in the middle of its answer")
+    return ModelCallError(lost, "the connection was refused or broke")
 
 
-def _status_error(error: openai.APIStatusError) -> ModelCallError:
-    status = error.status_code
-    code = error.body.get("code") if isinstance(error.body, dict) else None
-    cause = f"it answered {status}" + (f" ({code})" if isinstance(code, str) else "")
-    if isinstance(code, str) and code in PROXY_TROUBLES:
+async def _status_error(response: httpx2.Response) -> ModelCallError:
+    status, code = response.status_code, await _error_code(response)
+    cause = f"it answered {status}" + (f" ({code})" if code else "")
+    if code in PROXY_TROUBLES:
         return ModelCallError(PROXY_TROUBLES[code], cause)
     if status in {408, 429} or status >= 500:
-        return ModelCallError(
-            Trouble.OVERLOADED,
-            cause,
-            retry_after_s=_seconds(error.response.headers.get("Retry-After")),
-        )
+        after_s = _seconds(response.headers.get("Retry-After"))
+        return ModelCallError(Trouble.OVERLOADED, cause, retry_after_s=after_s)
     return ModelCallError(Trouble.REFUSED, cause)
+
+
+async def _error_code(response: httpx2.Response) -> str:
+    body = b""
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) > _MAX_ERROR_BYTES:
+            return ""
+    try:
+        code = _read_error(body).error.code
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ""
+    return code if isinstance(code, str) else ""
 
 
 def _seconds(text: str | None) -> float | None:
