@@ -119,11 +119,12 @@ async def test_a_run_on_a_node_that_is_drained_answers_when_the_node_is_back(flo
 
 
 async def test_a_run_whose_node_is_lost_is_told_within_two_minutes(floor: Floor) -> None:
+    # The pod's containers live on without their kubelet, so the run has to outlast the test.
+    once = {**ACTS, "repeat_tool": False, "times": 1}
+    await floor.model.script(once, {"match": "act", "answer": "word " * 250, "delay_s": 1})
     message_id, run = await floor.say("acting", "act")
     await floor.pod_at_work(run)
     await floor.has_acted()
-    # The pod's containers live on without their kubelet; here they have no network either, as on
-    # a node that is gone.
     async with floor.nothing_heard_of_the_node():
         ended = await floor.until(run, has_ended, 140)
     assert ended["status"]["error"]["reason"] == Reason.EVICTED
