@@ -94,6 +94,8 @@ class Router:
             ExceptionGroup: A part cannot go on: a role is missing, the bus is gone for good.
         """
         health.watch(self._missing, self._store_missing)
+        for part in (self._intake, self._outbox):
+            self._store.listen_to_return(part.hurry)
         lag, clock = Lag(self._bus, INBOX_CONSUMER), ClockWatch(self._bus, INBOX_CONSUMER)
         counted = exposition(*measures.METRICS, *kube_measures.METRICS, *store_measures.METRICS)
         health.export(self._toll.as_text, lag.as_text, clock.as_text, depths_as_text, counted)

@@ -119,3 +119,23 @@ def test_every_added_key_is_worked_on_after_its_last_add(adds: list[str]) -> Non
         assert seen == added
 
     asyncio.run(scenario())
+
+
+async def test_what_was_put_off_is_worked_on_at_once_when_somebody_says_so() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    stop, tries = asyncio.Event(), 0
+
+    async def handle(_: str) -> None:
+        nonlocal tries
+        tries += 1
+        raise TransientError("away")
+
+    queue.add("a")
+    async with asyncio.TaskGroup() as group:
+        group.create_task(queue.work(handle, stop))
+        await asyncio.sleep(60)
+        before = tries
+        queue.hurry()
+        await asyncio.sleep(0.001)
+        assert tries == before + 1
+        stop.set()

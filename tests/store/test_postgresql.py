@@ -103,7 +103,9 @@ async def test_a_server_that_is_not_there_is_unavailable() -> None:
 async def test_what_waits_for_a_server_that_was_killed_is_stored_when_it_is_back(
     own_postgresql: PostgresqlServer, new_message: NewMessage
 ) -> None:
+    returns: list[str] = []
     async with open_store(await new_database(own_postgresql)) as store:
+        store.listen_to_return(lambda: returns.append("back"))
         first = await store.record(new_message(1))
         own_postgresql.kill()
         with pytest.raises(StoreUnavailableError):
@@ -114,6 +116,7 @@ async def test_what_waits_for_a_server_that_was_killed_is_stored_when_it_is_back
         second = await until_stored(store, new_message(2))
         assert await store.transcript(TALK, limit=9) == [first, second]
         await store.check()
+    assert returns == ["back"]
 
 
 async def test_a_server_that_was_stopped_goes_on_where_it_was(

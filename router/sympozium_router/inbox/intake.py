@@ -121,6 +121,10 @@ class Intake:
                 if item.delivery is not None:
                     await item.delivery.retry(after_s=0)
 
+    def hurry(self) -> None:
+        """Try again now what was put off."""
+        self._queue.hurry()
+
     def held(self) -> list[Held]:
         """Return the messages in our hands."""
         return [Held(item.letter, item.since) for item in self._items.values()]

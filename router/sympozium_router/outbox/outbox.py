@@ -89,6 +89,10 @@ class Outbox:
         """Have the ends that are due in *conversation* published soon."""
         self._queue.add(conversation)
 
+    def hurry(self) -> None:
+        """Try again now what was put off."""
+        self._queue.hurry()
+
     async def run(self, stop: asyncio.Event) -> None:
         """Publish ends until *stop* is set, beginning with what a predecessor left.
 

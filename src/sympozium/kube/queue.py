@@ -76,6 +76,11 @@ class WorkQueue(Generic[K]):
         heapq.heappush(self._later, (due, self._count, key))
         self._wake.set()
 
+    def hurry(self) -> None:
+        """Have every key that was put off worked on now: what was away is back."""
+        while self._later:
+            self._promote()
+
     async def work(
         self, handle: Callable[[K], Awaitable[None]], stop: asyncio.Event, *, workers: int = 8
     ) -> None:

@@ -185,6 +185,9 @@ class Upkeep(Protocol):
     async def check(self) -> None:
         """Return if the store answers, and could be written to when it last was tried."""
 
+    def listen_to_return(self, listener: Callable[[], None]) -> None:
+        """Have *listener* called whenever something succeeds after the store was away."""
+
     async def prune(self, *, ended_before: datetime, limit: int, up_to: int = ...) -> int:
         """Delete up to *limit* messages that were finished before then; return how many.
 

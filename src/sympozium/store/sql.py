@@ -1,7 +1,7 @@
 """The session store over SQL."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -50,6 +50,8 @@ class SqlStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._refused_at: float | None = None
+        self._is_away = False
+        self._listeners: list[Callable[[], None]] = []
 
     async def known(self, key: MessageKey) -> Message | None:
         """Return a message; see `Messages.known`."""
@@ -238,19 +240,36 @@ class SqlStore:
             lambda connection: notes.prune(connection, written_before, now, limit)
         )
 
+    def listen_to_return(self, listener: Callable[[], None]) -> None:
+        """Have *listener* called when the store is back; see `Upkeep.listen_to_return`."""
+        self._listeners.append(listener)
+
     async def _read(self, step: Step[T]) -> T:
-        with measured(Operation.READ):
+        with measured(Operation.READ), self._noticing():
             return await self._database.read(step)
 
     async def _write(self, step: Step[T]) -> T:
         try:
-            with measured(Operation.WRITE):
+            with measured(Operation.WRITE), self._noticing():
                 result = await self._database.write(step)
         except StoreUnavailableError:
             self._refused_at = monotonic()
             raise
         self._refused_at = None
         return result
+
+    @contextmanager
+    def _noticing(self) -> Iterator[None]:
+        """Notice that the store is away, and that it is back."""
+        try:
+            yield
+        except StoreUnavailableError:
+            self._is_away = True
+            raise
+        if self._is_away:
+            self._is_away = False
+            for listener in self._listeners:
+                listener()
 
 
 @asynccontextmanager
