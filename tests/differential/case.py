@@ -6,7 +6,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -77,9 +77,7 @@ class Sitting:
         session = self.server.stranger if "Authorization" in headers else self.server.session
         async with (
             asyncio.timeout(REQUEST_TIMEOUT_S),
-            session.request(
-                method, self.server.url + path, data=data, headers=headers
-            ) as response,
+            session.request(method, self.server.url + path, data=data, headers=headers) as response,
         ):
             raw = await response.read()
             many = {name: ", ".join(response.headers.getall(name, ())) for name in HEADERS}
@@ -169,15 +167,10 @@ Play = Callable[[Sitting], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Case:
-    """What is asked, and what is known to be answered differently by the embedded server.
-
-    Attributes:
-        differs: Pattern of a path into the exchanges to the key of its reason in the docs.
-    """
+    """What is asked, in its order."""
 
     name: str
     play: Play
-    differs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def topic(self) -> str:
@@ -189,13 +182,13 @@ CASES: dict[str, Case] = {}
 """All cases by name, as the modules in `cases` define them."""
 
 
-def case(differs: Mapping[str, str] | None = None) -> Callable[[Play], Play]:
-    """Make a function a case; *differs* are its accepted differences."""
+def case() -> Callable[[Play], Play]:
+    """Make a function a case, named after its module, which is its topic, and itself."""
 
     def define(play: Play) -> Play:
         topic = play.__module__.rpartition(".")[2]
         name = f"{topic}.{getattr(play, '__name__', '')}"
-        CASES[name] = Case(name, play, differs or {})
+        CASES[name] = Case(name, play)
         return play
 
     return define

@@ -184,9 +184,7 @@ BARE_VERSION = {
     "name": "v1",
     "served": True,
     "storage": True,
-    "schema": {
-        "openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    },
+    "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
 }
 
 _WITH_STATUS = {

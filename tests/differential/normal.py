@@ -2,7 +2,8 @@
 
 Uids, times, resource versions, generated names, addresses, tokens and the like are numbered in
 the order in which a case sees them, so that what was equal stays equal and what differed differs.
-Nothing is left out.
+Nothing is left out. The order of the entries of managedFields (their times') and of the causes of a
+refusal (a map's) is not looked at.
 """
 
 import re
@@ -74,13 +75,14 @@ class Normal:
 
     def _value(self, value: Any, key: str) -> Any:
         if isinstance(value, dict):
+            value = _ordered(value)
             version = self._version(value) if key == "metadata" else None
             changed = {name: self._value(value[name], name) for name in sorted(value)}
             if version:
                 changed["resourceVersion"] = version
             return {self.text(name): item for name, item in changed.items()}
         if key == "managedFields" and isinstance(value, list):
-            return [self.text(_one_line(entry)) for entry in value]
+            return sorted(self.text(_one_line(entry)) for entry in value)  # else by their times
         if isinstance(value, list):
             return [self._value(item, key) for item in value]
         if key in _OPAQUE and value and value != "None":
@@ -97,6 +99,22 @@ class Normal:
         if version not in seen:
             seen.append(version)
         return f"<version-{seen.index(version) + 1}>"
+
+
+def _ordered(value: dict[str, Any]) -> dict[str, Any]:
+    """Put several causes of a refusal in an order: a map's is another each time with the real one.
+
+    The message then says where the causes are, and not in which order they came.
+    """
+    causes = (value.get("details") or {}).get("causes") if value.get("kind") == "Status" else None
+    if not isinstance(causes, list) or len(causes) < 2:
+        return value
+    pairs = {(one.get("field", ""), one["message"], one.get("reason", "")) for one in causes}
+    keys = ("field", "message", "reason")
+    listed = [dict(zip(keys, pair, strict=True)) for pair in sorted(pairs)]
+    message = value["message"].partition(" is invalid: ")[0]
+    details = {**value["details"], "causes": listed}
+    return {**value, "message": f"{message} is invalid: <causes>", "details": details}
 
 
 def _one_line(entry: dict[str, Any]) -> str:

@@ -45,7 +45,15 @@ async def play_all(server: Server, chosen: Iterable[Case]) -> tuple[Transcripts,
                 async with asyncio.timeout(CASE_TIMEOUT_S):
                     await _open(sitting)
                     await one.play(sitting)
-            except (AssertionError, AttributeError, LookupError, TypeError, ValueError, OSError, ClientError) as error:
+            except (
+                AssertionError,
+                AttributeError,
+                LookupError,
+                TypeError,
+                ValueError,
+                OSError,
+                ClientError,
+            ) as error:
                 failures[one.name] = f"{type(error).__name__}: {error}"
             finally:
                 await sitting.ask("DELETE", f"/api/v1/namespaces/{sitting.namespace}")
@@ -61,7 +69,7 @@ async def _open(sitting: Sitting) -> None:
     async with asyncio.timeout(20):
         for path in ("serviceaccounts/default", "configmaps/kube-root-ca.crt"):
             while (await sitting.ask("GET", sitting.path(path)))[0] != 200:
-                await asyncio.sleep(0.05)
+                await sitting.pause()
 
 
 async def install_kinds(server: Server) -> None:
@@ -77,8 +85,8 @@ async def install_kinds(server: Server) -> None:
             path = f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"
             found = f"/apis/{spec['group']}/{spec['versions'][0]['name']}"
             while (await sitting.ask("GET", path))[0] != 200:
-                await asyncio.sleep(0.05)
+                await sitting.pause()
             while spec["names"]["plural"] not in str(await sitting.ask("GET", found)):
-                await asyncio.sleep(0.05)
+                await sitting.pause()
             while spec["names"]["kind"] not in str(await sitting.ask("GET", f"/openapi/v3{found}")):
-                await asyncio.sleep(0.05)
+                await sitting.pause()

@@ -32,7 +32,11 @@ def _shortened(exchanges: list[Exchange]) -> list[Exchange]:
     short: list[Exchange] = []
     for exchange in exchanges:
         answer = exchange.get("answer")
-        same = [n for n, one in enumerate(short) if isinstance(answer, dict) and one.get("answer") == answer]
+        same = [
+            n
+            for n, one in enumerate(short)
+            if isinstance(answer, dict) and one.get("answer") == answer
+        ]
         rest = {key: value for key, value in exchange.items() if key != "answer"}
         short.append({**rest, "answer as": same[0]} if same else exchange)
     return short
@@ -45,8 +49,7 @@ def _write(value: Any, indent: str) -> str:
     deeper = indent + " "
     if isinstance(value, dict):
         items = [
-            f"{json.dumps(key, ensure_ascii=False)}: {_write(value[key], deeper)}"
-            for key in value
+            f"{json.dumps(key, ensure_ascii=False)}: {_write(value[key], deeper)}" for key in value
         ]
         opening, closing = "{}"
     else:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from sympozium_local.apiserver import name_rules
+from sympozium_local.apiserver import name_rules, workload_rules
 from sympozium_local.apiserver.builtin_types import check_types
 from sympozium_local.apiserver.field_errors import (
     FieldError,
@@ -100,7 +100,6 @@ def _frozen_spec(spec: Object) -> Object:
         "ephemeralContainers",
         "activeDeadlineSeconds",
         "tolerations",
-        "terminationGracePeriodSeconds",
         "schedulingGates",
         "nodeName",
     }
@@ -130,9 +129,12 @@ def _pod_spec(path: str, spec: Object, *, claimed: Iterable[str] = ()) -> Found:
                 yield duplicate(f"{place}.name", container["name"])
             names.add(container["name"])
             yield from _container(place, container, volumes)
-    for key in ("activeDeadlineSeconds", "terminationGracePeriodSeconds"):
-        if spec.get(key, 1) < 0:
-            yield invalid(f"{path}.{key}", spec[key], "must be greater than or equal to 0")
+    if not 0 < spec.get("activeDeadlineSeconds", 1) < 2**31:
+        why = "must be between 1 and 2147483647, inclusive"
+        yield invalid(f"{path}.activeDeadlineSeconds", spec["activeDeadlineSeconds"], why)
+    yield from workload_rules.check_user(
+        f"{path}.securityContext", spec.get("securityContext") or {}
+    )
 
 
 def _container(path: str, container: Object, volumes: set[str]) -> Found:
@@ -151,6 +153,7 @@ def _container(path: str, container: Object, volumes: set[str]) -> Found:
             yield invalid(
                 f"{place}.valueFrom", "", "may not be specified when `value` is not empty"
             )
+    yield from workload_rules.check_container(path, container)
     mounted: set[str] = set()
     for index, mount in enumerate(container.get("volumeMounts") or ()):
         place = f"{path}.volumeMounts[{index}]"
@@ -182,6 +185,8 @@ def _workload(new: Object, old: Object | None) -> Found:
         yield invalid("spec.selector", selector, "empty selector is invalid for deployment")
     if spec.get("replicas", 0) < 0:
         yield invalid("spec.replicas", spec["replicas"], "must be greater than or equal to 0")
+    if new["kind"] == "Deployment":
+        yield from workload_rules.check_strategy("spec.strategy", spec.get("strategy") or {})
     yield from _template("spec.template", spec, selector)
     yield from _restart_policy("spec.template.spec", spec.get("template"), ("Always",))
 
@@ -220,6 +225,8 @@ def _job_spec(path: str, spec: Object) -> Found:
     ):
         if spec.get(key, 0) < 0:
             yield invalid(f"{path}.{key}", spec[key], "must be greater than or equal to 0")
+    failures = spec.get("podFailurePolicy") or {}
+    yield from workload_rules.check_failure_policy(f"{path}.podFailurePolicy", failures)
     allowed = ("OnFailure", "Never")
     policy = ((spec.get("template") or {}).get("spec") or {}).get("restartPolicy")
     if policy not in allowed:
@@ -238,6 +245,7 @@ def _cron_job(new: Object, old: Object | None) -> Found:
 def _role_binding(new: Object, old: Object | None) -> Found:
     if old is not None and new.get("roleRef") != old.get("roleRef"):
         yield invalid("roleRef", new.get("roleRef"), "cannot change roleRef")
+    yield from workload_rules.check_binding(new)
 
 
 def _config(new: Object, old: Object | None) -> Found:
@@ -272,6 +280,7 @@ def _service(new: Object, old: Object | None) -> Found:
             yield invalid(f"spec.ports[{index}].port", port["port"], why)
         if len(ports) > 1 and not port.get("name"):
             yield required(f"spec.ports[{index}].name")
+    yield from workload_rules.check_ports("spec.ports", list(ports))
     if old is not None and (old.get("spec") or {}).get("clusterIP") not in {None, ""}:
         yield from _immutable("spec.", spec, old["spec"], "clusterIP")
 
@@ -286,6 +295,13 @@ _BY_KIND: Mapping[str, Callable[[Object, Object | None], Found]] = {
     "cronjobs.batch": _cron_job,
     "rolebindings.rbac.authorization.k8s.io": _role_binding,
     "clusterrolebindings.rbac.authorization.k8s.io": _role_binding,
+    "roles.rbac.authorization.k8s.io": lambda new, _old: workload_rules.check_role(new),
+    "clusterroles.rbac.authorization.k8s.io": lambda new, _old: workload_rules.check_role(new),
+    "networkpolicies.networking.k8s.io": (
+        lambda new, _old: workload_rules.check_network_policy(new)
+    ),
+    "leases.coordination.k8s.io": lambda new, _old: workload_rules.check_lease(new),
+    "events": lambda new, old: workload_rules.check_event(new) if old is None else iter(()),
     "configmaps": _config,
     "secrets": _secret,
     "services": _service,

@@ -1,9 +1,9 @@
 """CustomResourceDefinitions: what they make the server serve, and their own status."""
 
 import hashlib
-import re
 from typing import Any
 
+from sympozium_local.apiserver import crd_rules
 from sympozium_local.apiserver.registry import Registry, Served
 from sympozium_local.apiserver.resource import ApiResource, Column, Object
 from sympozium_local.apiserver.schema import CompiledSchema
@@ -13,10 +13,11 @@ KEY = "customresourcedefinitions.apiextensions.k8s.io"
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 """The finalizer that keeps a CRD until its objects are gone."""
 
+_NOT_ALL_ACCEPTED = "not all names are accepted"
+
 Causes = list[tuple[str, str, str]]
 
 _AGE = Column("Age", "date", ".metadata.creationTimestamp")
-_NAME = re.compile(r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")
 
 
 def prepare(crd: Object, now: str, registry: Registry) -> None:
@@ -37,7 +38,7 @@ def prepare(crd: Object, now: str, registry: Registry) -> None:
         {
             "type": "NamesAccepted",
             "status": str(accepted),
-            "reason": "NoConflicts" if accepted else "KindConflict",
+            "reason": "NoConflicts" if accepted else "ListKindConflict",
             "message": taken or "no conflicts found",
         },
     )
@@ -48,7 +49,7 @@ def prepare(crd: Object, now: str, registry: Registry) -> None:
             "type": "Established",
             "status": str(accepted),
             "reason": "InitialNamesAccepted" if accepted else "NotAccepted",
-            "message": "the initial names have been accepted" if accepted else taken,
+            "message": ("the initial names have been accepted" if accepted else _NOT_ALL_ACCEPTED),
         },
     )
     if accepted:
@@ -66,7 +67,7 @@ def _taken(crd: Object, registry: Registry) -> str:
     kind = spec["names"]["kind"]
     if registry.key_of(spec["group"], kind) in {"", crd["metadata"]["name"]}:
         return ""
-    return f'"{kind}" is already in use'
+    return f'"{kind}List" is already in use'
 
 
 def _condition(status: Object, now: str, condition: Object) -> None:
@@ -101,8 +102,7 @@ def check(crd: Object) -> Causes:
             _bad("metadata.name", crd["metadata"].get("name"), 'must be spec.names.plural+"."'
                  '+spec.group')
         )  # fmt: skip
-    if not _NAME.match(names["plural"]):
-        wrong.append(_bad("spec.names.plural", names["plural"], "must be a DNS-1035 label"))
+    wrong += [(one.field, one.reason, one.message) for one in crd_rules.check_names(names)]
     if spec.get("scope") not in {"Namespaced", "Cluster"}:
         supported = 'supported values: "Cluster", "Namespaced"'
         message = f'Unsupported value: "{spec.get("scope", "")}": {supported}'
@@ -116,7 +116,13 @@ def check(crd: Object) -> Causes:
     return wrong + [
         cause
         for index, version in enumerate(spec["versions"])
-        for cause in _check_version(f"spec.versions[{index}]", version)
+        for cause in (
+            *(
+                (one.field, one.reason, one.message)
+                for one in crd_rules.check_version(index, version)
+            ),
+            *_check_version(f"spec.versions[{index}]", version),
+        )
     ]
 
 
@@ -124,12 +130,17 @@ def _check_version(path: str, version: Object) -> Causes:
     schema = (version.get("schema") or {}).get("openAPIV3Schema")
     path = f"{path}.schema.openAPIV3Schema"
     if not schema:
-        return [(path, "FieldValueRequired", "Required value: schemas are required")]
+        return [(path, "FieldValueRequired", "Required value")]
     try:
         CompiledSchema(schema)
     except ValueError as error:
         return [(path, "FieldValueInvalid", f"Invalid value: {error}")]
     return []
+
+
+def check_change(new: Object, old: Object) -> Causes:
+    """Return what a change of a CRD may not do."""
+    return [(one.field, one.reason, one.message) for one in crd_rules.check_change(new, old)]
 
 
 def _bad(path: str, value: Any, why: str) -> tuple[str, str, str]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sympozium_local.apiserver.errors import bad_request, conflict
+from sympozium_local.apiserver.errors import ApiError, bad_request, conflict, invalid_options
 from sympozium_local.apiserver.registry import Served
-from sympozium_local.apiserver.resource import Object
+from sympozium_local.apiserver.resource import ApiResource, Object
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 """The finalizers by which the garbage collector is told what to do with dependents."""
@@ -35,15 +35,23 @@ class DeleteOptions:
         grace = given.get("gracePeriodSeconds", query.get("gracePeriodSeconds"))
         policy = given.get("propagationPolicy") or query.get("propagationPolicy") or ""
         orphan = given.get("orphanDependents", query.get("orphanDependents"))
-        if orphan is not None and not policy:
+        if orphan is not None and policy:
+            both = "orphanDependents and deletionPropagation cannot be both set"
+            why = f'Invalid value: "{policy}": {both}'
+            raise invalid_options("DeleteOptions", "propagationPolicy", "FieldValueInvalid", why)
+        if orphan is not None:
             policy = "Orphan" if str(orphan).lower() == "true" else "Background"
         if policy and policy not in _POLICIES:
-            raise bad_request(f'Unsupported value: "{policy}": propagationPolicy')
+            supported = 'supported values: "Foreground", "Background", "Orphan", "nil"'
+            why = f'Unsupported value: "{policy}": {supported}'
+            raise invalid_options(
+                "DeleteOptions", "propagationPolicy", "FieldValueNotSupported", why
+            )
         wanted = given.get("preconditions") or {}
         try:
             grace_s = None if grace in {None, ""} else int(grace)
         except ValueError:
-            raise bad_request(f'Invalid value: "{grace}": gracePeriodSeconds') from None
+            raise bad_request(f'strconv.ParseInt: parsing "{grace}": invalid syntax') from None
         return DeleteOptions(
             grace_s, policy, wanted.get("uid", ""), wanted.get("resourceVersion", "")
         )
@@ -72,8 +80,21 @@ def require_preconditions(served: Served, obj: Object, options: DeleteOptions) -
         ("ResourceVersion", options.version, metadata["resourceVersion"]),
     ):
         if wanted and wanted != found:
-            why = f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta: "
-            raise conflict(served.resource, metadata["name"], why + found)
+            why = (
+                f"the {what} in the precondition ({wanted}) does not match the {what} in record "
+                f"({found}). The object might have been {_FATES[what]}"
+            )
+            raise _other_object(served.resource, metadata["name"], why)
+
+
+_FATES = {"UID": "deleted and then recreated", "ResourceVersion": "modified"}
+
+
+def _other_object(resource: ApiResource, name: str, why: str) -> ApiError:
+    error = conflict(resource, name, why)
+    message = f'Operation cannot be fulfilled on {resource.kind} "{name}": {why}'
+    details = {**(error.details or {}), "kind": resource.kind}
+    return ApiError(error.code, error.reason, message, details)
 
 
 def mark(obj: Object, options: DeleteOptions, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -189,14 +189,38 @@ def check(served: Served, obj: Object, old: Object | None) -> Causes:
         if added := [one for one in metadata.get("finalizers") or [] if one not in before]:
             message = (
                 "Forbidden: no new finalizers can be added if the object is being deleted, found "
-                f"new finalizers {added}"
+                f"new finalizers {_as_go(added)}"
             )
             wrong.append(("metadata.finalizers", "FieldValueForbidden", message))
+    wrong += [(one.field, one.reason, one.message) for one in _check_finalizers(served, metadata)]
     if served.resource.is_builtin:
         return wrong  # the rest is among the rules of built-in kinds
     if old is None or metadata != old["metadata"]:
         wrong += [(one.field, one.reason, one.message) for one in _check_custom(metadata, old)]
     return wrong
+
+
+_KNOWN_FINALIZERS = frozenset({
+    "kubernetes",
+    "foregroundDeletion",
+    "orphan",
+    "customresourcecleanup.apiextensions.k8s.io",
+})  # fmt: skip
+
+
+def _check_finalizers(served: Served, metadata: Object) -> Iterator[FieldError]:
+    for index, one in enumerate(metadata.get("finalizers") or ()):
+        if not isinstance(one, str):
+            return  # its type is said elsewhere
+        for why in name_rules.label_key(one):
+            yield field_errors.invalid("metadata.finalizers", one, why)
+        if served.resource.is_builtin and "/" not in one and one not in _KNOWN_FINALIZERS:
+            why = "name is neither a standard finalizer name nor is it fully qualified"
+            yield field_errors.invalid(f"metadata.finalizers[{index}]", one, why)
+
+
+def _as_go(texts: list[str]) -> str:
+    return f"[]string{{{', '.join(map(field_errors.shown, texts))}}}"
 
 
 def _check_custom(metadata: Object, old: Object | None) -> list[FieldError]:

@@ -18,6 +18,7 @@ from sympozium_local.apiserver.builtin import (
 )
 from sympozium_local.apiserver.deletion import DeleteOptions, is_over, mark, require_preconditions
 from sympozium_local.apiserver.errors import (
+    ApiError,
     already_exists,
     bad_request,
     conflict,
@@ -130,7 +131,7 @@ class Objects:
         self._require_valid(served, obj, None)
         await self._admission.validate(call, obj, None)
         if self._is_taken(served.key, call.namespace, call.name):
-            raise already_exists(served.resource, call.name)
+            raise self._already_exists(call)
         self._require_namespace(call, metadata)
         obj = track(call, None, obj, now)
         if not call.is_dry_run:
@@ -141,6 +142,13 @@ class Objects:
                 self.furnish(call.name)
             await self.store.durable()
         return obj
+
+    def _already_exists(self, call: Call) -> ApiError:
+        error = already_exists(call.served.resource, call.name)
+        if "deletionTimestamp" not in self.row(call).object()["metadata"]:
+            return error
+        message = f"object is being deleted: {error}"
+        return ApiError(error.code, error.reason, message, error.details)
 
     def furnish(self, namespace: str) -> None:
         """Give a namespace what every one has, where it is missing. Await `store.durable` after."""

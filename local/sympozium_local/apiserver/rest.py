@@ -9,6 +9,7 @@ from sympozium_local.apiserver import selectors
 from sympozium_local.apiserver.answers import Page, View, raw_of
 from sympozium_local.apiserver.deletion import DeleteOptions
 from sympozium_local.apiserver.errors import ApiError, bad_request, expired, method_not_allowed
+from sympozium_local.apiserver.list_options import require_list_options
 from sympozium_local.apiserver.objects import Objects
 from sympozium_local.apiserver.request import Call
 from sympozium_local.apiserver.resource import Object
@@ -131,11 +132,9 @@ class Rest:
         return json_answer(view.many(served, raws, metadata))
 
     def _require_version(self, call: Call) -> None:
-        wanted, match = _number(call.query, "resourceVersion"), call.query.get(
-            "resourceVersionMatch", ""
-        )  # fmt: skip
-        if match not in {"", "Exact", "NotOlderThan"}:
-            raise bad_request(f'Unsupported value: "{match}": resourceVersionMatch')
+        require_list_options(call)
+        wanted = _number(call.query, "resourceVersion")
+        match = call.query.get("resourceVersionMatch", "")
         if match == "Exact" and wanted != self._store.version:
             raise expired(f"The resourceVersion for the provided list is too old: {wanted}")
         if wanted > self._store.version:
@@ -148,6 +147,7 @@ class Rest:
         Raises:
             ApiError: 410, the version to resume from is too old.
         """
+        require_list_options(call)
         wants = Filter(call.namespace, self._selector(call))
         stream = WatchStream(call, view, wants, self._store, self._watches.log(call.served.key))
         stream.start()

@@ -44,6 +44,17 @@ def _prepare_pod(pod: Object, now: str) -> None:
     status["qosClass"] = qos_class(spec)
     if not spec.get("schedulingGates"):
         spec.setdefault("nodeName", NODE)
+    elif not status.get("conditions"):
+        gated = "Scheduling is blocked due to non-empty scheduling gates"
+        status["conditions"] = [
+            {
+                "type": "PodScheduled",
+                "status": "False",
+                "reason": "SchedulingGated",
+                "message": gated,
+                "lastTransitionTime": now,
+            }
+        ]
     if spec.get("nodeName") == NODE and not status.get("conditions"):
         status["conditions"] = [
             {"type": "PodScheduled", "status": "True", "lastTransitionTime": now}
@@ -105,7 +116,8 @@ _RULES: Mapping[str, Callable[[Object], Causes]] = {
 def check(key: str, obj: Object, old: Object | None) -> Causes:
     """Return what is wrong with an object of a kind that has rules of its own here."""
     rules = _RULES.get(key)
-    return rules(obj) if rules is not None else []
+    changed = crds.check_change(obj, old) if key == crds.KEY and old is not None else []
+    return changed or (rules(obj) if rules is not None else [])
 
 
 def require_deletable(served: Served, name: str) -> None:

@@ -94,7 +94,8 @@ class Subresources:
             "metadata": {
                 "name": call.name,
                 "namespace": call.namespace,
-                "creationTimestamp": None,
+                "uid": account["metadata"]["uid"],
+                "creationTimestamp": now_text(),
             },
             "spec": {
                 "audiences": audiences,

@@ -1,5 +1,6 @@
 """What a client wants an object to be: by its body, a patch, or what it applies."""
 
+from dataclasses import replace
 from typing import Any
 
 from sympozium_local.apiserver.builtin import unknown_builtin_fields
@@ -10,6 +11,7 @@ from sympozium_local.apiserver.request import APPLY, Call
 from sympozium_local.apiserver.resource import Object
 from sympozium_local.apiserver.serverside import ApplyConflictError, apply, track_update
 from sympozium_local.apiserver.shapes import Shape
+from sympozium_local.apiserver.store import encode
 
 
 def take_in(call: Call, obj: Any) -> Object:
@@ -36,6 +38,8 @@ def _typed(call: Call, obj: Any) -> Object:
     resource = call.served.resource
     if not isinstance(obj, dict):
         raise bad_request("the object provided is unrecognized: it is no JSON object")
+    if not resource.is_builtin:
+        _require_kind(call, obj)
     if obj.setdefault("apiVersion", resource.api_version) != resource.api_version:
         raise bad_request(
             f"the API version in the data ({obj['apiVersion']}) does not match the expected "
@@ -52,6 +56,22 @@ def _typed(call: Call, obj: Any) -> Object:
         raise bad_request("the object provided is unrecognized: metadata is no JSON object")
     typed: Object = obj
     return typed
+
+
+def _require_kind(call: Call, obj: Object) -> None:
+    """Refuse a custom object that does not say what it is, as clients of a cluster must."""
+    resource = call.served.resource
+    if not obj.get("kind"):
+        text = encode(obj).decode()
+        raise bad_request(
+            f"the object provided is unrecognized (must be of type {resource.kind}): "
+            f"Object 'Kind' is missing in '{text[:256]}'"
+        )
+    if obj["kind"] != resource.kind:
+        why = f'Invalid value: "{obj["kind"]}": must be {resource.kind}'
+        given = replace(resource, kind=obj["kind"])
+        name = (obj.get("metadata") or {}).get("name", "")
+        raise invalid(given, name, [("kind", "FieldValueInvalid", why)])
 
 
 def wished(call: Call, old: Object, now: str) -> Any:

@@ -188,7 +188,10 @@ def _end(view: _View, kind: str, note: Note) -> Plan:
         if kind == "Failed"
         else "Reached expected number of succeeded pods",
     }
-    status = _counted(view, [*_conditions(view, without=kind), entry])
+    first = {**entry, "type": "SuccessCriteriaMet" if kind == "Complete" else "FailureTarget"}
+    status = _counted(view, [*_conditions(view, without=kind), first, entry])
+    if kind == "Failed" and (lost := len(view.active) + len(view.terminating)):
+        status["failed"] = status.get("failed", 0) + lost
     status["startTime"] = kube_time(_start(view))
     if kind == "Complete":
         status["completionTime"] = moment

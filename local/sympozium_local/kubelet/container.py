@@ -157,14 +157,15 @@ class ContainerRunner:
             return await self._execute_once()
         except UnknownImageError as error:
             self._parts.warn("Failed", f'Failed to pull image "{self.state.image}": {error}')
-            self._wait_for("ErrImagePull", str(error))
+            never = self._spec.get("imagePullPolicy") == "Never"
+            self._wait_for("ErrImageNeverPull" if never else "ErrImagePull", str(error))
             await self._stopping.wait()
         except ConfigError as error:
             await self._retry_later("CreateContainerConfigError", str(error))
         except ContainerCannotRunError as error:
             now = datetime.now(UTC)
             self._parts.warn("Failed", f"Error: {error}")
-            return Ended(128, "ContainerCannotRun", now, message=str(error))
+            return Ended(128, "StartError", now, message=str(error))
         except (PermanentError, TransientError, OSError) as error:
             await self._retry_later("CreateContainerError", str(error))
         return None

@@ -51,7 +51,7 @@ def expand(text: str, env: Mapping[str, str]) -> str:
 async def _from_all(origin: Object, sources: Sources) -> dict[str, str]:
     kind, reference, data = await _read(origin, sources, "secretRef", "configMapRef")
     if data is None and not reference.get("optional"):
-        raise ConfigError(f"{kind} {reference['name']!r} not found")
+        raise ConfigError(f'{kind} "{reference["name"]}" not found')
     prefix = origin.get("prefix") or ""
     return {prefix + key: value.decode() for key, value in (data or {}).items()}
 
@@ -67,7 +67,7 @@ async def _from_one(origin: Object, container: Object, pod: Object, sources: Sou
     if reference.get("optional"):
         return None
     if data is None:
-        raise ConfigError(f"{kind} {reference['name']!r} not found")
+        raise ConfigError(f'{kind} "{reference["name"]}" not found')
     raise ConfigError(f"couldn't find key {reference['key']} in {kind} {reference['name']!r}")
 
 

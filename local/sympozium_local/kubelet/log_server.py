@@ -72,9 +72,19 @@ class _LogServer:
         folder = self._node.pod_dir(pod["metadata"]["uid"]) / container
         executions = sorted(int(path.stem) for path in folder.glob("*.log"))
         if len(executions) <= is_previous:
-            missing = "previous terminated container" if is_previous else "log of container"
-            raise web.HTTPBadRequest(text=f'{missing} "{container}" in pod "{name}" not found')
+            raise web.HTTPBadRequest(text=_why_no_log(pod, container, is_previous=is_previous))
         return folder / f"{executions[-1 - is_previous]}.log", query
+
+
+def _why_no_log(pod: Object, container: str, *, is_previous: bool) -> str:
+    where = f'"{container}" in pod "{pod["metadata"]["name"]}"'
+    if is_previous:
+        return f"previous terminated container {where} not found"
+    status = pod.get("status") or {}
+    entries = (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ()))
+    waiting = [one["state"].get("waiting") or {} for one in entries if one["name"] == container]
+    reason = waiting[0].get("reason") if waiting else "PodInitializing"
+    return f"container {where} is waiting to start: {reason or 'ContainerCreating'}"
 
 
 def _container_names(pod: Object) -> set[str]:

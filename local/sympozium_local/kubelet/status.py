@@ -184,16 +184,19 @@ def _conditions(state: PodState, phase: str, before: Object, now: datetime) -> l
     unready = [c.name for c in mains if not c.is_ready]
     reason = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(phase, "ContainersNotReady")
     message = f"containers with unready status: [{' '.join(unready)}]"
-    not_ready = (reason, "" if reason == "PodCompleted" else message)
+    is_over = phase in {"Succeeded", "Failed"}
+    not_ready = (reason, "" if is_over else message)
     is_ready = not unready and phase == "Running"
     has_sandbox = any(c.pid for c in state.containers)
     waiting = [
         c.name for c in state.containers if c.is_init and not c.is_sidecar and not c.is_ready
     ]
-    pending = ("ContainersNotInitialized", f"containers with incomplete status: {waiting}")
+    shown = f"containers with incomplete status: [{' '.join(waiting)}]"
+    pending = ("ContainersNotInitialized", shown)
+    initialized = (reason if phase == "Succeeded" else "", "")
     wanted: list[tuple[str, bool, tuple[str, str]]] = [
         ("PodReadyToStartContainers", has_sandbox, ("", "")),
-        ("Initialized", state.is_initialized, ("", "") if state.is_initialized else pending),
+        ("Initialized", state.is_initialized, initialized if state.is_initialized else pending),
         ("Ready", is_ready, ("", "") if is_ready else not_ready),
         ("ContainersReady", is_ready, ("", "") if is_ready else not_ready),
         ("PodScheduled", True, ("", "")),

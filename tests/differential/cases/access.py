@@ -60,9 +60,7 @@ async def paths_for_everybody(s: Sitting) -> None:
 @case()
 async def no_token_and_bad_tokens(s: Sitting) -> None:
     for value in ("Bearer nonsense", "Bearer a.b.c", "Basic abc", ""):
-        status, _, answer = await s.ask(
-            "GET", s.path("configmaps"), Authorization=value
-        )
+        status, _, answer = await s.ask("GET", s.path("configmaps"), Authorization=value)
         s.say(value, [status, answer])
 
 
@@ -117,8 +115,14 @@ async def rights_on_subresources(s: Sitting) -> None:
         _rule("list", resources=["configmaps"]),
     )
     merge = {"Content-Type": "application/merge-patch+json"}
-    for method, path in (("PATCH", f"{widgets}/a/status"), ("PATCH", f"{widgets}/a"), ("GET", f"{widgets}/a/scale")):
-        status, _, answer = await s.ask(method, path, {} if method == "PATCH" else None, **eva, **merge)
+    for method, path in (
+        ("PATCH", f"{widgets}/a/status"),
+        ("PATCH", f"{widgets}/a"),
+        ("GET", f"{widgets}/a/scale"),
+    ):
+        status, _, answer = await s.ask(
+            method, path, {} if method == "PATCH" else None, **eva, **merge
+        )
         s.say(f"{method} {path}", [status, answer.get("message", "")])
 
 
@@ -145,7 +149,11 @@ async def nobody_gives_what_he_has_not(s: Sitting) -> None:
     s.say("a role of the same", (await s.ask("POST", s.path("roles", RBAC), same, **eva))[0])
     binding = {
         "metadata": {"name": "b"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "admin"},
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": "admin",
+        },
     }
     status, _, answer = await s.ask("POST", s.path("rolebindings", RBAC), binding, **eva)
     s.say("binding an administrator", [status, answer.get("reason")])
@@ -175,9 +183,20 @@ async def reviews_of_a_user(s: Sitting) -> None:
         local = s.path("localsubjectaccessreviews", "authorization.k8s.io/v1")
         await s.post(local, {"metadata": {"namespace": s.namespace}, "spec": spec})
     await s.post(f"{REVIEWS}/subjectaccessreviews", {"spec": {"user": "eva"}})
-    await s.post(f"{REVIEWS}/subjectaccessreviews", {"spec": {"resourceAttributes": {"verb": "get"}}})
+    await s.post(
+        f"{REVIEWS}/subjectaccessreviews", {"spec": {"resourceAttributes": {"verb": "get"}}}
+    )
     path = {"path": "/healthz", "verb": "get"}
-    await s.post(f"{REVIEWS}/subjectaccessreviews", {"spec": {"user": "eva", "groups": ["system:authenticated"], "nonResourceAttributes": path}})  # fmt: skip
+    await s.post(
+        f"{REVIEWS}/subjectaccessreviews",
+        {
+            "spec": {
+                "user": "eva",
+                "groups": ["system:authenticated"],
+                "nonResourceAttributes": path,
+            }
+        },
+    )
 
 
 @case()
@@ -185,9 +204,20 @@ async def reviews_of_oneself(s: Sitting) -> None:
     await _allow(s, "r", _rule("get", "list", resources=["configmaps"]))
     for verb in ("get", "delete"):
         attributes = {"verb": verb, "resource": "configmaps", "namespace": s.namespace}
-        await s.post(f"{REVIEWS}/selfsubjectaccessreviews", {"spec": {"resourceAttributes": attributes}}, **_user("eva"))  # fmt: skip
+        await s.post(
+            f"{REVIEWS}/selfsubjectaccessreviews",
+            {"spec": {"resourceAttributes": attributes}},
+            **_user("eva"),
+        )
     await s.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", {}, **_user("eva"))
-    answer = (await s.ask("POST", f"{REVIEWS}/selfsubjectrulesreviews", {"spec": {"namespace": s.namespace}}, **_user("eva")))[2]  # fmt: skip
+    answer = (
+        await s.ask(
+            "POST",
+            f"{REVIEWS}/selfsubjectrulesreviews",
+            {"spec": {"namespace": s.namespace}},
+            **_user("eva"),
+        )
+    )[2]
     s.say("rules", answer["status"]["resourceRules"])
     await s.get(f"{REVIEWS}/selfsubjectaccessreviews")
 
@@ -197,9 +227,21 @@ async def impersonation(s: Sitting) -> None:
     maps = s.path("configmaps")
     await s.do("GET", maps, **{"Impersonate-Group": "x"})
     account = f"system:serviceaccount:{s.namespace}:default"
-    answer = (await s.ask("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", {}, **_user(account)))[2]
+    answer = (
+        await s.ask(
+            "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", {}, **_user(account)
+        )
+    )[2]
     s.say("as an account", answer.get("status"))
-    answer = (await s.ask("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", {}, **_user("eva"), **{"Impersonate-Group": "g"}))[2]  # fmt: skip
+    answer = (
+        await s.ask(
+            "POST",
+            "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+            {},
+            **_user("eva"),
+            **{"Impersonate-Group": "g"},
+        )
+    )[2]
     s.say("as a user of a group", answer.get("status"))
 
 
@@ -224,7 +266,12 @@ async def token_of_an_account(s: Sitting) -> None:
     answer = await s.post(path, {"spec": spec})
     s.say("claims", _plain(_claims(answer["status"]["token"])))
     for audiences in (["nats"], ["other"], ["other", "nats"], None):
-        body = {"spec": {"token": answer["status"]["token"], **({"audiences": audiences} if audiences else {})}}
+        body = {
+            "spec": {
+                "token": answer["status"]["token"],
+                **({"audiences": audiences} if audiences else {}),
+            }
+        }
         await s.post(TOKEN_REVIEWS, body)
 
 
@@ -250,14 +297,23 @@ async def tokens_that_are_refused(s: Sitting) -> None:
     await s.post(f"{path}/default/token", {"spec": {"expirationSeconds": 5}})
     await s.post(f"{path}/default/token", {"spec": {"expirationSeconds": 2**33}})
     await s.post(f"{path}/nobody/token", {"spec": {}})
-    await s.post(f"{path}/default/token", {"spec": {"boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": "none"}}})  # fmt: skip
-    await s.post(f"{path}/default/token", {"spec": {"boundObjectRef": {"kind": "ConfigMap", "apiVersion": "v1", "name": "x"}}})  # fmt: skip
+    await s.post(
+        f"{path}/default/token",
+        {"spec": {"boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": "none"}}},
+    )
+    await s.post(
+        f"{path}/default/token",
+        {"spec": {"boundObjectRef": {"kind": "ConfigMap", "apiVersion": "v1", "name": "x"}}},
+    )
     await s.get(f"{path}/default/token")
 
 
 @case()
 async def token_bound_to_a_pod(s: Sitting) -> None:
-    gate = {"schedulingGates": [{"name": "example.com/no"}], "containers": [{"name": "m", "image": "a:1"}]}  # fmt: skip
+    gate = {
+        "schedulingGates": [{"name": "example.com/no"}],
+        "containers": [{"name": "m", "image": "a:1"}],
+    }
     pod = (await s.ask("POST", s.path("pods"), {"metadata": {"name": "p"}, "spec": gate}))[2]
     path = s.path("serviceaccounts")
     bound = {"kind": "Pod", "apiVersion": "v1", "name": "p", "uid": pod["metadata"]["uid"]}
@@ -281,7 +337,9 @@ async def token_bound_to_a_pod(s: Sitting) -> None:
 async def token_whose_account_is_gone(s: Sitting) -> None:
     path = s.path("serviceaccounts")
     await s.ask("POST", path, {"metadata": {"name": "short"}})
-    token = (await s.ask("POST", f"{path}/short/token", {"spec": {"audiences": ["nats"]}}))[2]["status"]["token"]
+    token = (await s.ask("POST", f"{path}/short/token", {"spec": {"audiences": ["nats"]}}))[2][
+        "status"
+    ]["token"]
     await s.ask("DELETE", f"{path}/short")
     review = {"spec": {"token": token, "audiences": ["nats"]}}
     while "error" not in (await s.ask("POST", TOKEN_REVIEWS, review))[2]["status"]:

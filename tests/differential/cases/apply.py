@@ -119,7 +119,11 @@ async def apply_to_status(s: Sitting) -> None:
     await s.apply(f"{path}/status", clash, "watcher")
     await s.apply(path, {**widget("a", {"size": 1}), "status": {"phase": "No"}}, "one")
     await s.apply(f"{path}/status", {**widget("a"), "status": {}}, "reporter")
-    await s.apply(s.path("widgets", V1) + "/nothing/status", {**status, "metadata": {"name": "nothing"}}, "one")  # fmt: skip
+    await s.apply(
+        s.path("widgets", V1) + "/nothing/status",
+        {**status, "metadata": {"name": "nothing"}},
+        "one",
+    )
 
 
 @case()
@@ -187,5 +191,7 @@ async def service_ports(s: Sitting) -> None:
 @case()
 async def empty_values(s: Sitting) -> None:
     path = s.path("widgets", V1) + "/a"
-    await s.apply(path, widget("a", {"labels": {}, "words": [], "nested": {}, "maybe": None}), "one")
+    await s.apply(
+        path, widget("a", {"labels": {}, "words": [], "nested": {}, "maybe": None}), "one"
+    )
     await s.apply(path, widget("a", {"labels": {"k": "v"}, "words": ["x"]}), "two")

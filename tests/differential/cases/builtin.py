@@ -44,7 +44,9 @@ async def pod_defaults(s: Sitting) -> None:
     await s.post(s.path("pods") + "?dryRun=All", pod("a"))
     probe = {"httpGet": {"port": 80}}
     limits = {"limits": {"cpu": "1", "memory": "1Gi"}}
-    many = _container(image="example/a", livenessProbe=probe, resources=limits, ports=[{"containerPort": 1}])
+    many = _container(
+        image="example/a", livenessProbe=probe, resources=limits, ports=[{"containerPort": 1}]
+    )
     more = {
         "initContainers": [{"name": "i", "image": "example/b:1", "restartPolicy": "Always"}],
         "volumes": [
@@ -78,7 +80,9 @@ async def pods_that_are_refused(s: Sitting) -> None:
         pod("a", containers=_container(ports=[{"containerPort": 70000}])),
         pod("a", containers=_container(resources={"limits": {"cpu": "much"}})),
         pod("a", containers=_container(resources={"limits": {"cpu": "-1"}})),
-        pod("a", containers=_container(resources={"requests": {"cpu": "2"}, "limits": {"cpu": "1"}})),
+        pod(
+            "a", containers=_container(resources={"requests": {"cpu": "2"}, "limits": {"cpu": "1"}})
+        ),
         pod("a", volumes=[{"name": "v", "emptyDir": {}}, {"name": "v", "emptyDir": {}}]),
         pod("a", volumes=[{"name": "v", "emptyDir": {}, "configMap": {"name": "c"}}]),
         pod("a", volumes=[{"name": "V", "emptyDir": {}}]),
@@ -91,7 +95,12 @@ async def pods_that_are_refused(s: Sitting) -> None:
         pod("a", containers=_container(livenessProbe={"periodSeconds": 1})),
         pod("a", containers=_container(command="true")),
         pod("a", securityContext={"runAsUser": -1}),
-        pod("a", containers=_container(securityContext={"privileged": True, "allowPrivilegeEscalation": False})),
+        pod(
+            "a",
+            containers=_container(
+                securityContext={"privileged": True, "allowPrivilegeEscalation": False}
+            ),
+        ),
         pod("a", tolerations=[{"operator": "Odd"}]),
     )
 
@@ -117,28 +126,51 @@ async def pods_that_are_changed(s: Sitting) -> None:
 async def pod_status_and_binding(s: Sitting) -> None:
     path = s.path("pods") + "/a"
     await s.ask("POST", s.path("pods"), pod("a"))
-    await s.ask("PATCH", f"{path}/status", {"status": {"phase": "Running"}}, **{"Content-Type": MERGE})
+    await s.ask(
+        "PATCH", f"{path}/status", {"status": {"phase": "Running"}}, **{"Content-Type": MERGE}
+    )
     answer = (await s.ask("GET", path))[2]
     s.say("phase", answer["status"]["phase"])
-    status, _, answer = await s.ask("PATCH", f"{path}/status", {"status": {"phase": "Odd"}}, **{"Content-Type": MERGE})  # fmt: skip
+    status, _, answer = await s.ask(
+        "PATCH", f"{path}/status", {"status": {"phase": "Odd"}}, **{"Content-Type": MERGE}
+    )
     s.say("an odd phase", [status, answer.get("message")])
 
 
 @case()
 async def quality_of_service(s: Sitting) -> None:
     whole = {"cpu": "1", "memory": "1Gi"}
-    for resources in ({}, {"requests": {"cpu": "1"}}, {"limits": whole}, {"limits": whole, "requests": {"cpu": "1m"}}):
-        status, _, answer = await s.ask("POST", s.path("pods") + "?dryRun=All", pod("a", containers=_container(resources=resources)))  # fmt: skip
-        s.say(str(resources), [status, answer["status"]["qosClass"], answer["spec"]["containers"][0]["resources"]])
+    for resources in (
+        {},
+        {"requests": {"cpu": "1"}},
+        {"limits": whole},
+        {"limits": whole, "requests": {"cpu": "1m"}},
+    ):
+        status, _, answer = await s.ask(
+            "POST",
+            s.path("pods") + "?dryRun=All",
+            pod("a", containers=_container(resources=resources)),
+        )
+        s.say(
+            str(resources),
+            [status, answer["status"]["qosClass"], answer["spec"]["containers"][0]["resources"]],
+        )
 
 
 @case()
 async def service_account_token_in_pods(s: Sitting) -> None:
-    await s.ask("POST", s.path("serviceaccounts"), {"metadata": {"name": "shy"}, "automountServiceAccountToken": False})  # fmt: skip
+    await s.ask(
+        "POST",
+        s.path("serviceaccounts"),
+        {"metadata": {"name": "shy"}, "automountServiceAccountToken": False},
+    )
     for name, more in (
         ("of the default", {}),
         ("of one that gives none", {"serviceAccountName": "shy"}),
-        ("of one that is overruled", {"serviceAccountName": "shy", "automountServiceAccountToken": True}),
+        (
+            "of one that is overruled",
+            {"serviceAccountName": "shy", "automountServiceAccountToken": True},
+        ),
     ):
         answer = (await s.ask("POST", s.path("pods") + "?dryRun=All", pod("a", **more)))[2]
         spec = answer["spec"]
@@ -149,7 +181,10 @@ async def service_account_token_in_pods(s: Sitting) -> None:
 async def job_defaults(s: Sitting) -> None:
     await s.post(s.path("jobs", "batch/v1") + "?dryRun=All", job("a"))
     rules = [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]
-    await s.post(s.path("jobs", "batch/v1") + "?dryRun=All", job("a", podFailurePolicy={"rules": rules}, backoffLimit=0))  # fmt: skip
+    await s.post(
+        s.path("jobs", "batch/v1") + "?dryRun=All",
+        job("a", podFailurePolicy={"rules": rules}, backoffLimit=0),
+    )
 
 
 @case()
@@ -172,7 +207,7 @@ async def jobs_that_are_refused(s: Sitting) -> None:
         job("a", podFailurePolicy={"rules": [{"action": "Odd"}]}),
         job("a", podFailurePolicy={"rules": [{"action": "FailJob"}]}),
         {"metadata": {"name": "a"}, "spec": {}},
-        {"metadata": {"name": "A"}, **{"spec": job("a")["spec"]}},
+        {"metadata": {"name": "A"}, "spec": job("a")["spec"]},
     )
 
 
@@ -191,7 +226,9 @@ async def jobs_that_are_changed(s: Sitting) -> None:
         {"spec": {"selector": {"matchLabels": {"a": "b"}}}},
         {"spec": {"podReplacementPolicy": "Failed"}},
     ):
-        status, _, answer = await s.ask("PATCH", f"{path}?dryRun=All", patch, **{"Content-Type": MERGE})
+        status, _, answer = await s.ask(
+            "PATCH", f"{path}?dryRun=All", patch, **{"Content-Type": MERGE}
+        )
         s.say(str(patch), [status, answer.get("message")])
 
 
@@ -212,8 +249,16 @@ async def deployment_defaults_and_refusals(s: Sitting) -> None:
         {"spec": {**good, "strategy": {"type": "Odd"}}},
         {"spec": {**good, "strategy": {"type": "Recreate", "rollingUpdate": {}}}},
         {"spec": {**good, "strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}}},
-        {"spec": {**good, "template": {**good["template"], "spec": {"containers": _container(), "restartPolicy": "Never"}}}},
-    )  # fmt: skip
+        {
+            "spec": {
+                **good,
+                "template": {
+                    **good["template"],
+                    "spec": {"containers": _container(), "restartPolicy": "Never"},
+                },
+            }
+        },
+    )
     await s.ask("POST", path, {"metadata": {"name": "b"}, "spec": {**good, "replicas": 0}})
     await s.patch(f"{path}/b?dryRun=All", {"spec": {"selector": {"matchLabels": {"x": "y"}}}})
 
@@ -258,7 +303,9 @@ async def roles_and_bindings_that_are_refused(s: Sitting) -> None:
         {"roleRef": {**reference, "name": ""}},
         {"roleRef": reference, "subjects": [{"kind": "Odd", "name": "x"}]},
     )
-    await s.ask("POST", s.path("rolebindings", rbac), {"metadata": {"name": "b"}, "roleRef": reference})
+    await s.ask(
+        "POST", s.path("rolebindings", rbac), {"metadata": {"name": "b"}, "roleRef": reference}
+    )
     await s.patch(s.path("rolebindings", rbac) + "/b", {"roleRef": {"name": "other"}})
 
 
@@ -266,14 +313,31 @@ async def roles_and_bindings_that_are_refused(s: Sitting) -> None:
 async def leases_and_events(s: Sitting) -> None:
     leases = s.path("leases", "coordination.k8s.io/v1")
     time = "2026-01-01T00:00:00.000000Z"
-    spec = {"holderIdentity": "me", "leaseDurationSeconds": 2, "renewTime": time, "acquireTime": time}
+    spec = {
+        "holderIdentity": "me",
+        "leaseDurationSeconds": 2,
+        "renewTime": time,
+        "acquireTime": time,
+    }
     await s.post(leases, {"metadata": {"name": "a"}, "spec": spec})
     await s.patch(f"{leases}/a", {"spec": {"renewTime": "2026-01-01T00:00:01.5Z"}})
     await s.patch(f"{leases}/a", {"spec": {"leaseDurationSeconds": 0}})
     await s.patch(f"{leases}/a", {"spec": {"renewTime": "now"}})
     involved = {"kind": "Pod", "namespace": s.namespace, "name": "x"}
-    await s.post(s.path("events"), {"metadata": {"name": "e"}, "involvedObject": involved, "reason": "R", "type": "Normal", "message": "m"})  # fmt: skip
-    await s.post(s.path("events"), {"metadata": {"name": "f"}, "involvedObject": {**involved, "namespace": "other"}})  # fmt: skip
+    await s.post(
+        s.path("events"),
+        {
+            "metadata": {"name": "e"},
+            "involvedObject": involved,
+            "reason": "R",
+            "type": "Normal",
+            "message": "m",
+        },
+    )
+    await s.post(
+        s.path("events"),
+        {"metadata": {"name": "f"}, "involvedObject": {**involved, "namespace": "other"}},
+    )
 
 
 @case()
@@ -292,9 +356,26 @@ async def network_policies(s: Sitting) -> None:
 
 @case()
 async def quotas_and_limit_ranges(s: Sitting) -> None:
-    await s.post(s.path("resourcequotas") + "?dryRun=All", {"metadata": {"name": "a"}, "spec": {"hard": {"pods": "2"}}})  # fmt: skip
-    await s.post(s.path("limitranges"), {"metadata": {"name": "l"}, "spec": {"limits": [
-        {"type": "Container", "default": {"memory": "64Mi"}, "defaultRequest": {"memory": "32Mi"}, "max": {"memory": "128Mi"}}]}})  # fmt: skip
+    await s.post(
+        s.path("resourcequotas") + "?dryRun=All",
+        {"metadata": {"name": "a"}, "spec": {"hard": {"pods": "2"}}},
+    )
+    await s.post(
+        s.path("limitranges"),
+        {
+            "metadata": {"name": "l"},
+            "spec": {
+                "limits": [
+                    {
+                        "type": "Container",
+                        "default": {"memory": "64Mi"},
+                        "defaultRequest": {"memory": "32Mi"},
+                        "max": {"memory": "128Mi"},
+                    }
+                ]
+            },
+        },
+    )
     answer = (await s.ask("POST", s.path("pods") + "?dryRun=All", pod("a")))[2]
     s.say("resources", answer["spec"]["containers"][0]["resources"])
     big = _container(resources={"requests": {"memory": "1Gi"}})

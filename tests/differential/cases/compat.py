@@ -1,4 +1,4 @@
-"""Manifests that people have already, on our own kinds: what is said of them, not what they hold."""
+"""Manifests that people have, on our own kinds: what is said of them, not what they hold."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ async def _apply(s: Sitting, name: str) -> None:
             ("POST", path, {}),
         ):
             status, found, answer = await s.ask(method, url, document, **headers)
-            why = answer.get("message", "") if status >= 400 else ""
+            why = "" if status < 400 else answer if isinstance(answer, str) else answer["message"]
             s.say(f"{method} {document['kind']}", [status, found["Warning"], why])
 
 

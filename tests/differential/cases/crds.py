@@ -55,7 +55,9 @@ async def schemas_that_are_not_structural(s: Sitting) -> None:
         _object(spec={"type": "object", "additionalProperties": False}),
         _object(spec={"type": "array", "uniqueItems": True, "items": {"type": "string"}}),
         _object(metadata={"type": "object", "properties": {"labels": {"type": "object"}}}),
-        _object(metadata={"type": "object", "properties": {"name": {"type": "string", "maxLength": 9}}}),
+        _object(
+            metadata={"type": "object", "properties": {"name": {"type": "string", "maxLength": 9}}}
+        ),
     ):
         await _try(s, _crd(s, schema))
 
@@ -75,7 +77,12 @@ async def schemas_with_bad_lists(s: Sitting) -> None:
     item = {"type": "object", "properties": {"name": {"type": "string"}}}
     for schema in (
         {"type": "array", "x-kubernetes-list-type": "map", "items": item},
-        {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"], "items": item},  # fmt: skip
+        {
+            "type": "array",
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["name"],
+            "items": item,
+        },
         {"type": "array", "x-kubernetes-list-type": "bag", "items": item},
         {"type": "array", "x-kubernetes-list-type": "set", "items": item},
         {"type": "string", "x-kubernetes-list-type": "set"},
@@ -141,12 +148,29 @@ async def versions_that_do_not_fit(s: Sitting) -> None:
         [BARE_VERSION, BARE_VERSION],
         [{**BARE_VERSION, "name": "V 1"}],
         [{key: value for key, value in BARE_VERSION.items() if key != "schema"}],
-        [{**BARE_VERSION, "additionalPrinterColumns": [{"name": "x", "type": "odd", "jsonPath": ".a"}]}],
-        [{**BARE_VERSION, "additionalPrinterColumns": [{"name": "x", "type": "string", "jsonPath": "a["}]}],
+        [
+            {
+                **BARE_VERSION,
+                "additionalPrinterColumns": [{"name": "x", "type": "odd", "jsonPath": ".a"}],
+            }
+        ],
+        [
+            {
+                **BARE_VERSION,
+                "additionalPrinterColumns": [{"name": "x", "type": "string", "jsonPath": "a["}],
+            }
+        ],
         [{**BARE_VERSION, "selectableFields": [{"jsonPath": ".spec.nothing"}]}],
-        [{**BARE_VERSION, "subresources": {"scale": {"specReplicasPath": "x", "statusReplicasPath": ".status.y"}}}],
+        [
+            {
+                **BARE_VERSION,
+                "subresources": {
+                    "scale": {"specReplicasPath": "x", "statusReplicasPath": ".status.y"}
+                },
+            }
+        ],
         [{**BARE_VERSION, "deprecationWarning": "x"}],
-    ):  # fmt: skip
+    ):
         await _try(s, {**crd, "spec": {**crd["spec"], "versions": versions}})
 
 

@@ -15,7 +15,9 @@ async def _each(s: Sitting, *specs: Object) -> None:
 
 @case()
 async def defaults(s: Sitting) -> None:
-    await _each(s, {}, {"nested": {"text": "x"}}, {"parts": [{"name": "x"}, {"name": "y", "weight": 0}]})
+    await _each(
+        s, {}, {"nested": {"text": "x"}}, {"parts": [{"name": "x"}, {"name": "y", "weight": 0}]}
+    )
     await s.post(s.path("widgets", V1) + "?dryRun=All", widget("a"))
 
 
@@ -32,7 +34,14 @@ async def pruning(s: Sitting) -> None:
         {"colour": "red", "nested": {"deep": 1}},
         {"free": {"anything": {"at": "all"}}},
         {"parts": [{"name": "x", "hue": "y"}], "labels": {"k": "v"}},
-        {"embedded": {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "odd": 1}, "x": 1}},
+        {
+            "embedded": {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": "x", "odd": 1},
+                "x": 1,
+            }
+        },
     )
 
 
@@ -182,28 +191,38 @@ async def invalid_objects_that_stay_as_they_are(s: Sitting) -> None:
             "versions": [version],
         },
     }
-    await s.ask("POST", crds, {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", **crd})  # fmt: skip
+    await s.ask(
+        "POST",
+        crds,
+        {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", **crd},
+    )
     path = s.path(plural, f"{GROUP}/v1")
     while (await s.ask("GET", path))[0] != 200:
         await s.pause()
     made: Object = {"apiVersion": f"{GROUP}/v1", "kind": kind, "metadata": {"name": "a"}}
     await s.ask("POST", path, {**made, "spec": {"a": "long", "b": "long"}})
+    place = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties"
     patch = [
         {
             "op": "add",
-            "path": f"/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/{key}/maxLength",
+            "path": f"{place}/{key}/maxLength",
             "value": 2,
         }
         for key in "ab"
     ]
     await s.ask(
-        "PATCH", f"{crds}/{plural}.{GROUP}", patch, **{"Content-Type": "application/json-patch+json"}
+        "PATCH",
+        f"{crds}/{plural}.{GROUP}",
+        patch,
+        **{"Content-Type": "application/json-patch+json"},
     )
     fresh: Object = {**made, "metadata": {"name": "b"}, "spec": {"a": "long"}}
     while (await s.ask("POST", f"{path}?dryRun=All", fresh))[0] != 422:
         await s.pause()
     for spec in ({"a": "x"}, {"a": "still long"}, {"b": "longer"}):
-        status, _, answer = await s.ask("PATCH", f"{path}/a", {"spec": spec}, **{"Content-Type": MERGE})  # fmt: skip
+        status, _, answer = await s.ask(
+            "PATCH", f"{path}/a", {"spec": spec}, **{"Content-Type": MERGE}
+        )
         causes = (answer.get("details") or {}).get("causes")
         s.say(f"patch {spec}", {"status": status, "causes": causes, "spec": answer.get("spec")})
     await s.ask("DELETE", f"{crds}/{plural}.{GROUP}")
@@ -212,7 +231,9 @@ async def invalid_objects_that_stay_as_they_are(s: Sitting) -> None:
 @case()
 async def status_apart(s: Sitting) -> None:
     path = s.path("widgets", V1) + "/a"
-    made = await s.post(s.path("widgets", V1), {**widget("a", {"size": 1}), "status": {"phase": "No"}})
+    made = await s.post(
+        s.path("widgets", V1), {**widget("a", {"size": 1}), "status": {"phase": "No"}}
+    )
     made["spec"]["size"], made["status"] = 9, {"phase": "Done"}
     made["metadata"]["labels"] = {"x": "y"}
     reported = await s.put(f"{path}/status", made)
@@ -240,7 +261,12 @@ async def status_rules(s: Sitting) -> None:
 
 @case()
 async def status_that_is_not_served(s: Sitting) -> None:
-    bare: Object = {"apiVersion": BARES, "kind": "Bare", "metadata": {"name": "a"}, "status": {"x": 1}}
+    bare: Object = {
+        "apiVersion": BARES,
+        "kind": "Bare",
+        "metadata": {"name": "a"},
+        "status": {"x": 1},
+    }
     await s.post(s.path("bares", BARES), bare)
     await s.get(s.path("bares", BARES) + "/a/status")
     await s.patch(s.path("bares", BARES) + "/a", {"status": {"x": 2}, "odd": [1]})
@@ -287,7 +313,15 @@ async def kind_without_namespaces(s: Sitting) -> None:
 @case()
 async def large_numbers_and_unicode(s: Sitting) -> None:
     bare: Object = {"apiVersion": BARES, "kind": "Bare", "metadata": {"name": "a"}}
-    more = {"i": 2**53 + 1, "f": 1.5, "e": 1e21, "z": 1.0, "t": "grüße \u2028 <&>", "n": None, "l": [None]}
+    more = {
+        "i": 2**53 + 1,
+        "f": 1.5,
+        "e": 1e21,
+        "z": 1.0,
+        "t": "grüße \u2028 <&>",
+        "n": None,
+        "l": [None],
+    }
     await s.post(s.path("bares", BARES), {**bare, **more})
 
 

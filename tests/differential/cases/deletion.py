@@ -114,7 +114,9 @@ async def preconditions(s: Sitting) -> None:
     maps = s.path("configmaps")
     made = await s.post(maps, config("a"))
     await s.delete(f"{maps}/a", {"preconditions": {"uid": "another"}})
-    status, _, answer = await s.ask("DELETE", f"{maps}/a", {"preconditions": {"resourceVersion": "1"}})
+    status, _, answer = await s.ask(
+        "DELETE", f"{maps}/a", {"preconditions": {"resourceVersion": "1"}}
+    )
     s.say("another version", [status, answer["reason"]])
     metadata = made["metadata"]
     right = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
@@ -194,7 +196,10 @@ async def namespaces_that_stay(s: Sitting) -> None:
 @case()
 async def grace_of_a_pod_that_no_node_has(s: Sitting) -> None:
     path = s.path("pods")
-    gate = {"schedulingGates": [{"name": "example.com/no"}], "containers": [{"name": "m", "image": "a:1"}]}  # fmt: skip
+    gate = {
+        "schedulingGates": [{"name": "example.com/no"}],
+        "containers": [{"name": "m", "image": "a:1"}],
+    }
     await s.ask("POST", path, {"metadata": {"name": "a"}, "spec": gate})
     status, _, answer = await s.ask("DELETE", f"{path}/a")
     s.say("deleted", [status, answer["kind"], sorted(answer["metadata"])])

@@ -7,7 +7,15 @@ from tests.differential.cases.builtin import GATE, job
 
 MERGE = {"Content-Type": "application/merge-patch+json"}
 TIME = "2026-01-01T00:00:00Z"
-SHOWN = ("active", "ready", "succeeded", "failed", "terminating", "uncountedTerminatedPods", "completedIndexes")
+SHOWN = (
+    "active",
+    "ready",
+    "succeeded",
+    "failed",
+    "terminating",
+    "uncountedTerminatedPods",
+    "completedIndexes",
+)
 
 
 async def _pods(s: Sitting, count: int = 1) -> list[Object]:
@@ -27,7 +35,14 @@ async def _pods(s: Sitting, count: int = 1) -> list[Object]:
 
 async def _end(s: Sitting, pod: Object, phase: str, code: int = 0, **status: Any) -> None:
     state = {"terminated": {"exitCode": code, "startedAt": TIME, "finishedAt": TIME}}
-    container = {"name": "m", "image": "a:1", "imageID": "", "ready": False, "restartCount": 0, "state": state}
+    container = {
+        "name": "m",
+        "image": "a:1",
+        "imageID": "",
+        "ready": False,
+        "restartCount": 0,
+        "state": state,
+    }
     body = {"status": {"phase": phase, "containerStatuses": [container], **status}}
     path = f"{s.path('pods')}/{pod['metadata']['name']}/status"
     code_, _, answer = await s.ask("PATCH", path, body, **MERGE)
@@ -66,7 +81,13 @@ async def pod_of_a_job(s: Sitting) -> None:
     s.normal.name(pod["metadata"]["name"], "pod")
     metadata = pod["metadata"]
     s.say("prefix", metadata.get("generateName"))
-    s.say("metadata", {key: metadata.get(key) for key in ("labels", "annotations", "finalizers", "ownerReferences")})
+    s.say(
+        "metadata",
+        {
+            key: metadata.get(key)
+            for key in ("labels", "annotations", "finalizers", "ownerReferences")
+        },
+    )
     spec = pod["spec"]
     s.say("restart", [spec["restartPolicy"], spec.get("hostname")])
 
@@ -93,7 +114,9 @@ async def suspended_and_resumed(s: Sitting) -> None:
     await _status(s, "a", _has("Suspended"))
     await s.ask("PATCH", s.path("jobs", "batch/v1") + "/a", {"spec": {"suspend": False}}, **MERGE)
     await _pods(s)
-    await _status(s, "a", lambda answer: _has("Suspended", "False")(answer) and answer["status"].get("active"))
+    await _status(
+        s, "a", lambda answer: _has("Suspended", "False")(answer) and answer["status"].get("active")
+    )
 
 
 @case()
@@ -148,7 +171,9 @@ async def deleted_with_its_pods(s: Sitting) -> None:
     await _create(s)
     await _pods(s)
     s.normal.counts_versions = False
-    status, headers, answer = await s.ask("DELETE", s.path("jobs", "batch/v1") + "/a?propagationPolicy=Background")
+    status, headers, answer = await s.ask(
+        "DELETE", s.path("jobs", "batch/v1") + "/a?propagationPolicy=Background"
+    )
     s.say("deleted", [status, headers.get("Warning"), answer["kind"]])
     await _pods(s, 0)
     s.say("pods are gone too", True)
@@ -172,7 +197,9 @@ async def events_of_a_job(s: Sitting) -> None:
     await _end(s, pod, "Succeeded")
     await _status(s, "a", _has("Complete"))
     while True:
-        items = (await s.ask("GET", s.path("events") + "?fieldSelector=involvedObject.kind=Job"))[2]["items"]
+        items = (await s.ask("GET", s.path("events") + "?fieldSelector=involvedObject.kind=Job"))[
+            2
+        ]["items"]
         if len(items) >= 2:
             break
         await s.pause()
@@ -200,7 +227,9 @@ async def _ready(s: Sitting, count: int) -> None:
             for kind in ("PodScheduled", "Initialized", "ContainersReady", "Ready")
         ]
         path = f"{s.path('pods')}/{pod['metadata']['name']}/status"
-        await s.ask("PATCH", path, {"status": {"phase": "Running", "conditions": conditions}}, **MERGE)
+        await s.ask(
+            "PATCH", path, {"status": {"phase": "Running", "conditions": conditions}}, **MERGE
+        )
 
 
 async def _rolled_out(s: Sitting, replicas: int, generation: int) -> None:
@@ -209,10 +238,18 @@ async def _rolled_out(s: Sitting, replicas: int, generation: int) -> None:
         answer = (await s.ask("GET", path))[2]
         status = answer.get("status") or {}
         is_new = _has_reason(status, "NewReplicaSetAvailable") or replicas == 0
-        if is_new and status.get("observedGeneration") == generation and status.get("availableReplicas", 0) == replicas and status.get("replicas", 0) == replicas:  # fmt: skip
+        if (
+            is_new
+            and status.get("observedGeneration") == generation
+            and status.get("availableReplicas", 0) == replicas
+            and status.get("replicas", 0) == replicas
+        ):
             break
         await s.pause()
-    for name in [one["metadata"]["name"] for one in (await s.ask("GET", s.path("replicasets", "apps/v1")))[2]["items"]]:
+    for name in [
+        one["metadata"]["name"]
+        for one in (await s.ask("GET", s.path("replicasets", "apps/v1")))[2]["items"]
+    ]:
         s.normal.name(name, "set")
     s.say("status", answer["status"])
     s.say("annotations", answer["metadata"].get("annotations"))
@@ -241,7 +278,9 @@ async def deployment_changed(s: Sitting) -> None:
     await s.ask("POST", path, _deployment(replicas=1, strategy={"type": "Recreate"}))
     await _ready(s, 1)
     await _rolled_out(s, 1, 1)
-    image = [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "example/b:1"}]
+    image = [
+        {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "example/b:1"}
+    ]
     await s.ask("PATCH", f"{path}/d", image, **{"Content-Type": "application/json-patch+json"})
     while True:
         pods = await _pods(s, 1)
@@ -251,7 +290,16 @@ async def deployment_changed(s: Sitting) -> None:
     await _ready(s, 1)
     await _rolled_out(s, 1, 2)
     sets = (await s.ask("GET", s.path("replicasets", "apps/v1")))[2]["items"]
-    s.say("sets", sorted([one["spec"]["replicas"], one["metadata"]["annotations"]["deployment.kubernetes.io/revision"]] for one in sets))  # fmt: skip
+    s.say(
+        "sets",
+        sorted(
+            [
+                one["spec"]["replicas"],
+                one["metadata"]["annotations"]["deployment.kubernetes.io/revision"],
+            ]
+            for one in sets
+        ),
+    )
 
 
 @case()
@@ -277,7 +325,10 @@ async def pod_of_a_deployment_that_is_deleted(s: Sitting) -> None:
     fresh = (await _pods(s, 1))[0]
     s.say("another pod", sorted(fresh["metadata"]["labels"]))
     owner = fresh["metadata"]["ownerReferences"][0]
-    s.say("owner", {key: owner[key] for key in ("kind", "controller", "blockOwnerDeletion", "apiVersion")})
+    s.say(
+        "owner",
+        {key: owner[key] for key in ("kind", "controller", "blockOwnerDeletion", "apiVersion")},
+    )
 
 
 @case()

@@ -12,7 +12,7 @@ from tests.differential.case import Sitting, case
 KUBECTL = shutil.which("kubectl", path=str(Path(sys.executable).parent)) or ""
 TIMEOUT_S = 60.0
 _AGE = re.compile(r"(?<=\s)\d+(s|m|m\d+s)(?=\s|$)")
-_PATHS = re.compile(r"/tmp/\S+")  # noqa: S108 - where kubectl diff keeps its two versions
+_PATHS = re.compile(r"/tmp/\S+")
 
 WIDGET = """
 apiVersion: diff.example.com/v1
@@ -43,7 +43,7 @@ async def run(s: Sitting, *arguments: str, stdin: str = "") -> str:
     """Run kubectl in the namespace of the case; record what it printed and how it ended."""
     environment = {
         "PATH": os.environ["PATH"],
-        "HOME": f"/tmp/{s.namespace}",  # noqa: S108 - kubectl keeps what it discovered there
+        "HOME": f"/tmp/{s.namespace}",
         "KUBECONFIG": str(s.server.kubeconfig),
         "KUBE_EDITOR": "sed -i s/red/blue/",
     }
@@ -122,9 +122,26 @@ async def labels_annotations_and_patches(s: Sitting) -> None:
     await run(s, "annotate", "widget", "first", "note=it")
     await run(s, "patch", "widget", "first", "--type=merge", "-p", '{"spec":{"size":5}}')
     await run(s, "patch", "widget", "first", "--type=merge", "-p", '{"spec":{"size":5}}')
-    await run(s, "patch", "widget", "first", "--type=json", "-p", '[{"op":"replace","path":"/spec/size","value":6}]')  # fmt: skip
+    await run(
+        s,
+        "patch",
+        "widget",
+        "first",
+        "--type=json",
+        "-p",
+        '[{"op":"replace","path":"/spec/size","value":6}]',
+    )
     await run(s, "patch", "widget", "first", "-p", '{"spec":{"size":7}}')
-    await run(s, "patch", "widget", "first", "--subresource=status", "--type=merge", "-p", '{"status":{"phase":"Done"}}')  # fmt: skip
+    await run(
+        s,
+        "patch",
+        "widget",
+        "first",
+        "--subresource=status",
+        "--type=merge",
+        "-p",
+        '{"status":{"phase":"Done"}}',
+    )
     await run(s, "get", "widget", "first", "-o", "jsonpath={.spec.size} {.status.phase}")
 
 
@@ -183,7 +200,9 @@ async def deployments(s: Sitting) -> None:
     await run(s, "get", "deployment", "web")
     await run(s, "get", "deployment", "web", "-o", "wide")
     await run(s, "set", "image", "deployment/web", "main=example/web:2")
-    await run(s, "get", "deployment", "web", "-o", "jsonpath={.spec.template.spec.containers[0].image}")
+    await run(
+        s, "get", "deployment", "web", "-o", "jsonpath={.spec.template.spec.containers[0].image}"
+    )
 
 
 @case()

@@ -32,11 +32,29 @@ async def whole_list(s: Sitting) -> None:
 async def label_selectors(s: Sitting) -> None:
     path = await _maps(s)
     for selector in (
-        "odd=1", "odd==0", "odd!=1,mine", "n in (1,2)", "n notin (1,2),mine", "!odd,mine", "odd",
-        "n=1,odd=1", "n=1,odd=0", "n>2", "n<2", "n in ()", "=x", "n=", "mine,", "a b", "n in (1", "x/y/z=1",
+        "odd=1",
+        "odd==0",
+        "odd!=1,mine",
+        "n in (1,2)",
+        "n notin (1,2),mine",
+        "!odd,mine",
+        "odd",
+        "n=1,odd=1",
+        "n=1,odd=0",
+        "n>2",
+        "n<2",
+        "n in ()",
+        "=x",
+        "n=",
+        "mine,",
+        "a b",
+        "n in (1",
+        "x/y/z=1",
         "n=a b",
-    ):  # fmt: skip
-        status, _, answer = await s.ask("GET", f"{path}?labelSelector={selector.replace(' ', '%20')}")
+    ):
+        status, _, answer = await s.ask(
+            "GET", f"{path}?labelSelector={selector.replace(' ', '%20')}"
+        )
         s.say(selector, _names(answer) if status == 200 else answer)
 
 
@@ -44,9 +62,15 @@ async def label_selectors(s: Sitting) -> None:
 async def field_selectors(s: Sitting) -> None:
     path = await _maps(s)
     for selector in (
-        "metadata.name=m1", "metadata.name!=m1", f"metadata.namespace={s.namespace}", "data.x=1",
-        "metadata.name==m1", "metadata.name in (m1)", "metadata.name", "metadata.name=m1,metadata.name=m2",
-    ):  # fmt: skip
+        "metadata.name=m1",
+        "metadata.name!=m1",
+        f"metadata.namespace={s.namespace}",
+        "data.x=1",
+        "metadata.name==m1",
+        "metadata.name in (m1)",
+        "metadata.name",
+        "metadata.name=m1,metadata.name=m2",
+    ):
         url = f"{path}?{MINE}&fieldSelector={selector.replace(' ', '%20')}"
         status, _, answer = await s.ask("GET", url)
         s.say(selector, _names(answer) if status == 200 else answer)
@@ -57,7 +81,13 @@ async def field_selectors_of_a_custom_kind(s: Sitting) -> None:
     path = s.path("widgets", V1)
     for name, color in (("a", "red"), ("b", "blue"), ("c", None)):
         await s.ask("POST", path, widget(name, {"color": color} if color else {}))
-    for selector in ("spec.color=red", "spec.color!=red", "spec.color=", "spec.size=3", "metadata.name=a"):
+    for selector in (
+        "spec.color=red",
+        "spec.color!=red",
+        "spec.color=",
+        "spec.size=3",
+        "metadata.name=a",
+    ):
         status, _, answer = await s.ask("GET", f"{path}?fieldSelector={selector}")
         s.say(selector, _names(answer) if status == 200 else answer)
 
@@ -65,14 +95,27 @@ async def field_selectors_of_a_custom_kind(s: Sitting) -> None:
 @case()
 async def field_selectors_of_pods(s: Sitting) -> None:
     path = s.path("pods")
-    gate = {"schedulingGates": [{"name": "example.com/no"}], "containers": [{"name": "m", "image": "a:1"}]}  # fmt: skip
-    for name, more in (("a", {}), ("b", {"restartPolicy": "Never", "serviceAccountName": "default"})):
+    gate = {
+        "schedulingGates": [{"name": "example.com/no"}],
+        "containers": [{"name": "m", "image": "a:1"}],
+    }
+    for name, more in (
+        ("a", {}),
+        ("b", {"restartPolicy": "Never", "serviceAccountName": "default"}),
+    ):
         await s.ask("POST", path, {"metadata": {"name": name}, "spec": {**gate, **more}})
     for selector in (
-        "status.phase=Pending", "status.phase!=Pending", "spec.nodeName=", "spec.restartPolicy=Never",
-        "spec.serviceAccountName=default", "spec.schedulerName=default-scheduler", "status.podIP=",
-        "spec.hostNetwork=false", "spec.priority=0", "status.reason=x",
-    ):  # fmt: skip
+        "status.phase=Pending",
+        "status.phase!=Pending",
+        "spec.nodeName=",
+        "spec.restartPolicy=Never",
+        "spec.serviceAccountName=default",
+        "spec.schedulerName=default-scheduler",
+        "status.podIP=",
+        "spec.hostNetwork=false",
+        "spec.priority=0",
+        "status.reason=x",
+    ):
         status, _, answer = await s.ask("GET", f"{path}?fieldSelector={selector}")
         s.say(selector, _names(answer) if status == 200 else answer)
 
@@ -98,7 +141,9 @@ async def pages(s: Sitting) -> None:
     for _ in range(3):
         status, _, answer = await s.ask("GET", f"{path}?{MINE}&limit=2&continue={token}")
         metadata = answer["metadata"]
-        s.say("a page", [status, _names(answer), sorted(metadata), metadata.get("remainingItemCount")])
+        s.say(
+            "a page", [status, _names(answer), sorted(metadata), metadata.get("remainingItemCount")]
+        )
         token = metadata.get("continue", "")
 
 
@@ -134,11 +179,14 @@ async def versions_of_lists(s: Sitting) -> None:
     path = await _maps(s, 1)
     version = (await s.ask("GET", path))[2]["metadata"]["resourceVersion"]
     for query in (
-        "resourceVersion=0", f"resourceVersion={version}",
+        "resourceVersion=0",
+        f"resourceVersion={version}",
         f"resourceVersion={version}&resourceVersionMatch=NotOlderThan",
-        "resourceVersionMatch=NotOlderThan", "resourceVersion=0&resourceVersionMatch=Exact",
-        "resourceVersion=1&resourceVersionMatch=Odd", "resourceVersion=x",
-    ):  # fmt: skip
+        "resourceVersionMatch=NotOlderThan",
+        "resourceVersion=0&resourceVersionMatch=Exact",
+        "resourceVersion=1&resourceVersionMatch=Odd",
+        "resourceVersion=x",
+    ):
         status, _, answer = await s.ask("GET", f"{path}?{MINE}&{query}")
         s.say(query.replace(version, "<version>"), _names(answer) if status == 200 else answer)
 
@@ -155,7 +203,9 @@ async def table_of_a_custom_kind(s: Sitting) -> None:
     await s.ask("POST", path, widget("a", {"color": "red", "when": "2026-01-01T00:00:00Z"}))
     await s.ask("POST", path, widget("b"))
     status = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
-    await s.ask("PATCH", f"{path}/b/status", status, **{"Content-Type": "application/merge-patch+json"})
+    await s.ask(
+        "PATCH", f"{path}/b/status", status, **{"Content-Type": "application/merge-patch+json"}
+    )
     for query in ("", "?includeObject=None", "?includeObject=Object", "/a"):
         await s.table(f"{path}{query}")
 
@@ -163,20 +213,40 @@ async def table_of_a_custom_kind(s: Sitting) -> None:
 @case()
 async def tables_of_empty_lists(s: Sitting) -> None:
     for plural, version in (
-        ("pods", "v1"), ("configmaps", "v1"), ("secrets", "v1"), ("services", "v1"), ("events", "v1"),
-        ("serviceaccounts", "v1"), ("persistentvolumeclaims", "v1"), ("endpoints", "v1"),
-        ("resourcequotas", "v1"), ("limitranges", "v1"),
-        ("jobs", "batch/v1"), ("cronjobs", "batch/v1"), ("deployments", "apps/v1"),
-        ("replicasets", "apps/v1"), ("statefulsets", "apps/v1"), ("daemonsets", "apps/v1"),
-        ("roles", "rbac.authorization.k8s.io/v1"), ("rolebindings", "rbac.authorization.k8s.io/v1"),
-        ("networkpolicies", "networking.k8s.io/v1"), ("ingresses", "networking.k8s.io/v1"),
-        ("leases", "coordination.k8s.io/v1"), ("poddisruptionbudgets", "policy/v1"),
-        ("endpointslices", "discovery.k8s.io/v1"), ("widgets", V1),
-        ("agents", "sympozium.ai/v1alpha1"), ("agentruns", "sympozium.ai/v1alpha1"),
-    ):  # fmt: skip
-        status, _, answer = await s.ask("GET", f"{s.path(plural, version)}?fieldSelector=metadata.name=x", Accept=TABLE)
+        ("pods", "v1"),
+        ("configmaps", "v1"),
+        ("secrets", "v1"),
+        ("services", "v1"),
+        ("events", "v1"),
+        ("serviceaccounts", "v1"),
+        ("persistentvolumeclaims", "v1"),
+        ("endpoints", "v1"),
+        ("resourcequotas", "v1"),
+        ("limitranges", "v1"),
+        ("jobs", "batch/v1"),
+        ("cronjobs", "batch/v1"),
+        ("deployments", "apps/v1"),
+        ("replicasets", "apps/v1"),
+        ("statefulsets", "apps/v1"),
+        ("daemonsets", "apps/v1"),
+        ("roles", "rbac.authorization.k8s.io/v1"),
+        ("rolebindings", "rbac.authorization.k8s.io/v1"),
+        ("networkpolicies", "networking.k8s.io/v1"),
+        ("ingresses", "networking.k8s.io/v1"),
+        ("leases", "coordination.k8s.io/v1"),
+        ("poddisruptionbudgets", "policy/v1"),
+        ("endpointslices", "discovery.k8s.io/v1"),
+        ("widgets", V1),
+        ("agents", "sympozium.ai/v1alpha1"),
+        ("agentruns", "sympozium.ai/v1alpha1"),
+    ):
+        status, _, answer = await s.ask(
+            "GET", f"{s.path(plural, version)}?fieldSelector=metadata.name=x", Accept=TABLE
+        )
         columns = answer.get("columnDefinitions") if isinstance(answer, dict) else answer
-        named = isinstance(columns, list) and [[one["name"], one["type"], one["format"], one["priority"]] for one in columns]
+        named = isinstance(columns, list) and [
+            [one["name"], one["type"], one["format"], one["priority"]] for one in columns
+        ]
         s.say(plural, [status, named])
 
 
@@ -186,16 +256,33 @@ async def tables_of_built_in_kinds(s: Sitting) -> None:
         ("configmaps", "v1", {"data": {"k": "v", "l": "w"}}),
         ("secrets", "v1", {"data": {"k": "dg=="}}),
         ("serviceaccounts", "v1", {}),
-        ("services", "v1", {"spec": {"clusterIP": "None", "ports": [{"port": 80}], "selector": {"a": "b"}}}),
+        (
+            "services",
+            "v1",
+            {"spec": {"clusterIP": "None", "ports": [{"port": 80}], "selector": {"a": "b"}}},
+        ),
         ("resourcequotas", "v1", {"spec": {"hard": {"pods": "1"}}}),
         ("roles", "rbac.authorization.k8s.io/v1", {"rules": []}),
-        ("rolebindings", "rbac.authorization.k8s.io/v1", {
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "x"},
-            "subjects": [{"kind": "ServiceAccount", "name": "y", "namespace": "z"}]}),
-        ("networkpolicies", "networking.k8s.io/v1", {"spec": {"podSelector": {"matchLabels": {"a": "b"}}}}),
+        (
+            "rolebindings",
+            "rbac.authorization.k8s.io/v1",
+            {
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "x"},
+                "subjects": [{"kind": "ServiceAccount", "name": "y", "namespace": "z"}],
+            },
+        ),
+        (
+            "networkpolicies",
+            "networking.k8s.io/v1",
+            {"spec": {"podSelector": {"matchLabels": {"a": "b"}}}},
+        ),
         ("leases", "coordination.k8s.io/v1", {"spec": {"holderIdentity": "me"}}),
-        ("poddisruptionbudgets", "policy/v1", {"spec": {"minAvailable": 1, "selector": {"matchLabels": {"q": "r"}}}}),
-    ]  # fmt: skip
+        (
+            "poddisruptionbudgets",
+            "policy/v1",
+            {"spec": {"minAvailable": 1, "selector": {"matchLabels": {"q": "r"}}}},
+        ),
+    ]
     for plural, version, body in objects:
         path = s.path(plural, version)
         await s.ask("POST", path, {**body, "metadata": {"name": "mine"}})
@@ -213,7 +300,10 @@ async def table_of_one_object_and_of_none(s: Sitting) -> None:
 @case()
 async def table_of_pods(s: Sitting) -> None:
     path = s.path("pods")
-    gate = {"schedulingGates": [{"name": "example.com/no"}], "containers": [{"name": "m", "image": "a:1"}, {"name": "n", "image": "a:1"}]}  # fmt: skip
+    gate = {
+        "schedulingGates": [{"name": "example.com/no"}],
+        "containers": [{"name": "m", "image": "a:1"}, {"name": "n", "image": "a:1"}],
+    }
     await s.ask("POST", path, {"metadata": {"name": "a"}, "spec": gate})
     time = "2026-01-01T00:00:00Z"
 
@@ -230,17 +320,74 @@ async def table_of_pods(s: Sitting) -> None:
     running = {"running": {"startedAt": time}}
     for status in (
         {},
-        {"phase": "Running", "containerStatuses": [container("m", running, ready=True), container("n", running)]},
-        {"phase": "Running", "containerStatuses": [container("m", running, ready=True, restarts=3), container("n", {"waiting": {"reason": "CrashLoopBackOff"}}, restarts=4)]},
-        {"phase": "Pending", "containerStatuses": [container("m", {"waiting": {"reason": "ImagePullBackOff"}})]},
-        {"phase": "Failed", "containerStatuses": [container("m", {"terminated": {"exitCode": 3, "startedAt": time, "finishedAt": time}})]},
-        {"phase": "Failed", "containerStatuses": [container("m", {"terminated": {"exitCode": 137, "reason": "OOMKilled", "startedAt": time, "finishedAt": time}})]},
+        {
+            "phase": "Running",
+            "containerStatuses": [container("m", running, ready=True), container("n", running)],
+        },
+        {
+            "phase": "Running",
+            "containerStatuses": [
+                container("m", running, ready=True, restarts=3),
+                container("n", {"waiting": {"reason": "CrashLoopBackOff"}}, restarts=4),
+            ],
+        },
+        {
+            "phase": "Pending",
+            "containerStatuses": [container("m", {"waiting": {"reason": "ImagePullBackOff"}})],
+        },
+        {
+            "phase": "Failed",
+            "containerStatuses": [
+                container(
+                    "m", {"terminated": {"exitCode": 3, "startedAt": time, "finishedAt": time}}
+                )
+            ],
+        },
+        {
+            "phase": "Failed",
+            "containerStatuses": [
+                container(
+                    "m",
+                    {
+                        "terminated": {
+                            "exitCode": 137,
+                            "reason": "OOMKilled",
+                            "startedAt": time,
+                            "finishedAt": time,
+                        }
+                    },
+                )
+            ],
+        },
         {"phase": "Failed", "reason": "Evicted", "containerStatuses": []},
-        {"phase": "Succeeded", "containerStatuses": [container("m", {"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": time, "finishedAt": time}})]},
-    ):  # fmt: skip
-        await s.ask("PATCH", f"{path}/a/status", {"status": status}, **{"Content-Type": "application/merge-patch+json"})
+        {
+            "phase": "Succeeded",
+            "containerStatuses": [
+                container(
+                    "m",
+                    {
+                        "terminated": {
+                            "exitCode": 0,
+                            "reason": "Completed",
+                            "startedAt": time,
+                            "finishedAt": time,
+                        }
+                    },
+                )
+            ],
+        },
+    ):
+        await s.ask(
+            "PATCH",
+            f"{path}/a/status",
+            {"status": status},
+            **{"Content-Type": "application/merge-patch+json"},
+        )
         answer = (await s.ask("GET", f"{path}/a", Accept=TABLE))[2]
-        s.say(f"cells {status.get('phase')} {status.get('reason', '')}".strip(), answer["rows"][0]["cells"][:4])
+        s.say(
+            f"cells {status.get('phase')} {status.get('reason', '')}".strip(),
+            answer["rows"][0]["cells"][:4],
+        )
 
 
 @case()

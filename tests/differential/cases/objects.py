@@ -54,8 +54,13 @@ async def missing_namespace(s: Sitting) -> None:
 
 @case()
 async def missing_kind(s: Sitting) -> None:
-    for path in ("/api/v1/namespaces/default/nothings", "/apis/none.example.com/v1/nothings",
-                 "/apis/batch/v7/jobs", "/nothing", "/api/v1/namespaces/default/pods/a/nothing"):  # fmt: skip
+    for path in (
+        "/api/v1/namespaces/default/nothings",
+        "/apis/none.example.com/v1/nothings",
+        "/apis/batch/v7/jobs",
+        "/nothing",
+        "/api/v1/namespaces/default/pods/a/nothing",
+    ):
         await s.get(path)
 
 
@@ -63,7 +68,9 @@ async def missing_kind(s: Sitting) -> None:
 async def method_that_is_not_allowed(s: Sitting) -> None:
     await s.do("POST", s.path("configmaps") + "/a", config("a"))
     await s.do("PUT", s.path("configmaps"), config("a"))
-    await s.do("PATCH", s.path("configmaps"), {}, **{"Content-Type": "application/merge-patch+json"})
+    await s.do(
+        "PATCH", s.path("configmaps"), {}, **{"Content-Type": "application/merge-patch+json"}
+    )
 
 
 @case()
@@ -343,6 +350,12 @@ async def field_managers(s: Sitting) -> None:
 async def answers_in_other_forms(s: Sitting) -> None:
     path = s.path("configmaps")
     await s.post(path, config("a", {"k": "v"}))
-    await s.do("GET", f"{path}/a", Accept="application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1")
-    await s.do("GET", f"{path}?fieldSelector=metadata.name=a", Accept="application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1")  # fmt: skip
+    await s.do(
+        "GET", f"{path}/a", Accept="application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+    )
+    await s.do(
+        "GET",
+        f"{path}?fieldSelector=metadata.name=a",
+        Accept="application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+    )
     await s.do("GET", f"{path}/a", Accept="text/html")

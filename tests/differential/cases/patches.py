@@ -107,16 +107,28 @@ async def strategic_merge_by_key(s: Sitting) -> None:
         {"containers": [{"name": "main", "env": [{"name": "A", "$patch": "delete"}]}]},
         {"containers": [{"name": "side", "image": "example/b:1"}]},
         {"containers": [{"name": "side", "$patch": "delete"}]},
-        {"containers": [{"name": "main", "env": [{"$patch": "replace"}, {"name": "D", "value": "4"}]}]},
-        {"$setElementOrder/containers": [{"name": "new"}, {"name": "main"}],
-         "containers": [{"name": "new", "image": "example/c:1"}]},
+        {
+            "containers": [
+                {"name": "main", "env": [{"$patch": "replace"}, {"name": "D", "value": "4"}]}
+            ]
+        },
+        {
+            "$setElementOrder/containers": [{"name": "new"}, {"name": "main"}],
+            "containers": [{"name": "new", "image": "example/c:1"}],
+        },
         {"containers": [{"image": "example/nameless:1"}]},
         {"volumes": [{"name": "v", "emptyDir": {}}]},
-        {"volumes": [{"$retainKeys": ["name", "configMap"], "name": "v", "configMap": {"name": "c"}}]},
+        {
+            "volumes": [
+                {"$retainKeys": ["name", "configMap"], "name": "v", "configMap": {"name": "c"}}
+            ]
+        },
         {"nodeSelector": {"a": "b", "$patch": "replace"}},
-    ]  # fmt: skip
+    ]
     for patch in patches:
-        await s.ask("PATCH", path, {"spec": {"template": {"spec": patch}}}, **{"Content-Type": STRATEGIC})  # fmt: skip
+        await s.ask(
+            "PATCH", path, {"spec": {"template": {"spec": patch}}}, **{"Content-Type": STRATEGIC}
+        )
         answer = (await s.ask("GET", path))[2]
         s.say(f"after {patch}", answer["spec"]["template"]["spec"])
 
@@ -155,7 +167,10 @@ async def strategic_merge_of_a_custom_object(s: Sitting) -> None:
 async def strategic_merge_of_conditions(s: Sitting) -> None:
     pods = s.path("pods")
     s.normal.counts_versions = False
-    gate = {"schedulingGates": [{"name": "example.com/no"}], "containers": [{"name": "m", "image": "a:1"}]}  # fmt: skip
+    gate = {
+        "schedulingGates": [{"name": "example.com/no"}],
+        "containers": [{"name": "m", "image": "a:1"}],
+    }
     await s.ask("POST", pods, {"metadata": {"name": "a"}, "spec": gate})
     for condition in ({"type": "Mine", "status": "True"}, {"type": "Mine", "status": "False"}):
         await s.patch(f"{pods}/a/status", {"status": {"conditions": [condition]}}, STRATEGIC)

@@ -53,6 +53,7 @@ def _say(s: Sitting, pod: Object, what: str = "pod") -> None:
     found["conditions"] = {
         one["type"]: [one["status"], one.get("reason"), one.get("message")]
         for one in status.get("conditions") or ()
+        if one["type"] != "PodReadyToStartContainers"  # when it is taken back is a race
     }
     for kind in ("containerStatuses", "initContainerStatuses"):
         if kind in status:
@@ -82,8 +83,15 @@ async def succeeds(s: Sitting) -> None:
     await _start(s, sh("echo hello; echo again"))
     _say(s, await _seen(s, _ended))
     await _log(s)
-    for query in ("?tailLines=1", "?limitBytes=3", "?timestamps=true", "?container=nothing", "?tailLines=-1",
-                  "?sinceSeconds=0", "?previous=true"):  # fmt: skip
+    for query in (
+        "?tailLines=1",
+        "?limitBytes=3",
+        "?timestamps=true",
+        "?container=nothing",
+        "?tailLines=-1",
+        "?sinceSeconds=0",
+        "?previous=true",
+    ):
         await _log(s, query)
 
 
@@ -138,7 +146,6 @@ async def restarts_on_failure(s: Sitting) -> None:
     volumes = [{"name": "v", "emptyDir": {}}]
     await _start(s, sh(script, volumeMounts=mount), restartPolicy="OnFailure", volumes=volumes)
     _say(s, await _seen(s, _ended))
-    await _log(s, "?previous=true")
 
 
 @case()
@@ -177,7 +184,11 @@ async def sidecar_ends_after_the_main_container(s: Sitting) -> None:
 
 @case()
 async def startup_probe_of_a_sidecar_is_waited_for(s: Sitting) -> None:
-    probe = {"exec": {"command": ["test", "-e", "/tmp/up"]}, "periodSeconds": 1, "failureThreshold": 30}  # noqa: S108
+    probe = {
+        "exec": {"command": ["test", "-e", "/tmp/up"]},
+        "periodSeconds": 1,
+        "failureThreshold": 30,
+    }
     script = "trap 'exit 0' TERM; sleep 1; touch /tmp/up; sleep 60 & wait"
     sidecar = sh(script, "side", restartPolicy="Always", startupProbe=probe)
     await _start(s, sh("exit 0"), initContainers=[sidecar])
@@ -245,7 +256,9 @@ async def out_of_memory(s: Sitting) -> None:
 
 @case()
 async def image_that_is_not_there(s: Sitting) -> None:
-    await _start(s, {**sh("exit 0"), "image": "localhost/there-is-none:1", "imagePullPolicy": "Never"})
+    await _start(
+        s, {**sh("exit 0"), "image": "localhost/there-is-none:1", "imagePullPolicy": "Never"}
+    )
 
     def waits(pod: Object) -> bool:
         return any(
@@ -254,7 +267,13 @@ async def image_that_is_not_there(s: Sitting) -> None:
         )
 
     pod = await _seen(s, waits)
-    s.say("phase", [pod["status"]["phase"], pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"]])
+    s.say(
+        "phase",
+        [
+            pod["status"]["phase"],
+            pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"],
+        ],
+    )
 
 
 @case()
@@ -262,7 +281,9 @@ async def volumes_that_are_not_there(s: Sitting) -> None:
     mount = [{"name": "v", "mountPath": "/v"}]
     volumes = [{"name": "v", "secret": {"secretName": "late"}}]
     await _start(s, sh("cat /v/k", volumeMounts=mount), volumes=volumes)
-    while not (await s.ask("GET", s.path("events") + "?fieldSelector=reason=FailedMount"))[2]["items"]:
+    while not (await s.ask("GET", s.path("events") + "?fieldSelector=reason=FailedMount"))[2][
+        "items"
+    ]:
         await s.pause()
     pod = (await s.ask("GET", s.path("pods") + "/p"))[2]
     s.say("phase", pod["status"]["phase"])
@@ -274,12 +295,17 @@ async def volumes_that_are_not_there(s: Sitting) -> None:
 
 @case()
 async def environment(s: Sitting) -> None:
-    await s.ask("POST", s.path("configmaps"), {"metadata": {"name": "c"}, "data": {"a": "1", "b-c": "2"}})
+    await s.ask(
+        "POST", s.path("configmaps"), {"metadata": {"name": "c"}, "data": {"a": "1", "b-c": "2"}}
+    )
     env = [
         {"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "LABEL", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['x']"}}},
         {"name": "KEY", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "a"}}},
-        {"name": "NONE", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "z", "optional": True}}},
+        {
+            "name": "NONE",
+            "valueFrom": {"configMapKeyRef": {"name": "c", "key": "z", "optional": True}},
+        },
         {"name": "LIMIT", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory"}}},
         {"name": "BOTH", "value": "$(NAME)-$(KEY)-$$(KEY)-$(NOTHING)"},
     ]
@@ -312,9 +338,18 @@ async def as_another_user(s: Sitting) -> None:
     secure = {"runAsUser": 1234, "runAsGroup": 2345, "fsGroup": 3456, "runAsNonRoot": True}
     mount = [{"name": "v", "mountPath": "/v"}]
     script = "id -u; id -g; touch /v/x && echo written; touch /usr/x || echo refused"
-    own = {"readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    own = {
+        "readOnlyRootFilesystem": True,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+    }
     volumes = [{"name": "v", "emptyDir": {}}]
-    await _start(s, sh(script, volumeMounts=mount, securityContext=own), securityContext=secure, volumes=volumes)
+    await _start(
+        s,
+        sh(script, volumeMounts=mount, securityContext=own),
+        securityContext=secure,
+        volumes=volumes,
+    )
     _say(s, await _seen(s, _ended))
 
 
@@ -335,7 +370,11 @@ async def nobody_runs_as_root_who_must_not(s: Sitting) -> None:
 @case()
 async def job_on_a_node(s: Sitting) -> None:
     template = {"spec": {"restartPolicy": "Never", "containers": [sh("exit 0")]}}
-    await s.ask("POST", s.path("jobs", "batch/v1"), {"metadata": {"name": "j"}, "spec": {"template": template}})
+    await s.ask(
+        "POST",
+        s.path("jobs", "batch/v1"),
+        {"metadata": {"name": "j"}, "spec": {"template": template}},
+    )
     while True:
         answer = (await s.ask("GET", s.path("jobs", "batch/v1") + "/j"))[2]
         kinds = [one["type"] for one in (answer.get("status") or {}).get("conditions") or ()]

@@ -59,7 +59,8 @@ async def version_that_is_forgotten(s: Sitting) -> None:
     async with s.watching(path, "resourceVersion=1") as seen:
         events = await seen.take(1)
     s.exchanges[-1]["events"] = []
-    s.say("the event", [events[0]["type"], events[0]["object"]["code"], events[0]["object"]["reason"]])
+    status = events[0].get("object", events[0])
+    s.say("the event", [events[0].get("type"), status["code"], status["reason"]])
 
 
 @case()

@@ -143,7 +143,8 @@ async def test_a_collection_is_deleted_by_label(api: Any, configmap: Any) -> Non
 async def test_unknown_fields_are_pruned_with_a_warning_or_refused_if_asked(
     api: Any, widgets: str
 ) -> None:
-    widget = {"metadata": {"name": "a"}, "spec": {"colour": "red"}}
+    kind = {"apiVersion": "example.com/v1", "kind": "Widget"}
+    widget = {**kind, "metadata": {"name": "a"}, "spec": {"colour": "red"}}
     code, status = await api.call("POST", f"{widgets}?fieldValidation=Strict", widget)
     assert code == 400
     assert 'strict decoding error: unknown field "spec.colour"' in status["message"]

@@ -43,7 +43,8 @@ async def test_typed_objects_are_created_read_and_deleted(official: Any) -> None
 async def test_custom_objects_are_patched_and_watched(official: Any) -> None:
     custom = client.CustomObjectsApi(official)
     where = ("example.com", "v1", "default", "widgets")
-    await custom.create_namespaced_custom_object(*where, {"metadata": {"name": "a"}})
+    widget = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "a"}}
+    await custom.create_namespaced_custom_object(*where, widget)
     patched = await custom.patch_namespaced_custom_object(
         *where, "a", {"spec": {"color": "blue"}}, _content_type="application/merge-patch+json"
     )

@@ -291,7 +291,7 @@ async def test_a_link_planted_in_a_volume_leads_a_sibling_nowhere(
     )
     done = await node.wait_for("p", lambda p: p["status"]["phase"] in {"Succeeded", "Failed"})
     ended = done["status"]["containerStatuses"][0]["state"]["terminated"]
-    assert ended["reason"] == "ContainerCannotRun"
+    assert ended["reason"] == "StartError"
     assert "subPath 'way' is a link" in ended["message"]
 
 

@@ -57,7 +57,7 @@ async def test_exit_code_and_message_of_a_failed_container_are_reported(
 async def test_a_command_that_is_not_there_is_named(node: Any, pod: Build, sh: Build) -> None:
     done, _ = await node.run(pod("p", {**sh("a", ""), "command": ["no-such-program"]}))
     ended = terminated(done, "a")
-    assert (ended["exitCode"], ended["reason"]) == (128, "ContainerCannotRun")
+    assert (ended["exitCode"], ended["reason"]) == (128, "StartError")
     assert "no-such-program" in ended["message"]
 
 

@@ -222,7 +222,7 @@ def test_unknown_fields_are_taken_out_and_named() -> None:
         (
             pod(activeDeadlineSeconds=-1),
             "spec.activeDeadlineSeconds",
-            "greater than or equal to 0",
+            "must be between 1",
         ),
     ],
 )
