@@ -7,7 +7,7 @@ RUN := $(VENV)/bin
 # in a process of their own each.
 SIDE_BY_SIDE ?= -n 4 --dist loadfile
 SCENARIOS := tests/scenario
-MACHINE := tests/embedded/kubelet tests/local tests/fault
+MACHINE := tests/embedded/kubelet tests/differential/test_pods.py tests/local tests/fault
 KILLS ?= 1000
 RESTARTS ?= 100
 CHANNELS ?= web slack telegram discord

@@ -128,11 +128,12 @@ class Sitting:
 
     async def until(self, path: str, holds: Callable[[Any], Any]) -> Any:
         """Look until the answer is so, and record that one alone."""
-        status, headers, answer = 0, {}, None
+        headers: Mapping[str, str] = {}
+        status, answer = 0, None
         try:
             async with asyncio.timeout(SETTLE_TIMEOUT_S):
                 while True:
-                    status, headers, answer = await self.ask("GET", path)  # type: ignore[assignment]
+                    status, headers, answer = await self.ask("GET", path)
                     if holds(answer):
                         break
                     await asyncio.sleep(LOOK_S)

@@ -22,10 +22,10 @@ def _differ(recorded: Any, played: Any, path: str) -> Iterator[tuple[str, str]]:
             )
     elif isinstance(recorded, list) and isinstance(played, list):
         for index in range(max(len(recorded), len(played))):
-            pair = [
+            one, other = (
                 items[index] if index < len(items) else _NOTHING for items in (recorded, played)
-            ]
-            yield from _differ(*pair, f"{path}.{index}")
+            )
+            yield from _differ(one, other, f"{path}.{index}")
     elif recorded != played or type(recorded) is not type(played):
         yield path.lstrip("."), f"recorded {_show(recorded)}, here {_show(played)}"
 

@@ -1,6 +1,7 @@
 """Lists: selectors, pages, versions and tables."""
 
 from tests.differential.case import TABLE, Object, Sitting, case
+from tests.differential.cases.builtin import pod
 from tests.differential.cases.objects import config, widget
 from tests.differential.kinds import V1
 
@@ -95,15 +96,11 @@ async def field_selectors_of_a_custom_kind(s: Sitting) -> None:
 @case()
 async def field_selectors_of_pods(s: Sitting) -> None:
     path = s.path("pods")
-    gate = {
-        "schedulingGates": [{"name": "example.com/no"}],
-        "containers": [{"name": "m", "image": "a:1"}],
-    }
     for name, more in (
         ("a", {}),
         ("b", {"restartPolicy": "Never", "serviceAccountName": "default"}),
     ):
-        await s.ask("POST", path, {"metadata": {"name": name}, "spec": {**gate, **more}})
+        await s.ask("POST", path, pod(name, **more))
     for selector in (
         "status.phase=Pending",
         "status.phase!=Pending",
@@ -300,22 +297,13 @@ async def table_of_one_object_and_of_none(s: Sitting) -> None:
 @case()
 async def table_of_pods(s: Sitting) -> None:
     path = s.path("pods")
-    gate = {
-        "schedulingGates": [{"name": "example.com/no"}],
-        "containers": [{"name": "m", "image": "a:1"}, {"name": "n", "image": "a:1"}],
-    }
-    await s.ask("POST", path, {"metadata": {"name": "a"}, "spec": gate})
+    containers = [{"name": name, "image": "a:1"} for name in "mn"]
+    await s.ask("POST", path, pod("a", containers=containers))
     time = "2026-01-01T00:00:00Z"
 
     def container(name: str, state: Object, *, ready: bool = False, restarts: int = 0) -> Object:
-        return {
-            "name": name,
-            "image": "a:1",
-            "imageID": "",
-            "ready": ready,
-            "restartCount": restarts,
-            "state": state,
-        }
+        fixed: Object = {"name": name, "image": "a:1", "imageID": "", "state": state}
+        return {**fixed, "ready": ready, "restartCount": restarts}
 
     running = {"running": {"startedAt": time}}
     for status in (

@@ -114,7 +114,7 @@ async def generation(s: Sitting) -> None:
 
 @case()
 async def server_owned_metadata(s: Sitting) -> None:
-    metadata = {
+    metadata: Object = {
         "uid": "00000000-0000-0000-0000-000000000000",
         "creationTimestamp": "2001-01-01T00:00:00Z",
         "generation": 7,
