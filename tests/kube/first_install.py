@@ -99,7 +99,8 @@ class Walk:
         """Return the kind, namespace and name of everything that bears our label."""
         listed = self.clients.kubectl("api-resources", "--verbs=list", "-o", "name").split()
         kinds = [kind for kind in listed if not kind.startswith(NOT_OBJECTS)]
-        found = self.clients.get(",".join(kinds), "-A", "-l", OURS, "--ignore-not-found")
+        everywhere = (",".join(kinds), "-A", "-l", OURS, "--ignore-not-found", "-o", "json")
+        found = json.loads(self.clients.kubectl("get", *everywhere) or "{}")  # nothing: no text
         return sorted(
             (one["kind"], one["metadata"].get("namespace", ""), one["metadata"]["name"])
             for one in found.get("items", [])
