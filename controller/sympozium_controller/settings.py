@@ -150,28 +150,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         issuer_seed=reader.text("SYMPOZIUM_NATS_ISSUER_SEED", ""),
         replicas=reader.number("SYMPOZIUM_NATS_REPLICAS", 1, low=1, high=5),
     )
-    pods = PodSettings(
-        nats_url=reader.text("SYMPOZIUM_POD_NATS_URL", bus.url),
-        agent_image=reader.text("SYMPOZIUM_IMAGE_AGENT", "sympozium/agent:local"),
-        channel_images={
-            platform: reader.text(f"SYMPOZIUM_IMAGE_CHANNEL_{platform.upper()}", image)
-            for platform, image in default_channel_images().items()
-        },
-        web_host=reader.text("SYMPOZIUM_WEB_HOST", "127.0.0.1"),
-        api_host=reader.text("KUBERNETES_SERVICE_HOST", ""),
-        api_port=reader.text("KUBERNETES_SERVICE_PORT", ""),
-        model_idle_timeout_s=reader.number("SYMPOZIUM_MODEL_IDLE_TIMEOUT_S", 30, low=1, high=3600),
-        run_egress=reader.parsed(
-            "SYMPOZIUM_RUN_EGRESS", (), _objects, "a JSON list of NetworkPolicy egress rules"
-        ),
-        api_egress=reader.parsed(
-            "SYMPOZIUM_API_EGRESS", (), _objects, "a JSON list of NetworkPolicy egress rules"
-        ),
-        channel_egress=reader.parsed(
-            "SYMPOZIUM_CHANNEL_EGRESS", (), _objects, "a JSON list of NetworkPolicy egress rules"
-        ),
-        sync_points={name: text for name in VARIABLES if (text := reader.text(name, ""))},
-    )
+    pods = _pod_settings(reader, bus.url)
     settings = Settings(
         bus=bus,
         pods=pods,
@@ -206,6 +185,31 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     )
     reader.finish()
     return settings
+
+
+def _pod_settings(reader: Reader, nats_url: str) -> PodSettings:
+    return PodSettings(
+        nats_url=reader.text("SYMPOZIUM_POD_NATS_URL", nats_url),
+        agent_image=reader.text("SYMPOZIUM_IMAGE_AGENT", "sympozium/agent:local"),
+        channel_images={
+            platform: reader.text(f"SYMPOZIUM_IMAGE_CHANNEL_{platform.upper()}", image)
+            for platform, image in default_channel_images().items()
+        },
+        web_host=reader.text("SYMPOZIUM_WEB_HOST", "127.0.0.1"),
+        api_host=reader.text("KUBERNETES_SERVICE_HOST", ""),
+        api_port=reader.text("KUBERNETES_SERVICE_PORT", ""),
+        model_idle_timeout_s=reader.number("SYMPOZIUM_MODEL_IDLE_TIMEOUT_S", 30, low=1, high=3600),
+        run_egress=reader.parsed(
+            "SYMPOZIUM_RUN_EGRESS", (), _objects, "a JSON list of NetworkPolicy egress rules"
+        ),
+        api_egress=reader.parsed(
+            "SYMPOZIUM_API_EGRESS", (), _objects, "a JSON list of NetworkPolicy egress rules"
+        ),
+        channel_egress=reader.parsed(
+            "SYMPOZIUM_CHANNEL_EGRESS", (), _objects, "a JSON list of NetworkPolicy egress rules"
+        ),
+        sync_points={name: text for name in VARIABLES if (text := reader.text(name, ""))},
+    )
 
 
 def _object(text: str) -> Object:
