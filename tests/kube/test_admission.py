@@ -31,6 +31,7 @@ def here(obj: Object) -> Object:
 @pytest.fixture(scope="module")
 def tenant(release: Release, kube_clients: Clients) -> Iterator[str]:
     """A tenant of this module, without Pod Security: here it is our policies that deny."""
+    kube_clients.kubectl("delete", "namespace", OURS, "--ignore-not-found")
     kube_clients.kubectl("create", "namespace", OURS)
     kube_clients.kubectl("label", "namespace", OURS, "sympozium.ai/tenant=true")
     for account in ACCOUNTS:

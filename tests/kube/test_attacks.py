@@ -42,7 +42,8 @@ READER = "skill-cluster-reader"
 @pytest.fixture(scope="module")
 def tenants(release: Release, kube_clients: Clients, model_port: int) -> Iterator[Clients]:
     """Two tenants with Agents of the same names."""
-    for namespace in (OURS, THEIRS):
+    for namespace in (OURS, THEIRS):  # of an earlier session they may be going still
+        kube_clients.kubectl("delete", "namespace", namespace, "--ignore-not-found")
         make_tenant(kube_clients, namespace)
         for name, skills in (("plain", ()), ("reader", ("cluster-reader",))):
             kube_clients.apply(agent(namespace, name, model_port, skills=skills))
