@@ -21,6 +21,9 @@ from images.builders import CLUSTER
 NODE_ADDRESS = "10.77.0.1"
 """Where pods reach what a test has listen on all addresses of the namespace, or on this one."""
 
+OUTSIDE = "SYMPOZIUM_TEST_OUTSIDE"
+"""The variable in which tests/kube/run.py says which process is in the machine's network."""
+
 COMMAND_TIMEOUT_S = 120.0
 UP_TIMEOUT_S = 1800.0
 """The first `up` on a machine builds Kubernetes."""
@@ -37,8 +40,14 @@ class KubeCluster:
     name: str
 
     def tool(self, command: str, *arguments: str, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
-        """Run a command of the cluster's own program and return what it printed."""
-        return checked([str(CLUSTER), command, "--name", self.name, *arguments], timeout_s)
+        """Run a command of the cluster's own program and return what it printed.
+
+        It asks the API server at the machine's loopback, so it runs in the machine's network.
+        """
+        words = [str(CLUSTER), command, "--name", self.name, *arguments]
+        if is_inside() and (outside := os.environ.get(OUTSIDE)):
+            words = ["nsenter", f"--net=/proc/{outside}/ns/net", *words]
+        return checked(words, timeout_s)
 
     def up(self) -> bool:
         """Start it unless it is up; return whether it had to be started."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from images.builders import CLUSTER, ROOT, CannotBuildError
 from tests.fixtures.system import REAL_CLUSTER
-from tests.kube.cluster import Clients, ClusterError, KubeCluster
+from tests.kube.cluster import OUTSIDE, Clients, ClusterError, KubeCluster
 from tests.kube.images import CHANGED, provide
 
 
@@ -55,7 +55,7 @@ def run_pytest(cluster: KubeCluster, changed: list[str], arguments: list[str]) -
     """
     command = [str(CLUSTER), "exec", "--name", cluster.name, "--"]
     command += [sys.executable, "-m", "pytest", "-o", "timeout_func_only=true", *arguments]
-    told = {REAL_CLUSTER: cluster.name, CHANGED: " ".join(changed)}
+    told = {REAL_CLUSTER: cluster.name, CHANGED: " ".join(changed), OUTSIDE: str(os.getpid())}
     return subprocess.call(command, cwd=ROOT, env={**os.environ, **told})
 
 
