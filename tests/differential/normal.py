@@ -12,6 +12,7 @@ from typing import Any
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _TIME = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+")
+_AGE = re.compile(r"\d+s")
 _VOLUME = re.compile(r"\bkube-api-access-[a-z0-9]{5}\b")
 _OPAQUE = {
     "continue": "<continue>",
@@ -50,6 +51,8 @@ class Normal:
 
     def text(self, text: str) -> str:
         """Return *text* likewise."""
+        if _AGE.fullmatch(text):
+            return "<age>"
         text = _TOKEN.sub("<token>", text)
         text = _VOLUME.sub("kube-api-access-<five>", text)
         text = _UUID.sub(lambda found: self.name(found[0], "uid"), text)

@@ -159,7 +159,10 @@ async def one_of_two_owners_goes(s: Sitting) -> None:
     child = s.path("widgets", V1) + "/child"
     await s.ask("POST", s.path("widgets", V1), widget("child", ownerReferences=references))
     await s.ask("DELETE", s.path("configmaps") + "/one")
-    await s.until(child, lambda answer: len(answer["metadata"]["ownerReferences"]) == 1)
+    while len((await s.ask("GET", child))[2]["metadata"]["ownerReferences"]) != 1:
+        await s.pause()
+    left = (await s.ask("GET", child))[2]["metadata"]["ownerReferences"]
+    s.say("left", [one["name"] for one in left])
     await s.ask("DELETE", s.path("configmaps") + "/two")
     await s.gone(child)
 

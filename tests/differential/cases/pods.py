@@ -71,6 +71,13 @@ def _container(status: Mapping[str, Any]) -> Object:
     return kept
 
 
+def _waiting(pod: Object) -> str:
+    """Return why the first container cannot start; "" while it may."""
+    statuses = pod["status"].get("containerStatuses") or [{"state": {}}]
+    reason = (statuses[0]["state"].get("waiting") or {}).get("reason", "")
+    return "" if reason in {"ContainerCreating", "PodInitializing"} else str(reason)
+
+
 async def _log(s: Sitting, query: str = "") -> None:
     status, headers, text = await s.ask("GET", f"{s.path('pods')}/p/log{query}")
     if isinstance(text, str):
@@ -260,13 +267,7 @@ async def image_that_is_not_there(s: Sitting) -> None:
         s, {**sh("exit 0"), "image": "localhost/there-is-none:1", "imagePullPolicy": "Never"}
     )
 
-    def waits(pod: Object) -> bool:
-        return any(
-            (one["state"].get("waiting") or {}).get("reason") not in {None, "ContainerCreating"}
-            for one in pod["status"].get("containerStatuses") or ()
-        )
-
-    pod = await _seen(s, waits)
+    pod = await _seen(s, _waiting)
     s.say(
         "phase",
         [
@@ -357,14 +358,11 @@ async def as_another_user(s: Sitting) -> None:
 async def nobody_runs_as_root_who_must_not(s: Sitting) -> None:
     await _start(s, sh("exit 0", securityContext={"runAsNonRoot": True}))
 
-    def waits(pod: Object) -> bool:
-        return any(
-            (one["state"].get("waiting") or {}).get("reason") == "CreateContainerConfigError"
-            for one in pod["status"].get("containerStatuses") or ()
-        )
+    def is_decided(pod: Object) -> bool:
+        return _ended(pod) or bool(_waiting(pod))
 
-    pod = await _seen(s, waits)
-    s.say("reason", pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"])
+    pod = await _seen(s, is_decided)
+    s.say("reason", _waiting(pod) or pod["status"]["phase"])
 
 
 @case()
