@@ -9,6 +9,7 @@ import asyncio
 import copy
 import random
 import re
+from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -49,6 +50,13 @@ _NAME = re.compile(r"[A-Za-z0-9._:-]+")
 """What names of objects of all kinds are made of."""
 
 _MAX_NAME_SHOWN = 100
+TLS_BUFFER_BYTES = 32 * 1024
+"""What a TLS connection holds to read into; the library's 256 KiB are too much for 700 watches.
+
+Source: SSLProtocol.max_size in https://github.com/python/cpython/blob/3.11/Lib/asyncio/sslproto.py
+"""
+SSLProtocol.max_size = TLS_BUFFER_BYTES
+
 _MAX_EVENT_BYTES = 8 * 1024 * 1024
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
