@@ -29,4 +29,4 @@ def reasons_used() -> set[str]:
 
 def reasons_explained() -> set[str]:
     """Return the names of the reasons in the documentation."""
-    return set(re.findall(r"^\| `([a-z-]+)` \|", DOCS.read_text(), re.MULTILINE))
+    return set(re.findall(r"^\| `([a-z0-9-]+)` \|", DOCS.read_text(), re.MULTILINE))
