@@ -24,7 +24,7 @@ from sympozium.contract.resources import (
     TENANT_LABEL,
     Object,
 )
-from sympozium.contract.subjects import INBOX, OUTBOX, RUNS, reply_prefix
+from sympozium.contract.subjects import RUNS, reply_prefix
 from sympozium.kube.client import Kube
 from sympozium.kube.errors import ForbiddenError, NotFoundError
 from tests.fixtures.chat import Person, replies_to
@@ -130,13 +130,12 @@ async def bus_of(system: System, kube: Kube) -> AsyncIterator[NatsBus]:
 
 
 async def said_on(bus: NatsBus, namespace: str) -> dict[str, bytes]:
-    """Return everything that streams hold under a tenant's subjects, by place."""
+    """Return everything that a tenant's runs said, by its sequence; the bus tells no more."""
     found: dict[str, bytes] = {}
-    for stream, subject in ((INBOX, "inbox"), (OUTBOX, "outbox"), (RUNS, "runs")):
-        since = 1
-        while stored := await bus.next(stream, f"{subject}.{namespace}.>", since=since):
-            found[f"{stream}/{stored.sequence}"] = stored.data
-            since = stored.sequence + 1
+    since = 1
+    while stored := await bus.next(RUNS, f"runs.{namespace}.*.out", since=since):
+        found[f"{RUNS}/{stored.sequence}"] = stored.data
+        since = stored.sequence + 1
     return found
 
 
