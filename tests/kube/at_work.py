@@ -227,19 +227,13 @@ class Floor:
                     return
                 await asyncio.sleep(0.2)
 
-    async def in_force(self, words: str) -> None:
-        """Return when a rule refuses the pod of a run with those *words*."""
-        pod = await self.rival(priority="")
-        del pod["spec"]["priorityClassName"]
-        pod["metadata"]["labels"] = {"sympozium.ai/component": "run"}
-        async with asyncio.timeout(WAIT_S):
-            while True:
-                done = self.clients.run_kubectl(
-                    "create", "--dry-run=server", "-f", "-", text=in_text(pod)
-                )
-                if words in done.stderr:
-                    return
-                await asyncio.sleep(0.2)
+    async def ask_until_refused(self, name: str) -> Object:
+        """Ask an Agent again and again, until a rule that was just made is in force."""
+        for _ in range(10):
+            entry = await self.ask(name, "hello")
+            if entry["error"] is not None:
+                return entry
+        raise AssertionError("nothing is refused")
 
     async def gone(self, resource: Resource, name: str) -> None:
         """Return when an object of the tenant is no more there."""
