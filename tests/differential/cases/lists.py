@@ -96,6 +96,7 @@ async def field_selectors_of_a_custom_kind(s: Sitting) -> None:
 @case()
 async def field_selectors_of_pods(s: Sitting) -> None:
     path = s.path("pods")
+    more: Object
     for name, more in (
         ("a", {}),
         ("b", {"restartPolicy": "Never", "serviceAccountName": "default"}),
