@@ -96,12 +96,12 @@ async def field_selectors_of_a_custom_kind(s: Sitting) -> None:
 @case()
 async def field_selectors_of_pods(s: Sitting) -> None:
     path = s.path("pods")
-    more: Object
     for name, more in (
         ("a", {}),
         ("b", {"restartPolicy": "Never", "serviceAccountName": "default"}),
     ):
-        await s.ask("POST", path, pod(name, **more))
+        fields: Object = {**more}
+        await s.ask("POST", path, pod(name, **fields))
     for selector in (
         "status.phase=Pending",
         "status.phase!=Pending",
