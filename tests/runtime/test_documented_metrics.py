@@ -16,7 +16,11 @@ from sympozium_router.dead import death_toll
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 NAMES = sorted(
-    {metric.as_text().split()[2] for module in (kube, store, controller, router) for metric in module.METRICS}
+    {
+        metric.as_text().split()[2]
+        for module in (kube, store, controller, router)
+        for metric in module.METRICS
+    }
     | {clock.METRIC, lag.WAITING, lag.IN_HAND, death_toll.METRIC, controller.RUNS}
     | {queue.DEPTH, queue.PUT_OFF, chat.READY, chat.SILENT, chat.CLOCK_AHEAD, *chat.Counted}
 )  # fmt: skip
