@@ -67,7 +67,7 @@ channels: installed ## the contract of a channel, for every one of CHANNELS
 		$(foreach name,$(CHANNELS),--channel=tests.platforms.$(name).driver:make_driver)
 
 images: ## build the containers' images with docker, podman or buildah (REGISTRY TAG BASE BUILDER PUSH=1)
-	@$(PYTHON) -m images.make --registry $(REGISTRY) --tag $(TAG) $(if $(BASE),--base $(BASE)) $(if $(BUILDER),--builder $(BUILDER)) $(if $(PUSH),--push)
+	@PYTHONPATH=local $(PYTHON) -m sympozium_images.make --registry $(REGISTRY) --tag $(TAG) $(if $(BASE),--base $(BASE)) $(if $(BUILDER),--builder $(BUILDER)) $(if $(PUSH),--push)
 
 first-install: installed ## walk a real cluster from nothing to an answer and back to nothing, and print the times
 	@$(RUN)/python -m tests.kube.first_install

@@ -1,6 +1,6 @@
 """What each image can import beside the standard library, by name: more is a mistake."""
 
-from images.programs import Image
+from sympozium_images.programs import Image
 
 _ALL = {"msgspec", "nats", "sympozium"}
 _AIOHTTP = {

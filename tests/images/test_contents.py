@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from images.assemble import CannotAssembleError, closure, pins, wanted_by
-from images.builders import ROOT
-from images.programs import PROGRAMS, Image
+from sympozium_images.assemble import CannotAssembleError, closure, pins, wanted_by
+from sympozium_images.builders import ROOT
+from sympozium_images.programs import PROGRAMS, Image
 from tests.images.contents import MODULES, by_name
 
 PYPROJECT = (ROOT / "pyproject.toml").read_text()

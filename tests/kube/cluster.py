@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from images.builders import CLUSTER
+from sympozium_images.builders import CLUSTER
 
 NODE_ADDRESS = "10.77.0.1"
 """Where pods reach what a test has listen on all addresses of the namespace, or on this one."""

@@ -19,9 +19,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from images.builders import CLUSTER, CannotBuildError, choose
-from images.programs import PROGRAMS, SERVERS
 from sympozium_controller.setup.asking import Question, answer_to
+from sympozium_images.builders import CLUSTER, CannotBuildError, choose
+from sympozium_images.programs import PROGRAMS, SERVERS
 from tests.kube.cluster import NODE_ADDRESS, Clients, ClusterError, KubeCluster
 from tests.kube.images import NEEDED, REGISTRY, TAG, provide
 from tests.kube.images import values as image_values

@@ -5,9 +5,9 @@ import json
 from collections.abc import Collection
 from pathlib import Path
 
-from images.builders import ROOT, choose
-from images.make import build
-from images.programs import PROGRAMS, SERVERS, Image
+from sympozium_images.builders import ROOT, choose
+from sympozium_images.make import build
+from sympozium_images.programs import PROGRAMS, SERVERS, Image
 from tests.kube.cluster import Clients, KubeCluster
 
 REGISTRY, TAG = "localhost", "dev"
@@ -20,7 +20,12 @@ NEEDED = {"controller", "router", "agent", "channel-web", "nats", "postgresql"}
 CHANGED = "SYMPOZIUM_TEST_IMAGES_CHANGED"
 """The variable in which tests/kube/run.py says which images it has just loaded."""
 
-SHARED = ("pyproject.toml", "requirements.lock", "images/assemble.py", "src/sympozium")
+SHARED = (
+    "pyproject.toml",
+    "requirements.lock",
+    "local/sympozium_images/assemble.py",
+    "src/sympozium",
+)
 
 
 def content_hash(image: Image) -> str:

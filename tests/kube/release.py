@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from images.builders import ROOT
+from sympozium_images.builders import ROOT
 from tests.kube import images
 from tests.kube.cluster import NODE_ADDRESS, Clients
 

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from images.builders import CLUSTER, ROOT, CannotBuildError
+from sympozium_images.builders import CLUSTER, ROOT, CannotBuildError
 from tests.fixtures.system import REAL_CLUSTER
 from tests.kube.cluster import OUTSIDE, Clients, ClusterError, KubeCluster
 from tests.kube.images import CHANGED, provide

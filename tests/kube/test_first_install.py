@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from images.builders import ROOT
+from sympozium_images.builders import ROOT
 from tests.kube.cluster import KubeCluster
 
 TIMEOUT_S = 600

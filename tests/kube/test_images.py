@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from images.archive import ImageArchive
-from images.make import BILL
-from images.programs import PROGRAMS, Image
+from sympozium_images.archive import ImageArchive
+from sympozium_images.make import BILL
+from sympozium_images.programs import PROGRAMS, Image
 from tests.images.contents import MODULES, by_name
 from tests.kube.cluster import Clients, KubeCluster
 from tests.kube.images import REGISTRY, TAG, archive_of, provide

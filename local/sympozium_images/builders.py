@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PROBE_TIMEOUT_S = 30
 CLUSTER = Path(os.environ.get("SYMPOZIUM_TEST_CLUSTER") or ROOT / "../shared/kube/cluster")
 """The real cluster for tests, which builds images for itself."""

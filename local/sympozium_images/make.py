@@ -1,6 +1,6 @@
 """Builds the programs' images with whichever tool works here, and writes their bills of materials.
 
-python3 -m images.make --registry ghcr.io/example --tag 0.1.0 --push
+PYTHONPATH=local python3 -m sympozium_images.make --registry ghcr.io/example --tag 0.1.0 --push
 """
 
 import argparse
@@ -11,9 +11,9 @@ import time
 import tomllib
 from pathlib import Path
 
-from images.archive import ImageArchive
-from images.builders import ROOT, Builder, CannotBuildError, choose
-from images.programs import PROGRAMS, SERVERS, Image
+from sympozium_images.archive import ImageArchive
+from sympozium_images.builders import ROOT, Builder, CannotBuildError, choose
+from sympozium_images.programs import PROGRAMS, SERVERS, Image
 
 BILL = "opt/sympozium/sbom.cdx.json"
 
