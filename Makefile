@@ -46,7 +46,7 @@ check: installed ## lint, types, import arrows, habits, generated files
 	@$(RUN)/ruff check .
 	@$(RUN)/ruff format --check --quiet . || { echo 'run: $(RUN)/ruff format .'; exit 1; }
 	@$(RUN)/mypy
-	@$(RUN)/mypy tests images local/install.py
+	@$(RUN)/mypy tests local/install.py
 	@$(RUN)/lint-imports
 	@$(RUN)/python -m sympozium_local.crd_files --check
 	@$(RUN)/pytest -q tests/habits
