@@ -245,11 +245,9 @@ def make_server(tree: Path, name: str) -> None:
     shutil.rmtree(site)
 
 
-def make_program(tree: Path, *, without: Sequence[str], libraries_without: Sequence[str]) -> None:
+def make_program(tree: Path, *, without: Sequence[str]) -> None:
     """Add the project's packages from /build/packages, compile everything, write the bill."""
     site = tree / SITE
-    for path in libraries_without:
-        shutil.rmtree(site / path)
     for package in sorted(Path("packages").iterdir()):
         shutil.copytree(
             package,
@@ -333,7 +331,6 @@ def main(arguments: Sequence[str]) -> None:
     commands.add_parser("server", help="make /server, for tests").add_argument("name")
     program = commands.add_parser("program", help="complete /program")
     program.add_argument("--without", nargs="*", default=[], help="parts of the library")
-    program.add_argument("--libraries-without", nargs="*", default=[], help="folders of libraries")
     told = parser.parse_args(arguments)
     if told.command == "runtime":
         make_runtime(Path("/runtime"))
@@ -342,9 +339,7 @@ def main(arguments: Sequence[str]) -> None:
     elif told.command == "server":
         make_server(Path("/server"), told.name)
     else:
-        make_program(
-            Path("/program"), without=told.without, libraries_without=told.libraries_without
-        )
+        make_program(Path("/program"), without=told.without)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,7 @@ _AIOHTTP = {
 }  # fmt: skip
 _CHAT = _ALL | _AIOHTTP | {"markdown_it", "mdurl"}
 _MODEL = {
-    "annotated_types", "anyio", "h11", "httpcore2", "httpx2", "idna", "jiter", "openai", "pydantic",
-    "pydantic_core", "sniffio", "truststore", "typing_extensions", "typing_inspection",
+    "anyio", "h11", "httpcore2", "httpx2", "idna", "truststore", "typing_extensions",
 }  # fmt: skip
 _STORE = {
     "aiosqlite", "alembic", "asyncpg", "greenlet", "mako", "markupsafe", "sqlalchemy",
