@@ -344,6 +344,10 @@ ENDINGS = [
 ]
 
 ELSEWHERE = {
+    Reason.NAMESPACE_CLOSED: (
+        "tests/tenants/test_clearing.py",
+        "test_a_run_that_is_at_work_ends_with_its_reason",
+    ),
     Reason.NOT_STARTED: (
         "tests/kube/test_endings.py",
         "test_a_pod_that_gets_no_network_is_told_within_a_minute",
@@ -357,8 +361,8 @@ ELSEWHERE = {
         "test_a_message_that_every_router_dies_of_is_set_aside_told_and_holds_nobody_up",
     ),
 }
-"""What no channel of ours lets through to the router, or only a real node does, and where it is
-brought about."""
+"""What no channel of ours lets through to the router, only a real node does, or takes the tenant
+from all others here; and where it is brought about."""
 
 
 @pytest.mark.parametrize(
