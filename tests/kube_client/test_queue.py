@@ -139,3 +139,22 @@ async def test_what_was_put_off_is_worked_on_at_once_when_somebody_says_so() -> 
         await asyncio.sleep(0.001)
         assert tries == before + 1
         stop.set()
+
+
+async def test_what_is_hurried_in_the_moment_in_which_it_is_due_is_worked_on_once() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    stop, seen = asyncio.Event(), list[str]()
+
+    async def handle(key: str) -> None:
+        seen.append(key)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(queue.work(handle, stop))
+        await asyncio.sleep(0)
+        queue.add_after("a", 5)
+        asyncio.get_running_loop().call_later(5, queue.hurry)
+        await asyncio.sleep(10)
+        queue.add("b")
+        await asyncio.sleep(1)
+        stop.set()
+    assert seen == ["a", "b"]

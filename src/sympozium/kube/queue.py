@@ -123,8 +123,9 @@ class WorkQueue(Generic[K]):
             try:
                 async with asyncio.timeout_at(due):
                     await self._wake.wait()
-            except TimeoutError:
-                self._promote()  # a timer may end a clock tick before its time
+            except TimeoutError:  # a timer may end a clock tick before its time
+                while self._later and due is not None and self._later[0][0] <= due:
+                    self._promote()
 
     def _promote(self) -> None:
         self.add(heapq.heappop(self._later)[2])
