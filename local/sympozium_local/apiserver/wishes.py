@@ -70,7 +70,8 @@ def _require_kind(call: Call, obj: Object) -> None:
     if obj["kind"] != resource.kind:
         why = f'Invalid value: "{obj["kind"]}": must be {resource.kind}'
         given = replace(resource, kind=obj["kind"])
-        name = (obj.get("metadata") or {}).get("name", "")
+        metadata = obj.get("metadata")
+        name = metadata.get("name", "") if isinstance(metadata, dict) else ""
         raise invalid(given, name, [("kind", "FieldValueInvalid", why)])
 
 

@@ -77,14 +77,20 @@ def test_a_job_with_its_pod_running_is_left_alone() -> None:
 
 def test_a_succeeded_pod_completes_the_job() -> None:
     plan = plan_job(job(), [pod("a", "Succeeded")], Counts(), NOW)
-    assert conditions(plan) == {"Complete": "CompletionsReached"}
+    assert conditions(plan) == {
+        "SuccessCriteriaMet": "CompletionsReached",
+        "Complete": "CompletionsReached",
+    }
     assert plan.status["succeeded"] == 1
     assert plan.status["completionTime"] == kube_time(NOW)
 
 
 def test_a_failure_beyond_the_limit_fails_the_job() -> None:
     plan = plan_job(job(), [pod("a", "Failed", exit_code=1)], Counts(), NOW)
-    assert conditions(plan) == {"Failed": "BackoffLimitExceeded"}
+    assert conditions(plan) == {
+        "FailureTarget": "BackoffLimitExceeded",
+        "Failed": "BackoffLimitExceeded",
+    }
     assert plan.creates == []
 
 
@@ -115,7 +121,7 @@ def test_a_disrupted_pod_is_replaced_at_once_and_not_counted() -> None:
 def test_an_exit_code_of_the_failure_policy_fails_the_job_whatever_the_limit() -> None:
     spec: Object = {"podFailurePolicy": DISRUPTION, "backoffLimit": 6}
     plan = plan_job(job(**spec), [pod("a", "Failed", exit_code=42)], Counts(), NOW)
-    assert conditions(plan) == {"Failed": "PodFailurePolicy"}
+    assert conditions(plan) == {"FailureTarget": "PodFailurePolicy", "Failed": "PodFailurePolicy"}
     assert plan.status["conditions"][-1]["message"] == (
         "Container main for pod default/a failed with exit code 42 matching FailJob rule at index 0"
     )
@@ -124,7 +130,7 @@ def test_an_exit_code_of_the_failure_policy_fails_the_job_whatever_the_limit() -
 def test_a_job_past_its_deadline_fails_and_its_pods_go() -> None:
     running = pod("a")
     plan = plan_job(job(age_s=61, activeDeadlineSeconds=60), [running], Counts(), NOW)
-    assert conditions(plan) == {"Failed": "DeadlineExceeded"}
+    assert conditions(plan) == {"FailureTarget": "DeadlineExceeded", "Failed": "DeadlineExceeded"}
     assert plan.deletes == [running]
 
 
@@ -135,7 +141,10 @@ def test_a_deadline_ahead_is_looked_at_again_in_time() -> None:
 
 def test_a_pod_being_deleted_counts_as_failed_by_default() -> None:
     plan = plan_job(job(backoffLimit=0), [pod("a", deleted=True)], Counts(), NOW)
-    assert conditions(plan) == {"Failed": "BackoffLimitExceeded"}
+    assert conditions(plan) == {
+        "FailureTarget": "BackoffLimitExceeded",
+        "Failed": "BackoffLimitExceeded",
+    }
 
 
 def test_with_policy_failed_a_pod_being_deleted_holds_its_place() -> None:
@@ -176,14 +185,17 @@ def test_a_job_without_completions_ends_with_its_last_pod() -> None:
     plan = plan_job(job(**spec), [pod("a", "Succeeded"), pod("b")], Counts(), NOW)
     assert (plan.creates, conditions(plan)) == ([], {})
     plan = plan_job(job(**spec), [pod("a", "Succeeded"), pod("b", "Succeeded")], Counts(), NOW)
-    assert conditions(plan) == {"Complete": "CompletionsReached"}
+    assert conditions(plan) == {
+        "SuccessCriteriaMet": "CompletionsReached",
+        "Complete": "CompletionsReached",
+    }
 
 
 @pytest.mark.parametrize("field", ["backoffLimitPerIndex", "successPolicy", "maxFailedIndexes"])
 def test_what_is_not_supported_is_refused_by_name(field: str) -> None:
     fields: Object = {field: 1}
     plan = plan_job(job(**fields), [], Counts(), NOW)
-    assert conditions(plan) == {"Failed": "NotSupported"}
+    assert conditions(plan) == {"FailureTarget": "NotSupported", "Failed": "NotSupported"}
     assert f"spec.{field}" in plan.status["conditions"][-1]["message"]
 
 
@@ -198,7 +210,10 @@ def test_after_a_restart_nothing_is_counted_twice() -> None:
 def test_a_pod_that_vanished_while_nobody_looked_counts_as_failed() -> None:
     known = job({"active": 1}, backoffLimit=0)
     plan = plan_job(known, [], recall(known, []), NOW)
-    assert conditions(plan) == {"Failed": "BackoffLimitExceeded"}
+    assert conditions(plan) == {
+        "FailureTarget": "BackoffLimitExceeded",
+        "Failed": "BackoffLimitExceeded",
+    }
 
 
 @given(st.sets(st.integers(min_value=0, max_value=40)))
