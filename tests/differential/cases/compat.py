@@ -6,7 +6,7 @@ import yaml
 
 from tests.differential.case import APPLY, Sitting, case
 
-SAMPLES = Path(__file__).parents[4] / "shared/compat"
+SAMPLES = Path(__file__).parents[1] / "samples"
 
 
 def plural_of(kind: str) -> str:
