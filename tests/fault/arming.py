@@ -7,6 +7,7 @@ that all of its containers have.
 """
 
 import asyncio
+import copy
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
@@ -15,8 +16,11 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from typing_extensions import override
+
 from sympozium.contract.resources import DEPLOYMENTS, Object
 from sympozium.kube.client import Kube
+from sympozium.kube.endpoint import Endpoint
 from sympozium.kube.errors import ConflictError
 from sympozium.runtime.reach import CRASH_AT, CRASH_MARKER, VARIABLES
 from sympozium.runtime.sync_points import Point
@@ -32,6 +36,7 @@ Place = tuple[str, str]
 """Namespace and name of a Deployment."""
 
 SYSTEM = "sympozium-system"
+CONTROLLER_USER = f"system:serviceaccount:{SYSTEM}:sympozium-controller"
 ROUTER: Place = (SYSTEM, "sympozium-router")
 CONTROLLER: Place = (SYSTEM, "sympozium-controller")
 WEB: Place = ("default", "channel-web")
@@ -81,19 +86,44 @@ def _arm(variables: Mapping[str, str], pod: Object) -> None:
     mount(pod, {"emptyDir": {}})
 
 
+@dataclass(frozen=True)
+class _AsController(Endpoint):
+    """The API server, as an administrator who acts as the controller."""
+
+    @override
+    def headers(self) -> dict[str, str]:
+        return super().headers() | {"Impersonate-User": CONTROLLER_USER}
+
+
+def as_controller(kube: Kube) -> Kube:
+    """Return a client that acts as the controller, which alone changes a channel's pods."""
+    acting = copy.copy(kube)
+    known = kube._endpoint
+    acting._endpoint = _AsController(known.url, known.ca_file, known.token_file)
+    return acting
+
+
 async def roll_out(kube: Kube, place: Place, change: Callable[[Object], None]) -> None:
     """Change the pods of a Deployment and return when the new one is ready."""
     while True:
         deployment = await kube.get(DEPLOYMENTS, *place)
         change(deployment["spec"]["template"]["spec"])
         try:
-            deployment = await kube.replace(DEPLOYMENTS, deployment)
+            deployment = await _change_pods(kube, place, deployment)
         except ConflictError:
             continue
         break
     while not _is_rolled_out(deployment):
         await asyncio.sleep(POLL_S)
         deployment = await kube.get(DEPLOYMENTS, *place)
+
+
+async def _change_pods(kube: Kube, place: Place, deployment: Object) -> Object:
+    if place[0] == SYSTEM:
+        return await kube.replace(DEPLOYMENTS, deployment)
+    version = {"resourceVersion": deployment["metadata"]["resourceVersion"]}
+    patch = {"metadata": version, "spec": {"template": deployment["spec"]["template"]}}
+    return await as_controller(kube).patch(DEPLOYMENTS, *place, patch)
 
 
 def set_env(pod: Object, variables: Mapping[str, str], *, dropped: Collection[str] = ()) -> None:

@@ -45,10 +45,7 @@ async def until_ours(kube: Kube, wanted: set[str]) -> None:
 async def until_served(kube: Kube) -> None:
     """Return when the controller has seen the namespace and done everything in it."""
     await kube.create(AGENTS, agent(TEAM))
-    run = {
-        "metadata": {"name": "r", "namespace": TEAM},
-        "spec": {"agentRef": "helper", "task": "t"},
-    }
+    run = named(AGENT_RUNS, "r", {"agentRef": "helper", "task": "t"})
     await kube.create(AGENT_RUNS, run)
 
     async def has_job() -> bool:

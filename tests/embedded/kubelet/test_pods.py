@@ -89,7 +89,7 @@ async def test_a_missing_secret_keeps_the_container_waiting_until_it_is_there(
     waiting = await node.wait_for("p", lambda p: "waiting" in container_status(p).get("state", {}))
     reason = container_status(waiting)["state"]["waiting"]
     assert reason["reason"] == "CreateContainerConfigError"
-    assert reason["message"] == "secret 'later' not found"
+    assert reason["message"] == 'secret "later" not found'
     secret = {
         "metadata": {"name": "later", "namespace": "default"},
         "stringData": {"word": "friend"},
