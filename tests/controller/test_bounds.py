@@ -33,6 +33,13 @@ def test_without_a_limit_range_nothing_is_changed() -> None:
     assert NO_BOUNDS.fit(OURS, given).limits == {"memory": "1Gi"}
 
 
+def test_what_is_ours_fits_what_an_agent_says() -> None:
+    small = NO_BOUNDS.fit(OURS, Resources(limits={"memory": "8Mi"}))
+    assert quantity(small.requests["memory"]) == quantity("8Mi")
+    large = NO_BOUNDS.fit(OURS, Resources(requests={"memory": "1Gi"}))
+    assert quantity(large.limits["memory"]) == quantity("1Gi")
+
+
 def test_what_nobody_said_is_chosen_so_that_it_fits() -> None:
     bounds = read_bounds(
         [

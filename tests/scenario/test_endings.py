@@ -103,7 +103,7 @@ def stage_agents(system: System) -> list[Object]:
     return [
         agent("steady", baseURL=url),
         agent("late", baseURL=url, timeout="3s"),
-        agent("hungry", baseURL=url, resources={"limits": {"memory": "8Mi"}}),
+        agent("hungry", baseURL=url, resources={"limits": {"memory": "4Mi"}}),
         agent("giant", baseURL=url, timeout="4s", resources={"requests": {"cpu": "640"}}),
         agent("keyless", baseURL=url, secret="nobody-made-this"),
         agent("lost", baseURL=f"http://127.0.0.1:{free_port()}/v1"),

@@ -40,7 +40,7 @@ class Bounds:
         """Return *given*, completed with *ours*, bent where it breaks no word of *given*."""
         requests = {**ours.requests, **given.requests}
         limits = {**ours.limits, **given.limits}
-        for name in {*self.least, *self.most, *self.ratio, *self.default}:
+        for name in {*self.least, *self.most, *self.ratio, *self.default, *requests, *limits}:
             request, limit = requests.get(name), limits.get(name)
             pair = _Pair(
                 quantity(request) if request else None,
@@ -63,6 +63,8 @@ class Bounds:
             limit = min(ceiling, default=None)
             if limit is not None and least is not None:
                 limit = max(limit, least)
+            if not pair.may_ask and limit is not None and request is not None:
+                limit = max(limit, request)
         if pair.may_ask and request is not None:
             request = max(request, least or request)
             if ratio and limit is not None:
