@@ -169,7 +169,7 @@ def test_tokens_that_are_missing_are_named_after_the_steps_that_give_them(system
         (("add", "irc"), "those that are here are discord, slack, telegram"),
         (("add", "slack", "--agent", "nobody"), "there is no Agent 'nobody'"),
         (("pair", "web", "AAAAAA"), "no open code is that"),
-        (("show", "nowhere"), "not found"),
+        (("show", "nowhere"), "it is not there"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(

@@ -1,4 +1,4 @@
-"""The chat platforms, found by their packages: every `sympozium_<name>` with a `setup`."""
+"""The chat platforms, found by their packages: every `sympozium_<name>` that can be checked."""
 
 import importlib
 import pkgutil
@@ -16,7 +16,7 @@ _PREFIX = "sympozium_"
 def platform_names() -> list[str]:
     """Return the names of the platforms that are installed here."""
     names = (module.name for module in pkgutil.iter_modules() if module.name.startswith(_PREFIX))
-    return sorted(name.removeprefix(_PREFIX) for name in names if _has_setup(name))
+    return sorted(name.removeprefix(_PREFIX) for name in names if _is_platform(name))
 
 
 def platform_info(name: str) -> PlatformInfo:
@@ -56,8 +56,8 @@ def check_account(info: PlatformInfo, account: Account) -> list[Finding]:
     return asyncio.run(checked())
 
 
-def _has_setup(package: str) -> bool:
+def _is_platform(package: str) -> bool:
     try:
-        return find_spec(f"{package}.setup") is not None
+        return find_spec(f"{package}.checks") is not None
     except ImportError:  # a package that cannot be imported here cannot be set up here
         return False
