@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sympozium.contract.resources import (
+    ADMISSION_POLICY_BINDINGS,
     AGENTS,
     DEPLOYMENTS,
     Object,
@@ -41,6 +42,7 @@ PAIRS = (*BUS_PAIRS, *API_PAIRS, "bot-platform", "runs-model")
 LIVE = {"router": "router", "controller": "controller", "web": "web", "bot": "channel"}
 """Whose sync points can be armed at any moment, and how these are called."""
 
+FORBIDS_MARKERS = "sympozium-pods"
 SHARED_MODE = 0o777
 
 
@@ -102,6 +104,7 @@ async def planted(system: EmbeddedSystem, model_port: int, *, seed: str) -> Asyn
         url = f"http://127.0.0.1:{plant.pairs['bot-platform'].port}"
         places["bot"] = await stack.enter_async_context(added(system, driver, url))
         _make_markers(plant)
+        await _let_markers_in(plant)
         await _lead_through(plant)
         yield plant
         await _be_whole(plant)
@@ -115,6 +118,19 @@ def _make_markers(plant: Plant) -> None:
     for point in Point:
         if point.program in LIVE.values():
             plant.marker(point).touch()
+
+
+async def _let_markers_in(plant: Plant) -> None:
+    """Have the pods of channels mount the folder of their markers, as no installation lets them."""
+    addons = read_json(plant.home.addons)
+    kept = [obj for obj in addons["apply"] if not _forbids_markers(obj)]
+    write_private(plant.home.addons, json.dumps({**addons, "apply": kept}))
+    await plant.kube.delete(ADMISSION_POLICY_BINDINGS, None, FORBIDS_MARKERS)
+
+
+def _forbids_markers(obj: Object) -> bool:
+    named = obj["kind"], obj["metadata"]["name"]
+    return named == (ADMISSION_POLICY_BINDINGS.kind, FORBIDS_MARKERS)
 
 
 async def _lead_through(plant: Plant) -> None:
