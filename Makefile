@@ -8,6 +8,7 @@ RUN := $(VENV)/bin
 SIDE_BY_SIDE ?= -n 4 --dist loadfile
 SCENARIOS := tests/scenario
 MACHINE := tests/embedded/kubelet tests/differential/test_pods.py tests/local tests/fault
+ON_A_CLUSTER := tests/kube
 KILLS ?= 1000
 RESTARTS ?= 100
 CHANNELS ?= web slack telegram discord
@@ -52,7 +53,7 @@ check: installed ## lint, types, import arrows, habits, generated files
 	@$(RUN)/pytest -q tests/habits
 
 test: check ## everything that must pass before a change lands
-	@$(RUN)/pytest -q $(SIDE_BY_SIDE) --ignore=tests/habits $(patsubst %,--ignore=%,$(SCENARIOS) $(MACHINE))
+	@$(RUN)/pytest -q $(SIDE_BY_SIDE) --ignore=tests/habits $(patsubst %,--ignore=%,$(SCENARIOS) $(MACHINE) $(ON_A_CLUSTER))
 	@$(MAKE) --no-print-directory -j2 --output-sync=target scenarios machine channels
 
 scenarios: installed ## people's days with the whole system, and what breaks in them
