@@ -73,8 +73,8 @@ images: ## build the containers' images with docker, podman or buildah (REGISTRY
 first-install: installed ## walk a real cluster from nothing to an answer and back to nothing, and print the times
 	@$(RUN)/python -m tests.kube.first_install
 
-test-kube: installed ## the suite on a real cluster, started and ended for it (KUBE_NAME=.. names one that stays)
-	@$(RUN)/python -m tests.kube.run $(if $(KUBE_NAME),--name $(KUBE_NAME) --keep)
+test-kube: installed ## the suite on a real cluster, started and ended for it (KUBE_NAME=.. names one that stays, KUBE_TESTS=.. some tests)
+	@$(RUN)/python -m tests.kube.run $(if $(KUBE_NAME),--name $(KUBE_NAME) --keep) $(KUBE_TESTS)
 
 fault: installed ## kill at every sync point once (5 minutes); with SEED=.. SECONDS=..: a seeded schedule
 	@$(RUN)/python -m $(if $(SEED)$(SECONDS)$(SCHEDULE),tests.fault.seeded $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SCHEDULE),--schedule $(SCHEDULE)),tests.fault.points)

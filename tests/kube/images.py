@@ -17,6 +17,8 @@ LOADED = "sympozium-test-images"
 NEEDED = {"controller", "router", "agent", "channel-web", "nats", "postgresql"}
 """What a release runs that has no bots."""
 
+ALL = {image.name.rpartition("/")[2] for image in (*PROGRAMS, *SERVERS)}
+
 CHANGED = "SYMPOZIUM_TEST_IMAGES_CHANGED"
 """The variable in which tests/kube/run.py says which images it has just loaded."""
 
@@ -42,7 +44,10 @@ def content_hash(image: Image) -> str:
 
 
 def provide(cluster: KubeCluster, clients: Clients, names: Collection[str] = NEEDED) -> list[str]:
-    """Have images in the cluster as the sources are now; return those that changed."""
+    """Have images in the cluster as the sources are now; return those that changed.
+
+    Not from within the cluster's network, which leads to no package index.
+    """
     clients.kubectl(
         *("-n", "kube-system", "apply", "-f", "-"),
         text=json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": LOADED}}),

@@ -17,7 +17,7 @@ from pathlib import Path
 from sympozium_images.builders import CLUSTER, ROOT, CannotBuildError
 from tests.fixtures.system import REAL_CLUSTER
 from tests.kube.cluster import OUTSIDE, Clients, ClusterError, KubeCluster
-from tests.kube.images import CHANGED, provide
+from tests.kube.images import ALL, CHANGED, provide
 
 
 def main() -> int:
@@ -40,7 +40,7 @@ def main() -> int:
             kubeconfig.write_text(cluster.kubeconfig)
             begun = time.monotonic()
             clients = Clients(cluster.clients, kubeconfig)
-            changed = [] if told.as_is else provide(cluster, clients)
+            changed = [] if told.as_is else provide(cluster, clients, ALL)
         say(f"{len(changed)} images built and loaded in {time.monotonic() - begun:.0f} s")
         return run_pytest(cluster, changed, for_pytest or ["tests/kube", "tests/scenario"])
     finally:

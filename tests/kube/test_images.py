@@ -11,7 +11,7 @@ from sympozium_images.make import BILL
 from sympozium_images.programs import PROGRAMS, Image
 from tests.images.contents import MODULES, by_name
 from tests.kube.cluster import Clients, KubeCluster
-from tests.kube.images import REGISTRY, TAG, archive_of, provide
+from tests.kube.images import REGISTRY, TAG, archive_of
 
 pytestmark = pytest.mark.timeout(180)
 SITE = "opt/sympozium/"
@@ -28,14 +28,8 @@ def image(request: pytest.FixtureRequest) -> Image:
 
 
 @pytest.fixture(scope="module")
-def all_images(kube_cluster: KubeCluster, kube_clients: Clients) -> None:
-    """Every image in the cluster."""
-    provide(kube_cluster, kube_clients, [by_name(one) for one in PROGRAMS])
-
-
-@pytest.fixture(scope="module")
 def archive(
-    image: Image, all_images: None, tmp_path_factory: pytest.TempPathFactory
+    image: Image, kube_cluster: KubeCluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ImageArchive]:
     """What is in it."""
     opened = ImageArchive(archive_of(image, tmp_path_factory.mktemp("image")))
@@ -74,7 +68,7 @@ def test_an_image_says_what_it_is_made_of(image: Image, archive: ImageArchive) -
 
 
 def test_every_module_of_a_program_can_be_imported_where_nothing_can_be_written(
-    image: Image, kube_clients: Clients, all_images: None
+    image: Image, kube_clients: Clients
 ) -> None:
     name = f"imports-{by_name(image)}"
     pod = import_pod(name, f"{REGISTRY}/{image.name}:{TAG}")
