@@ -187,13 +187,16 @@ async def observing(home: Home) -> AsyncIterator[Observer]:
     the controller is dead.
     """
     port = read_json(home.ports)["nats"]
-    address = Address(
-        f"nats://127.0.0.1:{port}",
-        "observer",
-        reply_prefix("controller"),
-        user=CONTROLLER_USER,
-        password=bus_access(home).controller_password,
-    )
+    password = bus_access(home).controller_password
+    async with observing_bus(f"nats://127.0.0.1:{port}", password) as observer:
+        yield observer
+
+
+@asynccontextmanager
+async def observing_bus(url: str, password: str) -> AsyncIterator[Observer]:
+    """Look at the streams of the bus at *url*, as the controller may, while the block lasts."""
+    prefix = reply_prefix("controller")
+    address = Address(url, "observer", prefix, user=CONTROLLER_USER, password=password)
     observer = Observer()
     async with connect(address) as bus, asyncio.TaskGroup() as group:
         readings = [_Reading(bus.client, stream, observer.take) for stream in (INBOX, OUTBOX)]

@@ -1,0 +1,1 @@
+"""Steady talk on a real cluster, while one part after the other is taken away."""
