@@ -3,7 +3,6 @@
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +22,9 @@ class CountedKube(Kube):
     asked: Counter[str]
 
     @override
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Any = None,
-        content_type: str = "application/json",
-        query: Mapping[str, str] | None = None,
-    ) -> Object:
+    async def request(self, method: str, path: str, **more: Any) -> Object:
         self.asked[f"{method} {path.rsplit('/', 2)[-2]}"] += 1
-        return await super().request(
-            method, path, body=body, content_type=content_type, query=query
-        )
+        return await super().request(method, path, **more)
 
 
 async def follow(endpoint: Endpoint, nats_url: str, health_port: int, idle_s: float) -> None:
