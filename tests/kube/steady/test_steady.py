@@ -23,12 +23,12 @@ from tests.fault.ledger import check
 from tests.fault.observer import Observer, observing_bus
 from tests.fixtures.chat import Person
 from tests.fixtures.system import ScriptedModel
-from tests.kube.cluster import Clients, KubeCluster
 from tests.kube.first_install import changed_images
-from tests.kube.release import SYSTEM_NAMESPACE, TENANT, Release
+from tests.kube.release import SYSTEM_NAMESPACE
 from tests.kube.steady.blows import Place, blows
 from tests.kube.steady.table import Struck, table
 from tests.kube.steady.talk import Talk
+from tests.kube.system import RealSystem
 
 RATE = float(os.environ.get("STEADY_RATE", "0.5"))
 SECONDS = float(os.environ.get("STEADY_SECONDS", "66"))
@@ -41,19 +41,18 @@ LONGEST_BLOW_S = 180.0
 
 @pytest.mark.timeout(SECONDS + PATIENCE_S + 300)
 async def test_whatever_is_taken_away_every_message_has_one_end_in_its_place(
-    kube_cluster: KubeCluster,
-    kube_clients: Clients,
-    release: Release,
+    real_system: RealSystem,
     model_port: int,
     model: ScriptedModel,
     tmp_path: Path,
 ) -> None:
-    changed = await asyncio.to_thread(changed_images, kube_cluster, tmp_path)
-    place = Place(kube_cluster, kube_clients, release, model_port, changed, API_DOWN_S)
+    cluster, release = real_system.cluster, real_system.release
+    changed = await asyncio.to_thread(changed_images, cluster, tmp_path)
+    place = Place(cluster, release.clients, release, model_port, changed, API_DOWN_S)
     struck: list[Struck] = []
     async with (
-        person_at(kube_clients) as person,
-        observing_bus(bus_url(kube_clients), bus_password(kube_clients)) as observer,
+        person_at(real_system) as person,
+        observing_bus(real_system.bus_url, bus_password(real_system)) as observer,
     ):
         talk = Talk(person, model, observer, RATE, SECONDS, seed=time.time_ns())
         try:
@@ -84,39 +83,18 @@ def verify(talk: Talk, observer: Observer) -> None:
 
 
 @asynccontextmanager
-async def person_at(clients: Clients) -> AsyncIterator[Person]:
-    """Yield somebody at the web channel's Service."""
-    port = 8400
-    token = secret_text(clients, TENANT, "assistant-web-token", "token")
-    headers = {"Authorization": f"Bearer {token}", "Host": f"127.0.0.1:{port}"}
-    address = service_address(clients, TENANT, "sympozium-channel-web")
+async def person_at(system: RealSystem) -> AsyncIterator[Person]:
+    """Yield somebody at the web channel's Service, who waits 10 s for each answer of it."""
     timeout = aiohttp.ClientTimeout(total=10)
     connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(
-        timeout=timeout, connector=connector, headers=headers
-    ) as session:
-        yield Person(session, f"http://{address}:{port}")
+    async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+        yield Person(session, system.url, system.headers)
 
 
-def bus_url(clients: Clients) -> str:
-    """Return where the bus of the installation is, in the cluster's network."""
-    return f"nats://{service_address(clients, SYSTEM_NAMESPACE, 'sympozium-nats')}:4222"
-
-
-def bus_password(clients: Clients) -> str:
+def bus_password(system: RealSystem) -> str:
     """Return the controller's password."""
-    return secret_text(clients, SYSTEM_NAMESPACE, "sympozium-bus", "password")
-
-
-def service_address(clients: Clients, namespace: str, name: str) -> str:
-    """Return the address of a Service."""
-    return str(clients.get("-n", namespace, "service", name)["spec"]["clusterIP"])
-
-
-def secret_text(clients: Clients, namespace: str, name: str, key: str) -> str:
-    """Return one value of a Secret."""
-    data = clients.get("-n", namespace, "secret", name)["data"]
-    return base64.b64decode(data[key]).decode()
+    asked = ("-n", SYSTEM_NAMESPACE, "secret", "sympozium-bus")
+    return base64.b64decode(system.clients.get(*asked)["data"]["password"]).decode()
 
 
 def show(text: str) -> None:
