@@ -7,7 +7,6 @@ older than the store has lost ends that were published: they are published again
 a channel that had shown one shows it no second time.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from sympozium.contract.messages import InboundMessage
 from sympozium.contract.names import MessageId
 from sympozium.contract.resources import Object
 from sympozium.contract.subjects import INBOX, OUTBOX
+from sympozium.runtime.loops import until_there
 from sympozium.store.ports import MessageKey, SessionStore
 from sympozium_router.inbox.letters import Letter, read_letter
 from sympozium_router.outbox.published import Published
@@ -55,11 +55,11 @@ class Restoring:
 
     async def reopen_ends(self) -> None:
         """Have ends that OUTBOX has lost be published again. Returns once that is noted."""
-        await self._until_there(self._reopen)
+        await until_there(self._reopen, retry_s=RETRY_S, told=_say_that_it_waits)
 
     async def adopt_runs(self) -> None:
         """Take in the messages of runs that the store does not know. Returns when it has."""
-        await self._until_there(self._adopt)
+        await until_there(self._adopt, retry_s=RETRY_S, told=_say_that_it_waits)
 
     async def _reopen(self) -> None:
         last = await self._last_of_outbox()
@@ -102,14 +102,10 @@ class Restoring:
         log.warning("the store has lost a message: it is taken in again", extra=extra)
         await self._give(letter, inbound)
 
-    async def _until_there(self, step: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                return await step()
-            except TransientError as error:
-                cause = {"action": "retry", "cause": str(error)}
-                log.warning("store and bus not compared yet", extra=cause)
-                await asyncio.sleep(RETRY_S)
+
+def _say_that_it_waits(error: TransientError) -> None:
+    cause = {"action": "retry", "cause": str(error)}
+    log.warning("store and bus not compared yet", extra=cause)
 
 
 def _key(letter: Letter, inbound: InboundMessage) -> MessageKey:

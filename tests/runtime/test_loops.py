@@ -2,7 +2,8 @@ import asyncio
 
 import pytest
 
-from sympozium.runtime.loops import LoopEndedEarlyError, run_until_stopped
+from sympozium.contract.errors import PermanentError, TransientError
+from sympozium.runtime.loops import LoopEndedEarlyError, run_until_stopped, until_there
 
 
 async def patient(stop: asyncio.Event) -> None:
@@ -37,3 +38,26 @@ async def test_a_stuck_loop_is_cancelled_at_the_drain_deadline(looptime: float) 
     with pytest.raises(TimeoutError):
         await run_until_stopped(stuck, stop=stop, drain_s=5)
     assert looptime == 5
+
+
+@pytest.mark.looptime
+async def test_a_step_is_done_again_until_what_it_needs_is_there(looptime: float) -> None:
+    answers: list[Exception | str] = [TransientError("away"), TransientError("locked"), "here"]
+    causes: list[str] = []
+
+    async def step() -> str:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    found = await until_there(step, retry_s=0.5, told=lambda error: causes.append(str(error)))
+    assert (found, causes, looptime) == ("here", ["away", "locked"], 1)
+
+
+async def test_a_step_that_a_person_must_help_is_not_done_again() -> None:
+    async def step() -> None:
+        raise PermanentError("no such stream")
+
+    with pytest.raises(PermanentError, match="no such stream"):
+        await until_there(step, retry_s=0.5, told=lambda _: pytest.fail("it will never be there"))

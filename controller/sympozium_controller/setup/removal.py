@@ -38,6 +38,7 @@ from sympozium.kube.client import Kube, connect
 from sympozium.kube.endpoint import in_cluster
 from sympozium.kube.errors import NotFoundError
 from sympozium.kube.tenants import TENANT
+from sympozium.runtime.loops import until_there
 from sympozium.runtime.settings import Reader
 from sympozium_controller.leading import LEASE
 from sympozium_controller.setup.example import KINDS
@@ -96,16 +97,14 @@ class Removal:
 
     async def patiently(self, kube: Kube, bus: NatsBus | None) -> None:
         """Remove all of it, as often as it takes."""
-        while True:
-            try:
-                await self._remove(kube, bus)
-            except TransientError as error:
-                self.state = str(error)
-                log.info("not removed yet", extra={"action": "retry", "cause": str(error)})
-                await asyncio.sleep(RETRY_S)
-            else:
-                log.info("removed", extra={"action": "delete"})
-                return
+        await until_there(
+            lambda: self._remove(kube, bus), retry_s=RETRY_S, told=self._note_what_hinders
+        )
+        log.info("removed", extra={"action": "delete"})
+
+    def _note_what_hinders(self, error: TransientError) -> None:
+        self.state = str(error)
+        log.info("not removed yet", extra={"action": "retry", "cause": self.state})
 
     async def _remove(self, kube: Kube, bus: NatsBus | None) -> None:
         await self._stop_controller(kube)

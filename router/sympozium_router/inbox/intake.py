@@ -30,6 +30,7 @@ from sympozium.contract.reasons import Reason
 from sympozium.contract.subjects import INBOX_CONSUMER
 from sympozium.kube.measures import QueueName
 from sympozium.kube.queue import WorkQueue
+from sympozium.runtime.loops import until_there
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
 from sympozium.store.ports import Conversation
@@ -134,8 +135,8 @@ class Intake:
         return max((now - item.since for item in self._items.values()), default=0.0)
 
     async def _receive(self) -> None:
-        for stored in await self._until_there(self._backlog.at_start):
-            self._add(_letter(stored))
+        for letter in await _read(self._backlog.at_start):
+            self._add(letter)
         self.is_receiving = True
         async with self._bus.consume(INBOX_CONSUMER) as deliveries:
             async for delivery in deliveries:
@@ -147,8 +148,7 @@ class Intake:
         if sequence in self._items:  # it came again, or was read before it came
             self._items[sequence].delivery = delivery
             return
-        for stored in await self._until_there(lambda: self._backlog.before(sequence)):
-            other = _letter(stored)
+        for other in await _read(lambda: self._backlog.before(sequence)):
             self._others.setdefault(other.conversation, []).append(other)
         letter = read_letter(delivery.subject, sequence, delivery.data)
         for other in self._take_over(letter):
@@ -271,14 +271,16 @@ class Intake:
         else:
             await item.delivery.discard(reason=reason, attempts=hopeless.attempts)
 
-    async def _until_there(self, read: Callable[[], Awaitable[list[Stored]]]) -> list[Stored]:
-        while True:
-            try:
-                return await read()
-            except TransientError as error:
-                cause = {"action": "retry", "cause": str(error)}
-                log.debug("cannot read what lies before us yet", extra=cause)
-                await asyncio.sleep(RETRY_S)
+
+async def _read(read: Callable[[], Awaitable[list[Stored]]]) -> list[Letter]:
+    """Return what *read* finds before us, as soon as it can be read."""
+
+    def say_that_it_waits(error: TransientError) -> None:
+        cause = {"action": "retry", "cause": str(error)}
+        log.debug("cannot read what lies before us yet", extra=cause)
+
+    found = await until_there(read, retry_s=RETRY_S, told=say_that_it_waits)
+    return [_letter(stored) for stored in found]
 
 
 def _letter(stored: Stored) -> Letter:

@@ -15,6 +15,7 @@ from datetime import datetime
 
 from sympozium.bus.ports import Bus
 from sympozium.contract.envelope import wrap
+from sympozium.contract.errors import TransientError
 from sympozium.contract.names import ConversationId
 from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import Object
@@ -22,6 +23,7 @@ from sympozium.contract.subjects import outbox
 from sympozium.kube.informer import Key
 from sympozium.kube.measures import QueueName
 from sympozium.kube.queue import WorkQueue
+from sympozium.runtime.loops import until_there
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
 from sympozium.store.ports import (
@@ -231,13 +233,11 @@ class Outbox:
         return failed_end(message, Reason.DEADLINE_EXCEEDED, now=now)
 
     async def _look_at_what_is_left(self) -> None:
-        while True:
-            try:
-                return await self._look_at_all()
-            except StoreUnavailableError as error:
-                cause = {"action": "retry", "cause": str(error)}
-                log.warning("cannot read what is left yet", extra=cause)
-                await asyncio.sleep(RETRY_S)
+        def say_that_it_waits(error: TransientError) -> None:
+            cause = {"action": "retry", "cause": str(error)}
+            log.warning("cannot read what is left yet", extra=cause)
+
+        await until_there(self._look_at_all, retry_s=RETRY_S, told=say_that_it_waits)
 
     async def _look_at_all(self) -> None:
         for conversation in await self._store.open_conversations():

@@ -1,8 +1,16 @@
-"""Running a program's loops until it is told to stop, and stopping within a deadline."""
+"""Running a program's loops until it is told to stop, and stopping within a deadline.
+
+And doing again what a loop begins with, until everything that it needs is there.
+"""
 
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from sympozium.contract.errors import TransientError
+
+T = TypeVar("T")
 
 Loop = Callable[[asyncio.Event], Awaitable[None]]
 """Takes the stop event and returns after the item in its hands, and no earlier."""
@@ -43,6 +51,24 @@ async def pause(seconds: float, *until: asyncio.Event) -> None:
 
 async def _is_set(event: asyncio.Event) -> None:
     await event.wait()
+
+
+async def until_there(
+    step: Callable[[], Awaitable[T]], *, retry_s: float, told: Callable[[TransientError], None]
+) -> T:
+    """Return what *step* returns, done again after *retry_s* seconds while something is away.
+
+    *told* is called each time with what it was.
+
+    Raises:
+        Exception: What *step* raised, unless it was a `TransientError`.
+    """
+    while True:
+        try:
+            return await step()
+        except TransientError as error:
+            told(error)
+            await asyncio.sleep(retry_s)
 
 
 def stop_on_signals() -> asyncio.Event:
