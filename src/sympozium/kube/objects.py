@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeVar
 
 from sympozium.contract.resources import Object
+
+T = TypeVar("T")
 
 Key = tuple[str, str]
 """(namespace, name); the namespace of a cluster-scoped object is ""."""
@@ -52,14 +55,9 @@ class HeldObjects:
         for key, obj in list(self._objects.items()):
             listener(key, None, obj)
 
-    @contextmanager
-    def listened_to(self) -> Iterator[None]:
+    def listened_to(self) -> AbstractContextManager[None]:
         """Let go, when the block is left, of whoever began to listen inside it."""
-        before = list(self._listeners)
-        try:
-            yield
-        finally:
-            self._listeners = before
+        return letting_go(self._listeners)
 
     def get(self, namespace: str, name: str) -> Object | None:
         """Return the copy of an object. Do not change it."""
@@ -108,6 +106,16 @@ class HeldObjects:
             self._objects[key] = obj
         for listener in self._listeners:
             listener(key, old, obj)
+
+
+@contextmanager
+def letting_go(listeners: list[T]) -> Iterator[None]:
+    """Let go, when the block is left, of what was put into *listeners* inside it."""
+    before = list(listeners)
+    try:
+        yield
+    finally:
+        listeners[:] = before
 
 
 def key_of(obj: Object) -> Key:

@@ -8,15 +8,22 @@ the rights in a new one come a moment later than its label.
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.resources import NAMESPACES, TENANT_LABEL, Object, Resource
 from sympozium.kube.client import Kube
 from sympozium.kube.errors import ForbiddenError, NotFoundError
 from sympozium.kube.informer import Informer
-from sympozium.kube.objects import HeldObjects, Index, Keep, Key, without_managed_fields
+from sympozium.kube.objects import (
+    HeldObjects,
+    Index,
+    Keep,
+    Key,
+    letting_go,
+    without_managed_fields,
+)
 from sympozium.kube.source import FIRST_BACKOFF_S, MAX_BACKOFF_S, Scope, Source
 
 log = logging.getLogger(__name__)
@@ -142,14 +149,9 @@ class Tenants:
         for namespace in list(self._followed):
             listener(namespace)
 
-    @contextmanager
-    def listened_to(self) -> Iterator[None]:
+    def listened_to(self) -> AbstractContextManager[None]:
         """Let go, when the block is left, of whoever began to listen inside it."""
-        before = list(self._listeners)
-        try:
-            yield
-        finally:
-            self._listeners = before
+        return letting_go(self._listeners)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep the copies up until *stop* is set.
