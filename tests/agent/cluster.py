@@ -20,9 +20,9 @@ from sympozium.contract.resources import (
     SERVICE_ACCOUNTS,
     Object,
 )
-from sympozium.kube.client import Kube, connect
-from sympozium.kube.endpoint import Endpoint
-from sympozium_local.apiserver.server import serve
+from sympozium.kube.client import Kube
+from sympozium_local.apiserver.server import Endpoint
+from tests.fixtures.api_server import api_server
 
 READABLE = ("pods", "pods/log", "events", "jobs", "agentruns")
 
@@ -63,7 +63,7 @@ class Cluster:
         folder = self.folder / name
         folder.mkdir()
         (folder / "token").write_text(token["status"]["token"])
-        (folder / "ca.crt").write_bytes((self.endpoint.ca_file or Path()).read_bytes())
+        (folder / "ca.crt").write_bytes(self.endpoint.ca_file.read_bytes())
         return folder
 
     async def fill(self) -> None:
@@ -109,12 +109,8 @@ def _crashing() -> Object:
 @asynccontextmanager
 async def running_cluster(folder: Path) -> AsyncIterator[Cluster]:
     """Yield an API server with our kinds and a namespace `other`."""
-    data = folder / "api"
-    data.mkdir()
-    async with serve(data) as served:
-        endpoint = Endpoint(served.url, served.ca_file, served.token_file)
-        async with connect(endpoint) as kube:
-            for definition in definition_objects():
-                await kube.create(CUSTOM_RESOURCE_DEFINITIONS, definition)
-            await kube.create(NAMESPACES, {"metadata": {"name": "other"}})
-            yield Cluster(kube, endpoint, folder)
+    async with api_server(folder / "api") as (kube, served):
+        for definition in definition_objects():
+            await kube.create(CUSTOM_RESOURCE_DEFINITIONS, definition)
+        await kube.create(NAMESPACES, {"metadata": {"name": "other"}})
+        yield Cluster(kube, served, folder)

@@ -15,12 +15,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from sympozium.contract.resources import AGENTS, CONFIG_MAPS
-from sympozium.kube.client import Kube, connect
+from sympozium.kube.client import Kube
 from sympozium.kube.endpoint import Endpoint
 from sympozium.kube.errors import NotFoundError
 from sympozium_controller.tenants.ledger import LEDGER
-from sympozium_local.apiserver.server import serve
-from tests.controller.cluster import SYSTEM_NAMESPACE, Cluster
+from tests.controller.cluster import SYSTEM_NAMESPACE, Cluster, installed
 from tests.fixtures.nats_server import NatsServer, free_port
 from tests.fixtures.tenants import make_tenant
 from tests.tenants.namespaces import agent
@@ -51,18 +50,13 @@ async def all_served(kube: Kube, count: int) -> None:
 @asynccontextmanager
 async def furnished(folder: Path, count: int) -> AsyncIterator[tuple[Cluster, Endpoint]]:
     """Yield a cluster with *count* tenants that have an Agent each, and a controller's way in."""
-    (folder / "api").mkdir()
-    async with serve(folder / "api") as served:
-        endpoint = Endpoint(served.url, served.ca_file, served.token_file)
-        async with connect(endpoint) as kube:
-            cluster = Cluster(kube, served.url, served.ca_file, folder)
-            await cluster.install()
-            names = ["default", *(f"tenant-{number}" for number in range(1, count))]
-            for name in names:
-                await make_tenant(kube, name)
-                await kube.create(AGENTS, agent(name))
-            token = await cluster.token("sympozium-controller", namespace=SYSTEM_NAMESPACE)
-            yield cluster, cluster.endpoint_of(token)
+    async with installed(folder) as cluster:
+        names = ["default", *(f"tenant-{number}" for number in range(1, count))]
+        for name in names:
+            await make_tenant(cluster.kube, name)
+            await cluster.kube.create(AGENTS, agent(name))
+        token = await cluster.token("sympozium-controller", namespace=SYSTEM_NAMESPACE)
+        yield cluster, cluster.endpoint_of(token)
 
 
 async def measure(count: int, idle_s: float) -> None:

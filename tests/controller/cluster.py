@@ -37,6 +37,7 @@ from sympozium.kube.endpoint import Endpoint
 from sympozium.kube.errors import NotFoundError
 from sympozium_controller.program import run_controller
 from sympozium_controller.settings import BusSettings, PodSettings, Settings
+from tests.fixtures.api_server import api_server
 from tests.fixtures.nats_server import free_port
 from tests.fixtures.tenants import make_tenant
 
@@ -236,6 +237,15 @@ class Cluster:
         }
         status = {"phase": "Failed" if exit_code else "Succeeded", "containerStatuses": [container]}
         await self.set_status(PODS, pod["metadata"]["name"], status)
+
+
+@asynccontextmanager
+async def installed(folder: Path) -> AsyncIterator[Cluster]:
+    """Yield an API server with our kinds and the rights of our programs."""
+    async with api_server(folder / "api") as (kube, served):
+        cluster = Cluster(kube, served.url, served.ca_file, folder)
+        await cluster.install()
+        yield cluster
 
 
 async def say(bus: Bus, run: Object, line: Any, *, number: int = 1) -> None:

@@ -5,17 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from sympozium.kube.client import Kube, connect
-from sympozium.kube.endpoint import Endpoint
-from sympozium_local.apiserver.server import serve
+from sympozium.kube.client import Kube
+from tests.fixtures.api_server import api_server
 
 
 @pytest.fixture
 async def api(tmp_path: Path) -> AsyncIterator[Kube]:
     """A client of an API server that holds nothing of ours yet."""
-    directory = tmp_path / "api"
-    directory.mkdir()
-    async with serve(directory) as served:
-        endpoint = Endpoint(served.url, served.ca_file, served.token_file)
-        async with connect(endpoint) as kube:
-            yield kube
+    async with api_server(tmp_path / "api") as (kube, _):
+        yield kube

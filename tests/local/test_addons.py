@@ -7,9 +7,7 @@ import pytest
 
 from sympozium.bus.server import new_issuer
 from sympozium.contract.resources import AGENTS, CHANNELS, DEPLOYMENTS, Object
-from sympozium.kube.client import Kube, connect
-from sympozium.kube.endpoint import Endpoint
-from sympozium_local.apiserver.server import serve
+from sympozium.kube.client import Kube
 from sympozium_local.system.addons import apply_addons
 from sympozium_local.system.bus_access import BusAccess
 from sympozium_local.system.errors import StartError
@@ -18,6 +16,7 @@ from sympozium_local.system.manifests import SYSTEM_NAMESPACE, Deployment, addon
 from sympozium_local.system.model import read_model
 from sympozium_local.system.ports import Ports
 from sympozium_local.system.supervisor import sandbox_warning
+from tests.fixtures.api_server import api_server
 
 ACCESS = BusAccess(new_issuer().seed, "controller-password", "system-password")
 KEY = {"OPENAI_API_KEY": "sk-any", "SYMPOZIUM_MODEL": "real"}
@@ -26,10 +25,7 @@ KEY = {"OPENAI_API_KEY": "sk-any", "SYMPOZIUM_MODEL": "real"}
 @pytest.fixture
 async def kube(tmp_path: Path) -> AsyncIterator[Kube]:
     """A client of an empty embedded API server."""
-    async with (
-        serve(tmp_path) as served,
-        connect(Endpoint(served.url, served.ca_file, served.token_file)) as connected,
-    ):
+    async with api_server(tmp_path) as (connected, _):
         yield connected
 
 
