@@ -63,6 +63,11 @@ class RealSystem:
         return f"nats://{self._service(SYSTEM_NAMESPACE, 'sympozium-nats')}:4222"
 
     @property
+    def crowd(self) -> int:
+        """A node of two cores starts about one pod in a second."""
+        return 10
+
+    @property
     def state(self) -> Path:
         """The cluster's, with its database and volumes."""
         return STATE / self.cluster.name

@@ -7,7 +7,7 @@ import pytest
 from sympozium.contract.resources import AGENT_RUNS
 from sympozium.kube.client import Kube
 from tests.fixtures.chat import Person, replies_to
-from tests.fixtures.system import ScriptedModel
+from tests.fixtures.system import ScriptedModel, System
 
 
 async def test_a_question_about_pods_is_answered_with_the_pods(person: Person) -> None:
@@ -56,8 +56,8 @@ async def test_the_same_message_posted_five_times_runs_once_and_is_answered_once
 
 
 @pytest.mark.timeout(240)
-async def test_two_hundred_messages_in_fifty_conversations_stay_where_they_belong(
-    person: Person, model: ScriptedModel
+async def test_what_a_crowd_says_in_many_conversations_stays_in_each(
+    person: Person, model: ScriptedModel, system: System
 ) -> None:
     def question(number: int, part: int) -> str:
         return f"crowd <{number}/{part}>"
@@ -65,7 +65,7 @@ async def test_two_hundred_messages_in_fifty_conversations_stay_where_they_belon
     await model.script(
         *(
             {"match": question(number, part), "answer": f"reply <{number}/{part}>"}
-            for number in range(50)
+            for number in range(system.crowd)
             for part in range(4)
         )
     )
@@ -82,5 +82,5 @@ async def test_two_hundred_messages_in_fifty_conversations_stay_where_they_belon
         ]
 
     async with asyncio.TaskGroup() as group:
-        for number in range(50):
+        for number in range(system.crowd):
             group.create_task(converse(number))

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from sympozium.contract.reasons import Reason
-from sympozium.contract.resources import AGENTS, CHANNELS, SECRETS, Object
+from sympozium.contract.resources import AGENTS, CHANNELS, DEPLOYMENTS, SECRETS, Object
 from sympozium.contract.times import parse_duration, parse_kube_time
 from sympozium.kube.client import Kube
 from tests.fixtures.admission import refusing
@@ -28,6 +28,9 @@ from tests.fixtures.system import ScriptedModel, System
 from tests.scenario.acting import pods_of, run_of, started_run
 
 pytestmark = pytest.mark.timeout(150)
+
+CONTROLLER = ("sympozium-system", "sympozium-controller")
+"""Its Deployment: the namespace and the name."""
 
 TOLD_WITHIN = timedelta(seconds=15)
 """How long after its deadline a run may be silent, at the most."""
@@ -475,11 +478,20 @@ async def shared_folder(stage: Stage, run: Object) -> Path:
 @asynccontextmanager
 async def setting(stage: Stage, name: str, value: str) -> AsyncIterator[None]:
     """Run the controller with another environment while the block lasts."""
-    deployment = ("-n", "sympozium-system", "deployment/sympozium-controller")
-    for assignment in (f"{name}={value}", f"{name}-"):
-        changed = stage.system.kubectl("set", "env", *deployment, assignment)
-        assert changed.returncode == 0, changed.stderr
-        rolled = stage.system.kubectl("rollout", "status", *deployment, "--timeout=40s")
-        assert rolled.returncode == 0, rolled.stdout + rolled.stderr
-        if not assignment.endswith("-"):
-            yield
+    deployment = await stage.kube.get(DEPLOYMENTS, *CONTROLLER)
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    before = {one["name"]: one.get("value", "") for one in container["env"]}
+    _set_environment(stage.system, f"{name}={value}")
+    try:
+        yield
+    finally:
+        _set_environment(stage.system, f"{name}={before[name]}" if name in before else f"{name}-")
+
+
+def _set_environment(system: System, assignment: str) -> None:
+    namespace, name = CONTROLLER
+    deployment = ("-n", namespace, f"deployment/{name}")
+    changed = system.kubectl("set", "env", *deployment, assignment)
+    assert changed.returncode == 0, changed.stderr
+    rolled = system.kubectl("rollout", "status", *deployment, "--timeout=40s")
+    assert rolled.returncode == 0, rolled.stdout + rolled.stderr
