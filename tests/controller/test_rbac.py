@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-import yaml
 from typing_extensions import override
 
 from sympozium.bus.nats import NatsBus
@@ -22,10 +21,8 @@ from sympozium.kube.client import APPLY_PATCH, Kube, WatchEvent, connect, object
 from sympozium_controller.identity.reviews import Reviews
 from sympozium_controller.program import run_controller
 from sympozium_controller.settings import Settings
-from tests.controller.cluster import NAMESPACE, RBAC, SYSTEM_NAMESPACE, Cluster, say
-
-Right = tuple[str, str, str]
-"""(API group, resource, verb)."""
+from tests.controller.cluster import NAMESPACE, SYSTEM_NAMESPACE, Cluster, say
+from tests.controller.manifests import Right, documents, rights_of
 
 ADMISSION = "admissionregistration.k8s.io"
 VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -75,21 +72,9 @@ def parts(path: str) -> tuple[str, str, str]:
     return group, resource, rest[1] if len(rest) > 1 else ""
 
 
-def rights(rules: list[Object]) -> set[Right]:
-    """Return every right that *rules* give."""
-    return {
-        (group, resource, verb)
-        for rule in rules
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    }
-
-
 def roles(file: str) -> dict[str, list[Object]]:
     """Return the rules of every role in a manifest, by kind and name."""
-    documents = yaml.safe_load_all((RBAC / f"{file}.yaml").read_text())
-    found = [one for one in documents if one["kind"] in {"ClusterRole", "Role"}]
+    found = [one for one in documents(file) if one["kind"] in {"ClusterRole", "Role"}]
     return {f"{one['kind']}/{one['metadata']['name']}": one["rules"] for one in found}
 
 
@@ -97,7 +82,7 @@ def declared(program: str) -> set[Right]:
     """Return the rights that the manifests give a program: everywhere, and where it serves."""
     own = roles(program).values()
     in_tenants = roles("tenants")[f"ClusterRole/sympozium-tenant-{program}"]
-    return set().union(*(rights(rules) for rules in (*own, in_tenants)))
+    return set().union(*(rights_of(rules) for rules in (*own, in_tenants)))
 
 
 async def live_a_full_life(cluster: Cluster, bus: NatsBus) -> None:
@@ -192,10 +177,9 @@ def test_the_router_starts_and_stops_runs_and_cannot_say_how_one_ended() -> None
 
 def test_both_programs_have_an_account_that_is_bound_to_their_role() -> None:
     for name in ("controller", "router"):
-        documents = list(yaml.safe_load_all((RBAC / f"{name}.yaml").read_text()))
-        account, *_ = documents
-        roles = {one["kind"]: one for one in documents if one["kind"].endswith("Role")}
-        bindings = [one for one in documents if one["kind"].endswith("RoleBinding")]
+        account, *others = documents(name)
+        roles = {one["kind"]: one for one in others if one["kind"].endswith("Role")}
+        bindings = [one for one in others if one["kind"].endswith("RoleBinding")]
         assert account["metadata"] == {**account["metadata"], "name": f"sympozium-{name}"}
         assert len(bindings) == len(roles)
         for binding in bindings:

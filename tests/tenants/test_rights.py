@@ -1,10 +1,8 @@
 """What our programs may do at the API server: little everywhere, the rest where the label is."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-import yaml
 
 from sympozium.contract.resources import (
     AGENT_RUNS,
@@ -18,12 +16,8 @@ from sympozium.kube.errors import ForbiddenError
 from sympozium_controller.furniture import rights
 from sympozium_router.world.cluster import Cluster as RoutersCluster
 from tests.controller.cluster import NAMESPACE, SYSTEM_NAMESPACE, Cluster
+from tests.controller.manifests import Right, documents, rights_of
 from tests.tenants.namespaces import as_program, create_namespace
-
-Right = tuple[str, str, str]
-"""(API group, resource, verb)."""
-
-RBAC = Path(__file__).parents[2] / "helm" / "sympozium" / "rbac"
 
 CLUSTER_WIDE: dict[str, set[Right]] = {
     "sympozium-controller": {
@@ -83,25 +77,10 @@ READS_COPIES = {
 ASKS_FOR_NAMESPACES = {"is_tenant"}
 
 
-def documents() -> Iterator[Object]:
-    for file in sorted(RBAC.glob("*.yaml")):
-        yield from (one for one in yaml.safe_load_all(file.read_text()) if one)
-
-
 def of_programs() -> Iterator[Object]:
     """Yield what programs hold; what people may be given is in a file of its own."""
     people = {"sympozium.ai/component": "people"}.items()
     yield from (one for one in documents() if not people <= one["metadata"]["labels"].items())
-
-
-def rights_of(rules: list[Object]) -> set[Right]:
-    return {
-        (group, resource, verb)
-        for rule in rules
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    }
 
 
 def role(name: str) -> set[Right]:
