@@ -12,11 +12,7 @@ import pytest
 from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import NETWORK_POLICIES, SERVICE_ACCOUNTS, Object
 from sympozium.contract.times import parse_kube_time
-from sympozium.kube.client import Kube
-from tests.fixtures.chat import Person
-from tests.fixtures.system import ScriptedModel, System
-from tests.kube.at_work import ACTS, SLOW, Floor, created, has_ended, in_text, told, uid_of
-from tests.kube.cluster import Clients, KubeCluster
+from tests.kube.at_work import ACTS, Floor, created, has_ended, in_text, told, uid_of
 from tests.kube.release import TENANT
 
 pytestmark = pytest.mark.timeout(300)
@@ -26,17 +22,8 @@ READER = ("cluster-reader",)
 
 
 @pytest.fixture
-async def floor(
-    kube_cluster: KubeCluster,
-    kube_clients: Clients,
-    system: System,
-    kube: Kube,
-    person: Person,
-    model: ScriptedModel,
-) -> AsyncIterator[Floor]:
+async def floor(floor: Floor) -> AsyncIterator[Floor]:
     """The release with Agents for what follows."""
-    floor = Floor(kube_cluster, kube_clients, kube, person, model, system.model_url)
-    await model.script(SLOW, ACTS)
     async with floor.agents(
         floor.agent("steady", timeout="3m"),
         floor.agent("acting", skills=READER, timeout="5m"),

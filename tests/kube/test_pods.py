@@ -6,11 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sympozium.contract.resources import JOBS, PODS, Object
-from sympozium.kube.client import Kube
-from tests.fixtures.chat import Person
-from tests.fixtures.system import ScriptedModel, System
-from tests.kube.at_work import ACTS, SLOW, WAIT_S, Floor, told
-from tests.kube.cluster import Clients, KubeCluster
+from tests.kube.at_work import WAIT_S, Floor, told
 from tests.kube.release import SYSTEM_NAMESPACE, TENANT
 
 pytestmark = pytest.mark.timeout(240)
@@ -30,17 +26,8 @@ print(open("/proc/1/status").read().split("CapEff:")[1].split()[0])
 
 
 @pytest.fixture
-async def floor(
-    kube_cluster: KubeCluster,
-    kube_clients: Clients,
-    system: System,
-    kube: Kube,
-    person: Person,
-    model: ScriptedModel,
-) -> AsyncIterator[Floor]:
+async def floor(floor: Floor) -> AsyncIterator[Floor]:
     """The release with one Agent."""
-    floor = Floor(kube_cluster, kube_clients, kube, person, model, system.model_url)
-    await model.script(SLOW, ACTS)
     async with floor.agents(floor.agent("steady", timeout="2m")):
         yield floor
 
