@@ -106,7 +106,7 @@ def stage_agents(system: System) -> list[Object]:
     return [
         agent("steady", baseURL=url),
         agent("late", baseURL=url, timeout="3s"),
-        agent("hungry", baseURL=url, resources={"limits": {"memory": "4Mi"}}),
+        agent("hungry", baseURL=url, resources={"limits": {"memory": "72Mi"}}),
         agent("giant", baseURL=url, timeout="4s", resources={"requests": {"cpu": "640"}}),
         agent("keyless", baseURL=url, secret="nobody-made-this"),
         agent("lost", baseURL=f"http://127.0.0.1:{free_port()}/v1"),
@@ -147,6 +147,8 @@ async def past_the_deadline(stage: Stage) -> Object:
 
 
 async def out_of_memory(stage: Stage) -> Object:
+    """Answer with far more than there is memory for."""
+    await stage.model.script({"match": "question", "answer": "x" * 30_000_000})
     return await stage.ask("hungry")
 
 

@@ -223,6 +223,10 @@ def seconds(span: timedelta) -> float:
     return max(span.total_seconds(), 0.0)
 
 
+_NEVER = "1970-01-01T00:00:00Z"
+"""When a kubelet says that a container began whose process could not be started."""
+
+
 def _container(status: Object, *, is_sidecar: bool) -> ContainerView:
     state = status.get("state") or {}
     waiting = state.get("waiting") or {}
@@ -235,7 +239,7 @@ def _container(status: Object, *, is_sidecar: bool) -> ContainerView:
         terminated=terminated.get("reason", "Error") if terminated else "",
         exit_code=terminated.get("exitCode", 0),
         restarts=status.get("restartCount", 0),
-        started=_time(began),
+        started=_time(began if began != _NEVER else None),
         ended=_time(terminated.get("finishedAt")),
         is_sidecar=is_sidecar,
     )
