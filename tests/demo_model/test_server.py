@@ -63,6 +63,16 @@ async def test_a_behaviour_applies_to_the_messages_it_matches_and_counts_them(
     assert (demo.script.total, demo.script.calls["ping"]) == (3, 2)
 
 
+async def test_it_may_say_again_what_it_is_told(
+    demo: DemoModel, client: openai.AsyncOpenAI
+) -> None:
+    demo.script.replace(Behaviour(repeat=True))
+    answer = await client.chat.completions.create(
+        model="demo", messages=[{"role": "user", "content": "one\ntwo"}]
+    )
+    assert answer.choices[0].message.content == "one\ntwo"
+
+
 async def test_scripted_errors_have_status_and_retry_after(
     demo: DemoModel, client: openai.AsyncOpenAI
 ) -> None:

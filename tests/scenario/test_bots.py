@@ -15,10 +15,7 @@ from tests.fixtures.system import ScriptedModel, System
 PATIENCE_S = 30.0
 PLATFORMS = ["slack", "telegram", "discord"]
 
-pytestmark = [
-    pytest.mark.timeout(120),
-    pytest.mark.one_machine("the stand-in platforms are on its loopback, which no pod reaches"),
-]
+pytestmark = pytest.mark.timeout(120)
 
 
 @dataclass(frozen=True)

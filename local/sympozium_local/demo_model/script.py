@@ -17,6 +17,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     Attributes:
         match: Substring of the last user message; "" matches every one.
         answer: The text; absent: the demonstration's own.
+        repeat: Answer with what a person said last, word for word.
         delay_s: Pause before every token.
         tool: Tool to call when a person spoke last.
         arguments: JSON of its arguments; may be broken on purpose.
@@ -33,6 +34,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     match: str = ""
     answer: str | None = None
+    repeat: bool = False
     delay_s: float = 0.0
     tool: str = ""
     arguments: str = "{}"
@@ -49,6 +51,8 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         is_after_tool = bool(request.messages) and request.messages[-1].role == "tool"
         if self.tool and (self.repeat_tool or not is_after_tool):
             return CallTool(self.tool, self.arguments)
+        if self.repeat:
+            return Say(request.last_user_text)
         return otherwise if self.answer is None else Say(self.answer)
 
 

@@ -7,13 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.fault.ledger import Said
-from tests.fault.loads import answers
 from tests.fault.observer import Observer
 from tests.fixtures.chat import Person
 from tests.fixtures.system import ScriptedModel
-
-IN_A_CONVERSATION = 5
-"""Messages that one conversation consists of, so that its order is worth looking at."""
 
 
 @dataclass
@@ -33,6 +29,7 @@ class Talk:
     Attributes:
         rate: Messages a second.
         duration_s: How long somebody goes on saying something.
+        conversations: In how many they are said, in turn.
         seed: The same seed says the same things; a system that heard them has them answered.
     """
 
@@ -41,6 +38,7 @@ class Talk:
     observer: Observer
     rate: float
     duration_s: float
+    conversations: int
     seed: int = 1
     fates: list[Fate] = field(default_factory=list)
     _began: float = field(default_factory=time.monotonic)
@@ -52,7 +50,7 @@ class Talk:
     async def run(self) -> None:
         """Say everything, and return when all of it was accepted and has ended."""
         messages = self._messages()
-        await self.model.script(*(answers(one.token) for one in messages))
+        await self.model.script({"match": "", "repeat": True})
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(self._watch(lambda: len(self.fates) == len(messages)))
             for number, said in enumerate(messages):
@@ -63,9 +61,10 @@ class Talk:
     def _messages(self) -> list[Said]:
         rng = random.Random(self.seed)
         tokens = [f"tok{rng.getrandbits(40):010x}" for _ in range(int(self.rate * self.duration_s))]
-        # Those of one conversation are said one after the other, with others between them.
-        lines = max(1, len(tokens) // IN_A_CONVERSATION)
-        return [Said(token, f"steady-{n % lines}") for n, token in enumerate(tokens)]
+        return [
+            Said(token, f"steady-{number % self.conversations}")
+            for number, token in enumerate(tokens)
+        ]
 
     async def _say(self, said: Said) -> None:
         fate = Fate(said, self.now_s())

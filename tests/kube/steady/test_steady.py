@@ -1,8 +1,10 @@
 """Under steady talk every part of an installation and of its cluster is taken away once.
 
-    STEADY_RATE=5 STEADY_SECONDS=300 STEADY_API_DOWN=30 make test-kube KUBE_TESTS=tests/kube/steady
+    STEADY_SECONDS=300 STEADY_API_DOWN=30 make test-kube KUBE_TESTS=tests/kube/steady
 
-is 5 messages a second for 5 minutes; without the variables it is a short form.
+is 5 messages a second for 5 minutes; without the variables it is a short form. A small node
+starts fewer pods a second than that, so what is said in a conversation while it has a run is
+answered together (STEADY_MODE=queue: each by a run of its own).
 
 The table that it prints is the one of docs/reliability.md.
 """
@@ -19,6 +21,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from sympozium.kube.client import Kube
 from tests.fault.ledger import check
 from tests.fault.observer import Observer, observing_bus
 from tests.fixtures.chat import Person
@@ -29,8 +32,11 @@ from tests.kube.steady.blows import Place, blows
 from tests.kube.steady.table import Struck, table
 from tests.kube.steady.talk import Talk
 from tests.kube.system import RealSystem
+from tests.scenario.test_endings import channel
 
-RATE = float(os.environ.get("STEADY_RATE", "0.5"))
+RATE = float(os.environ.get("STEADY_RATE", "5"))
+MODE = os.environ.get("STEADY_MODE", "collect")
+CONVERSATIONS = int(os.environ.get("STEADY_CONVERSATIONS", "20"))
 SECONDS = float(os.environ.get("STEADY_SECONDS", "66"))
 API_DOWN_S = float(os.environ.get("STEADY_API_DOWN", "5"))
 PATIENCE_S = 1800.0
@@ -44,6 +50,7 @@ async def test_whatever_is_taken_away_every_message_has_one_end_in_its_place(
     real_system: RealSystem,
     model_port: int,
     model: ScriptedModel,
+    kube: Kube,
     tmp_path: Path,
 ) -> None:
     cluster, release = real_system.cluster, real_system.release
@@ -51,10 +58,11 @@ async def test_whatever_is_taken_away_every_message_has_one_end_in_its_place(
     place = Place(cluster, release.clients, release, model_port, changed, API_DOWN_S)
     struck: list[Struck] = []
     async with (
+        channel(kube, mode=MODE),
         person_at(real_system) as person,
         observing_bus(real_system.bus_url, bus_password(real_system)) as observer,
     ):
-        talk = Talk(person, model, observer, RATE, SECONDS, seed=time.time_ns())
+        talk = Talk(person, model, observer, RATE, SECONDS, CONVERSATIONS, seed=time.time_ns())
         try:
             async with asyncio.timeout(SECONDS + PATIENCE_S), asyncio.TaskGroup() as group:
                 group.create_task(talk.run())
