@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from sympozium.contract.crds import DEFINITIONS, definition_objects
 from tests.chart.helm import (
     CHART,
     CRDS_CHART,
@@ -84,14 +85,12 @@ def test_kinds_are_kept_unless_they_are_told_to_go(helm: str) -> None:
             if obj["kind"] == "CustomResourceDefinition"
         ]
 
-    assert policies() == ["keep"] * 3
-    assert policies("--set", "crds.keep=false") == [None] * 3
+    assert policies() == ["keep"] * len(DEFINITIONS)
+    assert policies("--set", "crds.keep=false") == [None] * len(DEFINITIONS)
     assert policies("--set", "crds.enabled=false") == []
 
 
 def test_the_kinds_are_those_of_the_contract(helm: str) -> None:
-    from sympozium.contract.crds import definition_objects
-
     rendered = {obj["metadata"]["name"]: obj["spec"] for obj in objects(helm, chart=CRDS_CHART)}
     assert rendered == {obj["metadata"]["name"]: obj["spec"] for obj in definition_objects()}
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sympozium.contract.crds import DEFINITIONS
 from tests.local.command_line import CommandLine
 
 EVERYTHING = (
@@ -100,4 +101,4 @@ def test_clean_without_a_terminal_wants_yes(sympozium: CommandLine) -> None:
 
 def test_crds_are_printed_as_yaml(sympozium: CommandLine) -> None:
     answer = sympozium.run("crds")
-    assert answer.stdout.count("kind: CustomResourceDefinition") == 3
+    assert answer.stdout.count("kind: CustomResourceDefinition") == len(DEFINITIONS)

@@ -13,15 +13,21 @@ import msgspec
 from sympozium.contract.agent import AgentSpec, AgentStatus
 from sympozium.contract.agentrun import AgentRunSpec, AgentRunStatus
 from sympozium.contract.channel import BOTS, PLATFORMS, ChannelSpec, ChannelStatus
+from sympozium.contract.policy import SympoziumPolicySpec
 from sympozium.contract.resources import (
     AGENT_RUNS,
     AGENTS,
     CHANNELS,
     GROUP,
+    POLICIES,
+    SCHEDULES,
+    SKILL_PACKS,
     Object,
     Resource,
 )
-from sympozium.contract.schema import RULES_KEY, UNSUPPORTED_KEY, KubeModel
+from sympozium.contract.schedule import SympoziumScheduleSpec
+from sympozium.contract.schema import PRESERVE_KEY, RULES_KEY, UNSUPPORTED_KEY, KubeModel
+from sympozium.contract.skillpack import SkillPackSpec
 
 
 @dataclass(frozen=True)
@@ -30,12 +36,14 @@ class Definition:
 
     resource: Resource
     spec: type[KubeModel]
-    status: type[KubeModel]
+    status: type[KubeModel] | None
     columns: tuple[tuple[str, str, str], ...]
     short_names: tuple[str, ...] = ()
     description: str = ""
     status_default: Object | None = None
     spec_rules: tuple[Object, ...] = ()
+    instead: str = ""
+    """Of a kind that is not supported yet: what does a similar thing today."""
 
 
 _AGE = ("Age", "date", ".metadata.creationTimestamp")
@@ -100,6 +108,33 @@ DEFINITIONS = (
             },
         ),
     ),
+    Definition(
+        SKILL_PACKS,
+        SkillPackSpec,
+        None,
+        (_AGE,),
+        description="Instructions for agents, and a container that carries them out.",
+        instead="an Agent can have the built-in skill 'cluster-reader'",
+    ),
+    Definition(
+        POLICIES,
+        SympoziumPolicySpec,
+        None,
+        (_AGE,),
+        description="What the agents that name it may do.",
+        instead=(
+            "spec.access of a Channel says who may speak, and quotas and "
+            "ValidatingAdmissionPolicies what may be created"
+        ),
+    ),
+    Definition(
+        SCHEDULES,
+        SympoziumScheduleSpec,
+        None,
+        (_AGE,),
+        description="A task that an agent is given again and again.",
+        instead="a CronJob of one's own can create an AgentRun each time",
+    ),
 )
 
 
@@ -111,59 +146,94 @@ def definition_objects() -> Iterator[Object]:
 
 def _definition_object(definition: Definition) -> Object:
     resource = definition.resource
-    singular = resource.kind.lower()
     names: Object = {
         "kind": resource.kind,
         "listKind": f"{resource.kind}List",
         "plural": resource.plural,
-        "singular": singular,
-        "categories": ["sympozium"],
+        "singular": resource.kind.lower(),
     }
+    if not definition.instead:  # nobody needs the right to list what cannot be there
+        names["categories"] = ["sympozium"]
     if definition.short_names:
         names["shortNames"] = list(definition.short_names)
+    version: Object = {
+        "name": resource.version,
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": _object_schema(definition)},
+    }
+    if definition.status is not None:
+        version["subresources"] = {"status": {}}
+    version["additionalPrinterColumns"] = [
+        {"name": name, "type": type_, "jsonPath": path} for name, type_, path in definition.columns
+    ]
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {"name": f"{resource.plural}.{GROUP}"},
-        "spec": {
-            "group": GROUP,
-            "scope": "Namespaced",
-            "names": names,
-            "versions": [
-                {
-                    "name": resource.version,
-                    "served": True,
-                    "storage": True,
-                    "schema": {"openAPIV3Schema": _object_schema(definition)},
-                    "subresources": {"status": {}},
-                    "additionalPrinterColumns": [
-                        {"name": name, "type": type_, "jsonPath": path}
-                        for name, type_, path in definition.columns
-                    ],
-                }
-            ],
-        },
+        "spec": {"group": GROUP, "scope": "Namespaced", "names": names, "versions": [version]},
     }
 
 
 def _object_schema(definition: Definition) -> Object:
-    status = structural_schema(definition.status)
     spec = structural_schema(definition.spec)
     if definition.spec_rules:
         spec[RULES_KEY] = [*spec.get(RULES_KEY, []), *definition.spec_rules]
-    if definition.status_default is not None:
-        status["default"] = definition.status_default
-    return {
+    properties: Object = {
+        "apiVersion": {"type": "string"},
+        "kind": {"type": "string"},
+        "metadata": {"type": "object"},
+        "spec": spec,
+    }
+    if definition.status is not None:
+        properties["status"] = structural_schema(definition.status)
+        if definition.status_default is not None:
+            properties["status"]["default"] = definition.status_default
+    schema: Object = {
         "type": "object",
         "description": definition.description,
         "required": ["spec"],
-        "properties": {
-            "apiVersion": {"type": "string"},
-            "kind": {"type": "string"},
-            "metadata": {"type": "object"},
-            "spec": spec,
-            "status": status,
-        },
+        "properties": properties,
+    }
+    if definition.instead:
+        kind = definition.resource.kind
+        _refuse_all(schema, f"{kind} is not supported yet; today {definition.instead}")
+    return schema
+
+
+def _refuse_all(schema: Object, sentence: str) -> None:
+    """Make a kind's *schema* refuse every object with *sentence*, and each field by name.
+
+    What the schema does not know, or misses, gets as far as these rules: "unknown field"
+    would have people look for a typing error.
+    """
+    spec = schema["properties"]["spec"]
+    spec[RULES_KEY] = [
+        _refusal(name, f"!has(self.{name})", f"{name} is not supported yet")
+        for name in spec["properties"]
+    ]
+    schema[RULES_KEY] = [_refusal("spec", "false", sentence)]
+    for part in (schema, spec):
+        part["description"] = f"{part['description']} {sentence}."
+    del schema["required"]
+    _keep_unknown_fields(schema)
+
+
+def _keep_unknown_fields(schema: Object) -> None:
+    if "properties" in schema:
+        schema[PRESERVE_KEY] = True
+        for child in schema["properties"].values():
+            _keep_unknown_fields(child)
+    if "items" in schema:
+        _keep_unknown_fields(schema["items"])
+
+
+def _refusal(field: str, rule: str, message: str) -> Object:
+    return {
+        "rule": rule,
+        "message": message,
+        "fieldPath": f".{field}",
+        "reason": "FieldValueForbidden",
     }
 
 
@@ -214,14 +284,8 @@ def _object_parts(schema: Object, definitions: Object) -> Object:
                 "description": "Not supported yet; an object that sets it is refused.",
                 **field[UNSUPPORTED_KEY],
             }
-            rules.append(
-                {
-                    "rule": f"!has(self.{name})",
-                    "message": f"{name} is not supported yet; remove it",
-                    "fieldPath": f".{name}",
-                    "reason": "FieldValueForbidden",
-                }
-            )
+            message = f"{name} is not supported yet; remove it"
+            rules.append(_refusal(name, f"!has(self.{name})", message))
         else:
             properties[name] = _structural(field, definitions)
     parts: Object = {"properties": properties}

@@ -30,6 +30,9 @@ class Resource:
 AGENTS = Resource(GROUP, VERSION, "agents", "Agent")
 AGENT_RUNS = Resource(GROUP, VERSION, "agentruns", "AgentRun")
 CHANNELS = Resource(GROUP, VERSION, "channels", "Channel")
+SKILL_PACKS = Resource(GROUP, VERSION, "skillpacks", "SkillPack")
+POLICIES = Resource(GROUP, VERSION, "sympoziumpolicies", "SympoziumPolicy")
+SCHEDULES = Resource(GROUP, VERSION, "sympoziumschedules", "SympoziumSchedule")
 
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 NODES = Resource("", "v1", "nodes", "Node", namespaced=False)

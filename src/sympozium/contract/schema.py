@@ -18,8 +18,9 @@ class KubeModel(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_
 
 UNSUPPORTED_KEY = "x-sympozium-unsupported"
 RULES_KEY = "x-kubernetes-validations"
+PRESERVE_KEY = "x-kubernetes-preserve-unknown-fields"
 
-_OPEN_OBJECT = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+_OPEN_OBJECT = {"type": "object", PRESERVE_KEY: True}
 
 
 def _unsupported(field_schema: dict[str, Any]) -> msgspec.Meta:

@@ -10,11 +10,15 @@ from typing import Any
 
 import msgspec
 import pytest
+import yaml
+
+from sympozium.contract.crds import definition_objects
 
 KUBECTL = shutil.which("kubectl", path=str(Path(sys.executable).parent)) or ""
 pytestmark = pytest.mark.skipif(not KUBECTL, reason="kubectl is not installed")
 
 Kubectl = Callable[..., Coroutine[Any, Any, str]]
+SAMPLES = Path(__file__).parents[2] / "differential/samples"
 
 POD = """
 apiVersion: v1
@@ -138,6 +142,23 @@ async def test_a_custom_object_is_handled_like_a_built_in_one(kubectl: Kubectl) 
     await kubectl("patch", "widget", "first", "--subresource=status", "--type=merge", "-p", phase)
     await kubectl("wait", "widget/first", "--for=jsonpath={.status.phase}=Done", "--timeout=5s")
     await kubectl("delete", "widget", "first")
+
+
+async def test_a_kind_that_does_nothing_yet_says_so_and_what_else_there_is(
+    api: Any, kubectl: Kubectl
+) -> None:
+    for definition in definition_objects():
+        await api.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
+    explained = await kubectl("explain", "skillpack.spec")
+    assert "SkillPack is not supported yet; today" in " ".join(explained.split())
+    assert "sidecar" in explained
+    assert "mountWorkspace" in await kubectl("explain", "skillpack.spec.sidecar")
+    for path in sorted(SAMPLES.glob("s*.yaml")):
+        (sample,) = yaml.safe_load_all(path.read_text())
+        refused = await kubectl("apply", "-f", str(path), code=1)
+        assert f"* spec: Forbidden: {sample['kind']} is not supported yet; today" in refused
+        for field in sample["spec"]:
+            assert f"* spec.{field}: Forbidden: {field} is not supported yet" in refused
 
 
 async def test_server_side_apply_shares_an_object_between_managers(kubectl: Kubectl) -> None:
