@@ -117,8 +117,12 @@ class Floor:
 
     async def has_acted(self) -> None:
         """Return when a run of `ACTS` has had an answer of its tool."""
+        await self.is_asked(ACTS["match"], times=2)
+
+    async def is_asked(self, match: str, times: int = 1) -> None:
+        """Return when the model was asked so often what matches, by runs that reach the bus."""
         async with asyncio.timeout(WAIT_S):
-            while await self.calls(ACTS["match"]) < 2:  # noqa: ASYNC110 - it is another process
+            while await self.calls(match) < times:  # noqa: ASYNC110 - it is another process
                 await asyncio.sleep(0.1)
 
     async def evict(self, pod: Object) -> None:

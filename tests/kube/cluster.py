@@ -45,9 +45,7 @@ class KubeCluster:
         It asks the API server at the machine's loopback, so it runs in the machine's network.
         """
         words = [str(CLUSTER), command, "--name", self.name, *arguments]
-        if is_inside() and (outside := os.environ.get(OUTSIDE)):
-            words = ["nsenter", f"--net=/proc/{outside}/ns/net", *words]
-        return checked(words, timeout_s)
+        return checked(outside(words), timeout_s)
 
     def up(self) -> bool:
         """Start it unless it is up; return whether it had to be started."""
@@ -159,6 +157,13 @@ class Clients:
     def helm(self, *arguments: str, timeout_s: float = 300.0) -> str:
         """Run helm, which must succeed, and return what it printed."""
         return checked([str(self.folder / "helm"), *arguments], timeout_s, self.environ)
+
+
+def outside(words: list[str]) -> list[str]:
+    """Return a command so that it runs in the machine's network, whichever this is in."""
+    if is_inside() and (process := os.environ.get(OUTSIDE)):
+        return ["nsenter", f"--net=/proc/{process}/ns/net", *words]
+    return words
 
 
 def is_inside() -> bool:

@@ -21,6 +21,9 @@ SYMPOZIUM = Path(sys.executable).with_name("sympozium")
 STATE = Path("/var/lib/sympozium-kube")
 """Where a cluster keeps its state; its README names it."""
 
+LOCAL = re.compile(r"127\.0\.0\.1:(\d+)")
+"""What listens on the loopback of this machine, and its port."""
+
 WEB_PORT = 8400
 ADMINISTRATOR = "sympozium-test-administrator"
 CONTAINERS = {"nats-server": "nats"}
@@ -108,13 +111,16 @@ class RealSystem:
     @contextmanager
     def told(self, environ: Mapping[str, str]) -> Iterator["RealSystem"]:
         """Yield this system with more variables, whose addresses pods reach."""
-        local = re.compile(r"127\.0\.0\.1:(\d+)")
-        ports = {int(port) for text in environ.values() for port in local.findall(text)}
-        known = {k: local.sub(rf"{NODE_ADDRESS}:\1", text) for k, text in environ.items()}
+        ports = {int(port) for text in environ.values() for port in LOCAL.findall(text)}
+        known = {name: self.seen_by_pods(text) for name, text in environ.items()}
         with ExitStack() as relays:
             for port in ports:
                 relays.enter_context(exposed(port))
             yield replace(self, more_environ={**self.more_environ, **known})
+
+    def seen_by_pods(self, url: str) -> str:
+        """Return an address of this machine as one of its node."""
+        return LOCAL.sub(rf"{NODE_ADDRESS}:\1", url)
 
     def kill(self, program: str) -> None:
         """End a component of the cluster, or every container of that name, by SIGKILL."""

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sympozium.contract.reasons import Reason
-from sympozium.contract.resources import NETWORK_POLICIES, SERVICE_ACCOUNTS, Object
+from sympozium.contract.resources import NETWORK_POLICIES, RUN_LABEL, SERVICE_ACCOUNTS, Object
 from sympozium.contract.times import parse_kube_time
 from tests.kube.at_work import ACTS, Floor, created, has_ended, in_text, told, uid_of
 from tests.kube.release import TENANT
@@ -96,7 +96,7 @@ async def test_a_run_on_a_node_that_is_drained_answers_when_the_node_is_back(flo
     name = node["metadata"]["name"]
     try:
         floor.clients.kubectl(
-            *("drain", name, "--pod-selector=sympozium.ai/component=run", "--force"),
+            *("drain", name, f"--pod-selector={RUN_LABEL}={run['metadata']['name']}", "--force"),
             *("--ignore-daemonsets", "--delete-emptydir-data", "--timeout=60s"),
         )
         await floor.next_pod(run, first)

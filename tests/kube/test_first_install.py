@@ -6,8 +6,9 @@ import sys
 import pytest
 
 from sympozium_images.builders import ROOT
-from tests.kube.cluster import KubeCluster
+from tests.kube.cluster import KubeCluster, outside
 
+WALK = (sys.executable, "-m", "tests.kube.first_install")
 TIMEOUT_S = 600
 
 
@@ -17,10 +18,7 @@ def test_an_installation_answers_and_leaves_nothing(
 ) -> None:
     """The images are those that the session has built; the cluster beside it has another name."""
     done = subprocess.run(
-        [
-            *(sys.executable, "-m", "tests.kube.first_install"),
-            *("--name", f"{kube_cluster.name}-first", "--as-built"),
-        ],
+        outside([*WALK, "--name", f"{kube_cluster.name}-first", "--as-built"]),
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -65,7 +65,7 @@ async def test_a_pod_that_is_deleted_as_it_begins_does_not_stand_for_its_grace(
 
 async def test_a_job_is_there_until_somebody_wrote_down_how_its_run_ended(floor: Floor) -> None:
     message_id, run = await floor.say("steady", "slowly please")
-    await floor.pod_at_work(run)
+    await floor.is_asked("slowly")
     controller = ("-n", SYSTEM_NAMESPACE, "deployment/sympozium-controller")
     before = floor.clients.get(*controller)["spec"]["replicas"]
     floor.clients.kubectl("scale", *controller, "--replicas=0")

@@ -70,9 +70,9 @@ async def stranger(platform: tuple[str, Driver], system: System) -> AsyncIterato
     env = driver.env
     with system.told(env) as known:
         bot = Bot(known, driver, name)
-        options = ["--api-url", env["SYMPOZIUM_API_URL"]]
+        options = ["--api-url", known.seen_by_pods(env["SYMPOZIUM_API_URL"])]
         if gateway := env.get("SYMPOZIUM_GATEWAY_URL"):
-            options += ["--gateway-url", gateway]
+            options += ["--gateway-url", known.seen_by_pods(gateway)]
         await bot.sympozium("channel", "add", kind, "--name", name, *options)
         yield bot
         await bot.sympozium("channel", "remove", name, "--yes")

@@ -1,6 +1,7 @@
 """From a message to its reply through every real part."""
 
 import asyncio
+import uuid
 
 import pytest
 
@@ -42,10 +43,11 @@ async def test_a_follow_up_is_understood_from_what_was_said_before(person: Perso
 async def test_the_same_message_posted_five_times_runs_once_and_is_answered_once(
     person: Person, kube: Kube
 ) -> None:
-    ids = {await person.say("five", "hello", client_id="once") for _ in range(5)}
+    once = uuid.uuid4().hex
+    ids = {await person.say("five", "hello", client_id=once) for _ in range(5)}
     (message_id,) = ids
     await person.end_of("five", message_id)
-    await person.say("five", "hello", client_id="once")
+    await person.say("five", "hello", client_id=once)
     barrier = await person.ask("five", "and now?")
     assert barrier["error"] is None
     transcript = await person.transcript("five")
@@ -70,8 +72,10 @@ async def test_what_a_crowd_says_in_many_conversations_stays_in_each(
         )
     )
 
+    crowd = uuid.uuid4().hex[:8]
+
     async def converse(number: int) -> None:
-        name = f"crowd-{number}"
+        name = f"crowd-{crowd}-{number}"
         ids = [await person.say(name, question(number, part)) for part in range(4)]
         await person.end_of(name, ids[-1])
         transcript = await person.transcript(name)
