@@ -89,13 +89,12 @@ class Release:
 
     def restart(self) -> None:
         """Have every program of ours run its image as it is in the cluster now."""
+        part = ("deployment", "-l", "app.kubernetes.io/part-of=sympozium")
         for namespace in (SYSTEM_NAMESPACE, TENANT):
-            scope = ("-n", namespace)
-            part = ("-l", "app.kubernetes.io/part-of=sympozium")
-            self.clients.kubectl("rollout", "restart", "deployment", *scope, *part)
-            self.clients.kubectl(
-                *("rollout", "status", "deployment", *scope, *part, "--timeout=120s")
-            )
+            self.clients.kubectl("rollout", "restart", "-n", namespace, *part)
+        system = ("-n", SYSTEM_NAMESPACE, *part, "--timeout=120s")
+        self.clients.kubectl("rollout", "status", *system)
+        self.wait_for_web()
 
     def uninstall(self) -> None:
         """Remove the release."""
