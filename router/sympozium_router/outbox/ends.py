@@ -157,9 +157,10 @@ def end_by_run(message: Message, end: End, *, now: datetime) -> End:
 def end_with_another(message: Message, leader: Message, *, now: datetime) -> End | None:
     """Return the end of a *message* that went with the run of *leader*; None: it did not.
 
-    An answer answers it too, and so does the reason why there is none.
+    An answer answers it too, and so does the reason why there is none. A leader that went
+    with another itself had no run that was asked *message*.
     """
-    if leader.end is None or leader.end.is_dropped:
+    if leader.end is None or leader.end.is_dropped or leader.end.answered_with:
         return None
     if message.carried_by != leader.id and message.id not in leader.end.absorbed:
         return None

@@ -182,9 +182,12 @@ class Outbox:
         elif message.run_name:  # it is being made, or who was making it died
             return _if_ended(await self._runs.start(message))
         else:
-            end = await self._end_with_another(message)
+            leader = await self._leader(message)
+            if leader is not None and leader.end is None:
+                return None  # what we have read is old: somebody gave it this place meanwhile
+            end = end_with_another(message, leader, now=self._clock()) if leader else None
             if end is None:
-                return _if_ended(await self._runs.take_turn(message.conversation))
+                return _if_ended(await self._runs.take_turn(message))
         if end is None:
             return None
         reach(Point.ROUTER_BEFORE_FINISH)
@@ -216,13 +219,12 @@ class Outbox:
         self.look_at(message.conversation)
         return None
 
-    async def _end_with_another(self, message: Message) -> End | None:
-        """Return the end of a message that went with the run of another, if it did."""
+    async def _leader(self, message: Message) -> Message | None:
+        """Return the message with whose run *message* went or may have gone, if there is one."""
         other = message.carried_by or message.offered_to
         if not other:
             return None
-        leader = await self._store.known(message.key._replace(message_id=other))
-        return end_with_another(message, leader, now=self._clock()) if leader else None
+        return await self._store.known(message.key._replace(message_id=other))
 
     async def _end_of_silence(self, message: Message, run: Object, now: datetime) -> End | None:
         previous = await self._store.last_end(message.conversation, message.sequence)

@@ -56,14 +56,16 @@ class Runs:
         except RefusedError as error:
             return await self.refuse(message, error.reason, rule=error.rule)
 
-    async def take_turn(self, conversation: Conversation) -> Message | None:
-        """Start the first message of *conversation* that waits, if it is the first of all.
+    async def take_turn(self, seen: Message) -> Message | None:
+        """Start *seen*, which waits, if it is the first of its conversation.
 
-        Return it as `start`; None where there was nothing to start.
+        Its earlier place, if it had one, must have come to nothing. Return it as `start`;
+        None where there was nothing to start.
         """
+        conversation = seen.conversation
         collects = await self._collects(conversation)
         led = await self._store.revise(
-            conversation, lambda open_: next_turn(open_, collects=collects)
+            conversation, lambda open_: next_turn(open_, seen, collects=collects)
         )
         if not led:
             return None

@@ -32,18 +32,21 @@ def placed(message: Message, open_: Sequence[Message], mode: str) -> Verdict:
     return Verdict(message)
 
 
-def next_turn(open_: Sequence[Message], *, collects: bool) -> list[Message]:
+def next_turn(open_: Sequence[Message], seen: Message, *, collects: bool) -> list[Message]:
     """Return, as they are to be, the first message that waits and those that go with it.
 
-    Nothing, where the first of all open messages does not wait. It is up to the caller
-    that its earlier place, if it had one, came to nothing.
+    Nothing, where the first of all open messages does not wait, or is not *seen* in the
+    place of which the caller knows that nothing came: another router was there meanwhile,
+    and it may be answered already by what it went with since.
     """
     if not open_ or open_[0].run_name or open_[0].cut:
         return []
     first, *others = open_
+    if (first.id, _place(first)) != (seen.id, _place(seen)):
+        return []
     going = [first]
     for other in others if collects else []:
-        waits = not (other.run_name or other.cut or other.offered_to or other.carried_by)
+        waits = not (other.run_name or other.cut or any(_place(other)))
         if not waits or other.agent != first.agent or not fit_together([*going, other]):
             break
         going.append(other)
@@ -74,6 +77,11 @@ def with_run(message: Message) -> Message:
     """Return *message* with a run of its own."""
     name = run_name(message.channel, message.id)
     return replace(message, run_name=name, offered_to=_NOBODY, carried_by=_NOBODY)
+
+
+def _place(message: Message) -> tuple[MessageId, MessageId]:
+    """Return the messages with whose runs *message* may go."""
+    return message.offered_to, message.carried_by
 
 
 def _sole_run(open_: Sequence[Message]) -> Message | None:
