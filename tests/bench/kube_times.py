@@ -64,21 +64,24 @@ PARTS = (
 
 
 def moments(heard: Heard, requests: list[Asked]) -> dict[str, float]:
-    """Return the moments of one message by what happened."""
+    """Return the moments of one message by what happened: those of the run that was made for it."""
     found = {
         "sent": heard.sent,
         "asked": heard.asked,
         "first_token": heard.first_token,
         "reply": heard.reply,
     }
-    for one in requests:
-        if heard.sent <= one.at <= heard.reply + SETTLE_S and one.code < 300:
-            if one.verb == "create" and one.resource in {"agentruns", "jobs", "pods"}:
-                found.setdefault(one.resource, one.done)
-            elif one.resource == "pods/binding":
-                found.setdefault("pods/binding", one.done)
-            elif one.resource == "agentruns/status":
-                found["status"] = one.done
+    done = [one for one in requests if heard.sent <= one.at and one.code < 300]
+    run = next((one for one in done if (one.verb, one.resource) == ("create", "agentruns")), None)
+    if run is None:
+        return found
+    for one in done:
+        if one.verb == "create" and one.resource in {"agentruns", "jobs", "pods"}:
+            found.setdefault(one.resource, one.done)
+        elif one.resource == "pods/binding" and one.name.startswith(run.name):
+            found.setdefault("pods/binding", one.done)
+        elif one.resource == "agentruns/status" and one.name == run.name:
+            found["status"] = one.done
     return found
 
 
