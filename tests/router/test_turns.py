@@ -41,7 +41,7 @@ class Line:
 
     def __init__(self) -> None:
         self.all: dict[str, Message] = {}
-        self.asked: dict[str, set[str]] = {}
+        self.asked: dict[MessageId, set[MessageId]] = {}
         """By the message whose run it was, what the run was asked or took in."""
 
     @property

@@ -4,7 +4,6 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sympozium.contract.messages import OutboundKind
 from tests.fault.observer import Observer
 from tests.kube.steady.talk import Fate
 
@@ -44,10 +43,10 @@ def _row(struck: Struck, fates: Sequence[Fate], observer: Observer) -> str:
 
 
 def _is_told(fate: Fate, observer: Observer) -> bool:
-    """Return whether a message ended, and not with an answer of its own or another's."""
+    """Return whether a message ended with the reason why it has no answer, its own or another's."""
     ends = [
         end
         for stored in observer.stored(fate.said.token)
         for end in observer.ends(stored.message.message_id)
     ]
-    return any(end.kind not in {OutboundKind.FINAL, OutboundKind.JOINED} for end in ends)
+    return any(end.error is not None for end in ends)
