@@ -9,6 +9,7 @@ SIDE_BY_SIDE ?= -n 4 --dist loadfile
 SCENARIOS := tests/scenario
 MACHINE := tests/embedded/kubelet tests/differential/test_pods.py tests/local tests/fault
 ON_A_CLUSTER := tests/kube
+SHORT_ON_A_CLUSTER := $(addprefix tests/scenario/test_,conversations.py runs.py killing.py) $(addprefix tests/kube/test_,admission.py attacks.py tenants.py)
 KILLS ?= 1000
 RESTARTS ?= 100
 CHANNELS ?= web slack telegram discord
@@ -73,8 +74,8 @@ images: ## build the containers' images with docker, podman or buildah (REGISTRY
 first-install: installed ## walk a real cluster from nothing to an answer and back to nothing, and print the times
 	@$(RUN)/python -m tests.kube.first_install
 
-test-kube: installed ## the suite on a real cluster, started and ended for it (KUBE_NAME=.. names one that stays, KUBE_TESTS=.. some tests)
-	@$(RUN)/python -m tests.kube.run $(if $(KUBE_NAME),--name $(KUBE_NAME) --keep) $(KUBE_TESTS)
+test-kube: installed ## the suite on a real cluster, started and ended for it (KUBE_NAME=.. names one that stays, KUBE_TESTS=.. some tests, SHORT=1 a few)
+	@$(RUN)/python -m tests.kube.run $(if $(KUBE_NAME),--name $(KUBE_NAME) --keep) $(or $(KUBE_TESTS),$(if $(SHORT),$(SHORT_ON_A_CLUSTER)))
 
 fault: installed ## kill at every sync point once (5 minutes); with SEED=.. SECONDS=..: a seeded schedule
 	@$(RUN)/python -m $(if $(SEED)$(SECONDS)$(SCHEDULE),tests.fault.seeded $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SCHEDULE),--schedule $(SCHEDULE)),tests.fault.points)
