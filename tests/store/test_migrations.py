@@ -17,7 +17,8 @@ from sympozium.contract.errors import PermanentError
 from sympozium.contract.messages import InboundMessage, Sender, VisibleError
 from sympozium.contract.names import ConversationId, MessageId
 from sympozium.store import migrate
-from sympozium.store.database import Database, open_database
+from sympozium.store.database import Database
+from sympozium.store.kinds import open_database
 from sympozium.store.ports import Conversation, End, StoreRefusedError, StoreUnavailableError
 from sympozium.store.schema import metadata
 from sympozium.store.sql import open_store

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from sympozium.store import statements, talks
-from sympozium.store.database import open_database
+from sympozium.store.kinds import open_database
 
 CONVERSATION = {"namespace": "n", "channel": "c", "conversation": "t"}
 KEY = {"key_namespace": "n", "key_channel": "c", "key_message_id": "m"}

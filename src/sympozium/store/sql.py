@@ -14,7 +14,8 @@ from sympozium.contract.limits import STREAM_MAX_AGE, TOMBSTONE_AGE
 from sympozium.contract.names import ConversationId, RunUid
 from sympozium.contract.run_events import Usage
 from sympozium.store import notes, statements, talks
-from sympozium.store.database import MAX_CONNECTIONS, Database, Step, T, open_database
+from sympozium.store.database import MAX_CONNECTIONS, Database, Step, T
+from sympozium.store.kinds import open_database
 from sympozium.store.locks import hold
 from sympozium.store.measures import Operation, measured
 from sympozium.store.ports import (
