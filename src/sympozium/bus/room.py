@@ -26,6 +26,9 @@ FULL_FROM = 0.75
 
 LOOK_EVERY_S = 10.0
 
+ANSWER_WITHIN_S = 1.0
+"""A bus that is just coming back may never answer; a program that stops waits no longer for it."""
+
 
 async def make_room(client: Client) -> int:
     """Remove the oldest messages of INBOX and OUTBOX where they are nearly full; return how many.
@@ -40,7 +43,7 @@ async def make_room(client: Client) -> int:
     gone = 0
     try:
         for stream in (INBOX, OUTBOX):
-            info = await client.jetstream().stream_info(stream)
+            info = await client.jetstream(timeout=ANSWER_WITHIN_S).stream_info(stream)
             heed_cancellation()
             if info.state.bytes >= FULL_FROM * (info.config.max_bytes or 0):
                 gone += await _remove_settled(client, stream, info)
@@ -50,7 +53,7 @@ async def make_room(client: Client) -> int:
 
 
 async def _remove_settled(client: Client, stream: str, full: StreamInfo) -> int:
-    bus = client.jetstream()
+    bus = client.jetstream(timeout=ANSWER_WITHIN_S)
     middle = (full.state.first_seq + full.state.last_seq) // 2
     readers = [INBOX_CONSUMER.name] if stream == INBOX else await channel_consumers(client)
     for reader in readers:
