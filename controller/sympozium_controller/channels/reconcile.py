@@ -9,6 +9,7 @@ import msgspec
 from sympozium.bus.admin import channel_consumers, delete_consumer, ensure_consumer
 from sympozium.bus.nats import NatsBus
 from sympozium.contract.channel import CONNECTED, ChannelSpec
+from sympozium.contract.errors import TransientError
 from sympozium.contract.names import is_subject_token
 from sympozium.contract.resources import (
     CHANNEL_LABEL,
@@ -95,7 +96,10 @@ class ChannelReconciler:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Reconcile what changes until *stop* is set. The copies must be complete."""
-        await self._sweep()
+        try:
+            await self._sweep()
+        except TransientError as error:  # whoever leads next does it
+            log.warning("consumers not swept", extra={"action": "skip", "cause": str(error)})
         await self._queue.work(self.reconcile, stop, workers=4)
 
     async def reconcile(self, key: Key) -> None:

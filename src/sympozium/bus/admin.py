@@ -32,7 +32,7 @@ from sympozium.contract.subjects import (
 
 log = logging.getLogger(__name__)
 
-REQUEST_TIMEOUT_S = 5.0
+REQUEST_TIMEOUT_S = 1.0
 PATIENCE_S = 60.0
 """Servers that form a cluster take seconds to agree on who administers it."""
 
@@ -96,14 +96,18 @@ async def channel_consumers(client: Client) -> list[str]:
     """Return the names of the consumers from which channels read their OUTBOX.
 
     They are asked for page by page: a bus may hold thousands.
+
+    Raises:
+        BusUnavailableError: The bus does not answer, or refuses.
     """
     names: list[str] = []
     while True:
-        answer = await client.request(
-            f"$JS.API.CONSUMER.NAMES.{OUTBOX}",
-            json.dumps({"offset": len(names)}).encode(),
-            timeout=REQUEST_TIMEOUT_S,
-        )
+        asked = json.dumps({"offset": len(names)}).encode()
+        subject = f"$JS.API.CONSUMER.NAMES.{OUTBOX}"
+        try:
+            answer = await client.request(subject, asked, timeout=REQUEST_TIMEOUT_S)
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            raise BusUnavailableError(f"cannot list readers: {type(error).__name__}") from error
         heed_cancellation()
         page = json.loads(answer.data)
         found = page.get("consumers") or []
