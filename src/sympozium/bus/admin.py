@@ -33,6 +33,8 @@ from sympozium.contract.subjects import (
 log = logging.getLogger(__name__)
 
 REQUEST_TIMEOUT_S = 1.0
+"""A bus that is just coming back may never answer; a program that stops waits no longer for it."""
+
 PATIENCE_S = 60.0
 """Servers that form a cluster take seconds to agree on who administers it."""
 

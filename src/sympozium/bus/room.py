@@ -13,7 +13,7 @@ import nats.errors
 from nats.aio.client import Client
 from nats.js.api import StreamInfo
 
-from sympozium.bus.admin import channel_consumers
+from sympozium.bus.admin import REQUEST_TIMEOUT_S, channel_consumers
 from sympozium.bus.cancelled import heed_cancellation
 from sympozium.bus.ports import BusUnavailableError
 from sympozium.contract.subjects import INBOX, INBOX_CONSUMER, OUTBOX
@@ -25,9 +25,6 @@ FULL_FROM = 0.75
 """The share of its size from which on the older half of a stream goes, as far as it is handled."""
 
 LOOK_EVERY_S = 10.0
-
-ANSWER_WITHIN_S = 1.0
-"""A bus that is just coming back may never answer; a program that stops waits no longer for it."""
 
 
 async def make_room(client: Client) -> int:
@@ -43,7 +40,7 @@ async def make_room(client: Client) -> int:
     gone = 0
     try:
         for stream in (INBOX, OUTBOX):
-            info = await client.jetstream(timeout=ANSWER_WITHIN_S).stream_info(stream)
+            info = await client.jetstream(timeout=REQUEST_TIMEOUT_S).stream_info(stream)
             heed_cancellation()
             if info.state.bytes >= FULL_FROM * (info.config.max_bytes or 0):
                 gone += await _remove_settled(client, stream, info)
@@ -53,7 +50,7 @@ async def make_room(client: Client) -> int:
 
 
 async def _remove_settled(client: Client, stream: str, full: StreamInfo) -> int:
-    bus = client.jetstream(timeout=ANSWER_WITHIN_S)
+    bus = client.jetstream(timeout=REQUEST_TIMEOUT_S)
     middle = (full.state.first_seq + full.state.last_seq) // 2
     readers = [INBOX_CONSUMER.name] if stream == INBOX else await channel_consumers(client)
     for reader in readers:
