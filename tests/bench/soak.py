@@ -60,7 +60,7 @@ class Quarter:
     """What was measured in one quarter of the time.
 
     Attributes:
-        taken: What each program took, on the average.
+        taken: What each program took, on the average; of its time, what it took in this quarter.
         disk: Sizes at its end in MB.
         rows: Numbers of objects and rows at its end.
     """
@@ -86,24 +86,27 @@ async def measure_quarter(system: EmbeddedSystem, load: Load, seconds: float) ->
     found = programs(system)
     samples: dict[str, list[Taken]] = {name: [] for name in found}
     first, end = len(load.answered), time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        await asyncio.sleep(min(SAMPLE_EVERY_S, left))
+    left = seconds
+    while left > 0:
         for name, taken in (await asyncio.to_thread(sample, found)).items():
             samples[name].append(taken)
+        await asyncio.sleep(min(SAMPLE_EVERY_S, left))
+        left = end - time.monotonic()
     home = Home(system.home)
     return Quarter(
         load.answered[first:],
-        {name: _average(all_) for name, all_ in samples.items() if all_},
+        {name: _summary(all_) for name, all_ in samples.items() if all_},
         await asyncio.to_thread(disk_mb, home),
         await asyncio.to_thread(rows, home),
     )
 
 
-def _average(all_: list[Taken]) -> Taken:
+def _summary(all_: list[Taken]) -> Taken:
     return Taken(
         mean(one.rss_mb for one in all_),
         round(mean(one.files for one in all_)),
         round(mean(one.threads for one in all_)),
+        all_[-1].cpu_s - all_[0].cpu_s,
     )
 
 
@@ -134,6 +137,13 @@ def show(quarters: list[Quarter]) -> None:
     for name, part in (("p50", 0.5), ("p99", 0.99)):
         _line(f"{name}, ms", [f"{one.percentile(part) * 1000:.0f}" for one in quarters])
     _section(quarters, "memory, MB", lambda one: {n: f"{t.rss_mb:.1f}" for n, t in _taken(one)})
+    _section(
+        quarters,
+        "ms of a processor, a message",
+        lambda one: {
+            n: f"{t.cpu_s * 1000 / max(len(one.answered), 1):.1f}" for n, t in _taken(one)
+        },
+    )
     _section(
         quarters,
         "files and threads",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sympozium.bus.admin import ensure_bus
+from sympozium.bus.admin import PATIENCE_S, ensure_bus
 from sympozium.bus.nats import Address, NatsBus, connect
 from sympozium.bus.server import PodServer, ServerAccess, server_config
 from sympozium.contract.errors import PermanentError
@@ -123,7 +123,7 @@ def test_keys_of_the_bus_are_made_once_and_belong_together() -> None:
     )
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(2 * PATIENCE_S)
 async def test_three_servers_with_our_configuration_are_one_bus(tmp_path: Path) -> None:
     keys, routes = bus_step.make_keys({}), [free_port() for _ in range(SIZE)]
     access = ServerAccess(keys["issuer-public"], keys["user"], keys["password"])
