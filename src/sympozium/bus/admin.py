@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+from collections.abc import Iterator
 
 import nats.errors
 from nats.aio.client import Client
@@ -54,7 +55,7 @@ async def ensure_bus(client: Client, *, replicas: int = 1, patience_s: float = P
     while True:
         try:
             await _ensure_all(client, replicas)
-        except nats.errors.Error as error:
+        except (nats.errors.Error, BusUnavailableError) as error:
             if loop.time() > deadline:
                 raise BusUnavailableError(
                     f"cannot make the streams be as declared, {replicas} times each: {error}; "
@@ -74,7 +75,11 @@ async def _ensure_all(client: Client, replicas: int) -> None:
 
 
 async def ensure_consumer(client: Client, consumer: Consumer) -> None:
-    """Make a durable consumer be as declared. It starts with the oldest message there is."""
+    """Make a durable consumer be as declared. It starts with the oldest message there is.
+
+    Raises:
+        BusUnavailableError: The bus does not answer, or refuses.
+    """
     config = ConsumerConfig(
         durable_name=consumer.name,
         filter_subject=consumer.subject,
@@ -83,14 +88,20 @@ async def ensure_consumer(client: Client, consumer: Consumer) -> None:
         max_ack_pending=consumer.max_ack_pending,
         max_deliver=-1,  # giving up is decided, and told, where the delivery is settled
     )
-    await client.jetstream().add_consumer(consumer.stream, config)
+    with _whatever_fails(f"make consumer {consumer.name}"):
+        await client.jetstream().add_consumer(consumer.stream, config)
     heed_cancellation()
 
 
 async def delete_consumer(client: Client, consumer: Consumer) -> None:
-    """Delete a durable consumer whose channel is gone; that there is none is success."""
-    with contextlib.suppress(NotFoundError):
-        await client.jetstream().delete_consumer(consumer.stream, consumer.name)
+    """Delete a durable consumer whose channel is gone; that there is none is success.
+
+    Raises:
+        BusUnavailableError: The bus does not answer, or refuses.
+    """
+    jetstream = client.jetstream(timeout=REQUEST_TIMEOUT_S)
+    with _whatever_fails(f"delete consumer {consumer.name}"), contextlib.suppress(NotFoundError):
+        await jetstream.delete_consumer(consumer.stream, consumer.name)
     heed_cancellation()
 
 
@@ -106,10 +117,8 @@ async def channel_consumers(client: Client) -> list[str]:
     while True:
         asked = json.dumps({"offset": len(names)}).encode()
         subject = f"$JS.API.CONSUMER.NAMES.{OUTBOX}"
-        try:
+        with _whatever_fails("list readers"):
             answer = await client.request(subject, asked, timeout=REQUEST_TIMEOUT_S)
-        except (nats.errors.Error, TimeoutError, OSError) as error:
-            raise BusUnavailableError(f"cannot list readers: {type(error).__name__}") from error
         heed_cancellation()
         page = json.loads(answer.data)
         found = page.get("consumers") or []
@@ -136,3 +145,12 @@ async def _ensure_stream(client: Client, stream: Stream, replicas: int) -> None:
         await manager.update_stream(config)
     except NotFoundError:
         await manager.add_stream(config)
+
+
+@contextlib.contextmanager
+def _whatever_fails(what: str) -> Iterator[None]:
+    """Tell of all that the bus' library raises, and what the network does to it, as one error."""
+    try:
+        yield
+    except (nats.errors.Error, TimeoutError, OSError) as error:
+        raise BusUnavailableError(f"cannot {what}: {error or type(error).__name__}") from error
