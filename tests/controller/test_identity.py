@@ -38,6 +38,7 @@ from sympozium.contract.subjects import (
     run_out,
 )
 from sympozium_controller.settings import BusSettings
+from sympozium_local.cli.checks.refusals import refusal_checks
 from tests.controller.cluster import (
     NAMESPACE,
     SYSTEM_NAMESPACE,
@@ -163,6 +164,10 @@ async def test_a_run_says_what_it_did_and_nobody_else_can_say_it(secured: Secure
         )
         await say(bus, first, Result(text="mine"))
     assert (await secured.cluster.ended("first"))["result"] == "mine"
+    log = (secured.server.directory / "nats.log").read_text()
+    (told,) = refusal_checks(log.splitlines(), "bus")
+    assert told.about == f"refused: run {NAMESPACE}/{uid}"
+    assert repr(run_out(NAMESPACE, other)) in told.text
     untouched = await secured.cluster.kube.get(AGENT_RUNS, NAMESPACE, "second")
     assert untouched["status"] == {"phase": "Pending"}
 

@@ -6,6 +6,7 @@ does not listen.
 """
 
 import json
+import subprocess
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ from tests.kube.inside import (
     wait_until,
 )
 from tests.kube.release import SYSTEM_NAMESPACE, Release, make_tenant
+from tests.kube.system import SYMPOZIUM
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -124,7 +126,12 @@ def published(subject: str) -> str:
 
 
 def test_2_a_stolen_token_does_not_publish_in_anothers_name(
-    plain: LiveRun, reader: LiveRun, foreign: LiveRun, bus: tuple[str, str]
+    tenants: Clients,
+    plain: LiveRun,
+    reader: LiveRun,
+    foreign: LiveRun,
+    bus: tuple[str, str],
+    tmp_path: Path,
 ) -> None:
     subjects = [
         "outbox.attacked.web",
@@ -141,6 +148,12 @@ def test_2_a_stolen_token_does_not_publish_in_anothers_name(
     refused = violations(plain, bus, *map(published, subjects))
     for subject in subjects:
         assert any(f'Publish to "{subject}"' in line for line in refused), (subject, refused)
+    environ = {**tenants.environ, "SYMPOZIUM_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [str(SYMPOZIUM), "doctor"], env=environ, capture_output=True, text=True, check=False
+    )
+    (told,) = (one for one in done.stdout.splitlines() if f"run {OURS}/{plain.uid}" in one)
+    assert "note refused" in told, "whoever looks at the system sees it"
 
 
 def test_3_a_stolen_token_does_not_listen_to_others(plain: LiveRun, bus: tuple[str, str]) -> None:

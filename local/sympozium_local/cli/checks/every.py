@@ -12,6 +12,7 @@ from sympozium_local.cli.checks.installed import kind_checks, namespace_checks, 
 from sympozium_local.cli.checks.network import policy_checks as network_checks
 from sympozium_local.cli.checks.probe import probe_checks
 from sympozium_local.cli.checks.programs import image_checks, program_checks
+from sympozium_local.cli.checks.refusals import cluster_refusals, machine_refusals
 from sympozium_local.cli.checks.rights import caller_checks, program_right_checks
 from sympozium_local.cli.checks.server import clock_checks, version_checks
 from sympozium_local.cli.checks.supervisor import process_checks
@@ -30,6 +31,7 @@ def every_section(target: Target, where: Where, *, probe: bool) -> Iterator[Sect
     cluster, instance = target.cluster, target.instance
     if instance:
         yield Section("system", looked_at("system", lambda: process_checks(instance)))
+        yield Section("bus", looked_at("refusals", lambda: machine_refusals(instance)))
     yield Section(
         "API server",
         [
@@ -61,7 +63,13 @@ def _of_the_chart(target: Target) -> Iterator[Section]:
     yield Section("images", looked_at("images", lambda: image_checks(cluster, [namespace])))
     yield Section("namespaces", looked_at("namespaces", lambda: namespace_checks(cluster)))
     yield Section("storage", looked_at("storage", lambda: storage_checks(cluster)))
-    yield Section("bus", looked_at("bus", lambda: bus_checks(cluster)))
+    yield Section(
+        "bus",
+        [
+            *looked_at("bus", lambda: bus_checks(cluster)),
+            *looked_at("refusals", lambda: cluster_refusals(cluster)),
+        ],
+    )
 
 
 def _admission(target: Target) -> Iterator[Check]:
