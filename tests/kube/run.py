@@ -3,7 +3,7 @@
     python -m tests.kube.run                                 all that runs on a real cluster
     python -m tests.kube.run --name mine --keep tests/kube/test_x.py -k name
 
-Arguments that it does not know are pytest's.
+Arguments that it does not know are pytest's; without a path among them, all tests are meant.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def main() -> int:
             clients = Clients(cluster.clients, kubeconfig)
             changed = [] if told.as_is else provide(cluster, clients, ALL)
         say(f"{len(changed)} images built and loaded in {time.monotonic() - begun:.0f} s")
-        return run_pytest(cluster, changed, for_pytest or ["tests/kube", "tests/scenario"])
+        return run_pytest(cluster, changed, for_pytest)
     finally:
         if was_started and not told.keep:
             cluster.down()
@@ -51,8 +51,11 @@ def main() -> int:
 def run_pytest(cluster: KubeCluster, changed: list[str], arguments: list[str]) -> int:
     """Run pytest in the cluster's network and return its exit code.
 
-    A test's time does not include what it shares with others: the installation of the chart.
+    Where the arguments name no tests, all that run on a real cluster are meant. A test's time
+    does not include what it shares with others: the installation of the chart.
     """
+    if not any((ROOT / argument.partition("::")[0]).exists() for argument in arguments):
+        arguments = [*arguments, "tests/kube", "tests/scenario"]
     command = [str(CLUSTER), "exec", "--name", cluster.name, "--"]
     command += [sys.executable, "-m", "pytest", "-o", "timeout_func_only=true", *arguments]
     told = {REAL_CLUSTER: cluster.name, CHANGED: " ".join(changed), OUTSIDE: str(os.getpid())}
