@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from sympozium.contract.reasons import Reason
-from sympozium.contract.resources import AGENTS, CHANNELS, DEPLOYMENTS, SECRETS, Object
+from sympozium.contract.resources import AGENTS, CHANNELS, DEPLOYMENTS, PODS, SECRETS, Object
 from sympozium.contract.times import parse_duration, parse_kube_time
 from sympozium.kube.client import Kube
 from tests.fixtures.admission import refusing
@@ -443,10 +443,18 @@ async def test_a_key_that_is_rotated_while_a_run_is_at_work_costs_nobody_an_answ
             await asyncio.sleep(0.05)
         rotated = {"stringData": {"OPENAI_API_KEY": "sk-new"}}
         await stage.kube.patch(SECRETS, "default", "nobody-made-this", rotated)
+        await have_the_kubelet_look(stage, await started_run(stage.kube, message_id))
         entry = await stage.person.end_of("rotated", message_id)
         assert (entry["error"], entry["text"]) == (None, "Done.")
     finally:
         await stage.kube.delete(SECRETS, "default", "nobody-made-this")
+
+
+async def have_the_kubelet_look(stage: Stage, run: Object) -> None:
+    """Change a run's pod: a kubelet renews the Secrets of one once a minute, or when it changes."""
+    note = {"metadata": {"annotations": {"looked-at": "now"}}}
+    for pod in await pods_of(stage.kube, run):
+        await stage.kube.patch(PODS, "default", pod["metadata"]["name"], note)
 
 
 async def calls_of(model: ScriptedModel) -> int:
