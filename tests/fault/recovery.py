@@ -22,6 +22,7 @@ from pathlib import Path
 
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.resources import PODS
+from sympozium_local.system.runner import SETTLED_S
 from tests.fault.laboratory import Laboratory, laboratory, own_system
 from tests.fault.loads import Crowd, answers
 from tests.fault.pids import IN_PODS, Pids
@@ -34,6 +35,9 @@ POLL_S = 0.05
 SLOW_S = 0.1
 SETTLE_S = 1.0
 """Between two kills, so that each begins in a system at rest."""
+
+LIVED_S = SETTLED_S + 1.0
+"""What dies again before, on this machine, is started with a pause, which is not measured."""
 
 
 @dataclass
@@ -66,11 +70,14 @@ async def measure(
     lab: Laboratory, recoveries: Recoveries, *, times: int, kinds: Sequence[str] = KINDS
 ) -> None:
     """Kill each of *kinds* *times* times, one kind after the other, and note what it took."""
+    ended = dict.fromkeys(kinds, -LIVED_S)
     for number in range(times):
         for kind in kinds:
+            await asyncio.sleep(max(0.0, ended[kind] + LIVED_S - time.monotonic()))
             crowd = lab.crowd(f"recovery/{kind}/{number}")
             took_s = await _once(lab, kind, crowd)
             recoveries.took_s[kind].append(took_s)
+            ended[kind] = time.monotonic()
             sys.stderr.write(f"{kind} {took_s:.2f} s\n")
 
 

@@ -15,7 +15,7 @@ from sympozium_local.kubelet.environment import ConfigError
 from sympozium_local.kubelet.images import UnknownImageError
 from sympozium_local.kubelet.limits import Group, amounts
 from sympozium_local.kubelet.logs import LogWriter, older
-from sympozium_local.kubelet.probes import ProbeTarget, probe, watch
+from sympozium_local.kubelet.probes import ProbeTarget, has_started, probe, watch
 from sympozium_local.kubelet.sandbox.client import Container, ContainerCannotRunError
 from sympozium_local.kubelet.sources import Sources
 from sympozium_local.kubelet.status import ContainerState, Ended
@@ -225,12 +225,11 @@ class ContainerRunner:
         if hook and not await self._run_hook(hook, "FailedPostStartHook"):
             await self._end(container)
             return
-        if startup := self._spec.get("startupProbe"):
-            last = await watch(startup, self._target(), until=lambda _: True, passing=False)
-            if last:
-                self._parts.warn("Unhealthy", f"Startup probe failed: {last}")
-                await self._end(container)
-                return
+        startup = self._spec.get("startupProbe")
+        if startup and (last := await has_started(startup, self._target())):
+            self._parts.warn("Unhealthy", f"Startup probe failed: {last}")
+            await self._end(container)
+            return
         self.state.has_started = True
         self.state.passes_readiness = "readinessProbe" not in self._spec
         self.started.set()

@@ -12,6 +12,12 @@ from sympozium.contract.resources import Object
 _MAX_ANSWER_BYTES = 10 * 1024
 _LOCAL_HOSTS = {"", "127.0.0.1", "localhost"}
 
+_SOON_S = 0.1
+"""A start is asked about so often between its periods, of which the shortest is a second.
+
+Others wait for it, and no answer but a good one counts there.
+"""
+
 
 class ProbeTarget:
     """A running container, as far as probes need it."""
@@ -91,6 +97,31 @@ async def _ask_http(spec: Object, target: ProbeTarget) -> str:
         return "the answer is not HTTP"
     finally:
         writer.close()
+
+
+async def has_started(spec: Object, target: ProbeTarget) -> str:
+    """Ask every period until the container has started; return "" or, in the end, why not."""
+    await asyncio.sleep(spec.get("initialDelaySeconds") or 0)
+    left = spec.get("failureThreshold") or 3
+    while message := await probe(spec, target):
+        left -= 1
+        if not left:
+            return message
+        if await _passes_meanwhile(spec, target):
+            return ""
+    return ""
+
+
+async def _passes_meanwhile(spec: Object, target: ProbeTarget) -> bool:
+    """Wait for the next period; return at once if the answer is good before."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + (spec.get("periodSeconds") or 10)
+    while "exec" not in spec and end - loop.time() > _SOON_S:
+        await asyncio.sleep(_SOON_S)
+        if not await probe(spec, target):
+            return True
+    await asyncio.sleep(max(0.0, end - loop.time()))
+    return False
 
 
 async def watch(

@@ -43,7 +43,7 @@ CLOSE_TIMEOUT_S = 1.0
 PING_EVERY_S = 5
 """A connection that leads nowhere is noticed after two pings without an answer, so in 15 s."""
 
-FIRST_ATTEMPT_S = 0.5
+FIRST_ATTEMPT_S = 0.25
 """How long the first attempt to connect may take; each later one takes twice as long.
 
 A server asked before the controller is there to admit anybody does not answer for
