@@ -54,6 +54,12 @@ class NatsServer:
         """Where it listens."""
         return f"nats://127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        """Its process, or its runner's."""
+        assert self._process is not None, "it does not run"
+        return self._process.pid
+
     async def start(self) -> None:
         """Start it and return when it accepts connections."""
         config = self.directory / "nats.conf"
