@@ -14,7 +14,7 @@ KILLS ?= 1000
 RESTARTS ?= 100
 CHANNELS ?= web slack telegram discord
 MINUTES ?= 20
-WARM_UP ?= 600
+WARM_UP ?= 900
 REGISTRY ?= localhost
 TAG ?= dev
 FIRST_QUESTION ?= which pods run here?
@@ -109,7 +109,7 @@ comparison: installed ## the same load and faults with the older way to consume 
 fairness: installed ## what one tenant's flood costs another
 	@$(RUN)/python -m tests.bench.fairness
 
-soak: installed ## ten minutes of warm-up and twenty of steady load; fails where memory or answers grow
+soak: installed ## fifteen minutes of warm-up and twenty of steady load; fails where memory or answers grow
 	@$(RUN)/python -m tests.bench.soak --minutes $(MINUTES) --warm-up $(WARM_UP)
 
 lock: ## write requirements.lock from pyproject.toml (needs uv)
