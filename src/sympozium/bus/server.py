@@ -72,6 +72,13 @@ class PodServer:
 
 ROUTES_USER = "peer"
 
+MAX_CLOSED_CLIENTS = 100
+"""Connections that are over, of which the server still tells, with the grants of each.
+
+It would keep 10,000, and every run is a connection: MB that nobody looks at.
+Source: DEFAULT_MAX_CLOSED_CLIENTS in server/const.go of nats-server
+"""
+
 
 def new_issuer() -> Issuer:
     """Make an account key pair."""
@@ -104,6 +111,7 @@ def server_config(
     return f"""\
 listen: {text(f"{host}:{port}")}
 server_name: {text(pod.name if pod else "sympozium")}
+max_closed_clients: {MAX_CLOSED_CLIENTS}
 {_in_a_pod(pod, host) if pod else ""}\
 jetstream {{
   store_dir: {text(str(data_dir))}
