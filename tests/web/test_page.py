@@ -12,6 +12,9 @@ from tests.fixtures.nats_server import NatsServer
 from tests.web.browser import Page
 from tests.web.parts import MemoryRouter, WebProgram, tool
 
+pytestmark = pytest.mark.timeout(20, func_only=True)
+"""The first test starts the browser, which a busy machine reads from its disk for longer."""
+
 ANSWER = "document.querySelector('.exchange:last-child .prose')?.innerText"
 STATE = "document.querySelector('.exchange:last-child .state')?.className"
 FOCUS = "document.activeElement.id"
