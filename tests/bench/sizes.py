@@ -21,21 +21,16 @@ class Taken:
 
     Attributes:
         rss_mb: Memory, with the pages that it shares with others.
-        cpu_s: Processor time since its start, with that of its children that have ended.
     """
 
     rss_mb: float = 0.0
     files: int = 0
     threads: int = 0
-    cpu_s: float = 0.0
 
     def __add__(self, other: "Taken") -> "Taken":
         """Return what both take."""
         return Taken(
-            self.rss_mb + other.rss_mb,
-            self.files + other.files,
-            self.threads + other.threads,
-            self.cpu_s + other.cpu_s,
+            self.rss_mb + other.rss_mb, self.files + other.files, self.threads + other.threads
         )
 
 
@@ -103,14 +98,7 @@ def _taken(pid: int) -> Taken:
         rss_mb=int(status["VmRSS"].split()[0]) / 1000 if "VmRSS" in status else 0.0,
         files=len(os.listdir(folder / "fd")),
         threads=int(status["Threads"]),
-        cpu_s=_cpu_s((folder / "stat").read_text()),
     )
-
-
-def _cpu_s(stat: str) -> float:
-    """Add up the 14th to the 17th field: see https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html."""
-    after_name = stat.rpartition(")")[2].split()
-    return sum(map(int, after_name[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def _size(folder: Path) -> int:

@@ -22,6 +22,7 @@ import aiohttp
 
 from sympozium_local.system.home import Home
 from tests.bench.bot import a_bot
+from tests.bench.cpu import cpu_by_program
 from tests.bench.main_job import running
 from tests.bench.sizes import Taken, disk_mb, programs, rows, sample
 from tests.bench.steady import ANSWER, QUESTION, Answered, Load
@@ -49,7 +50,8 @@ LONG = 140
 
 Source: 8 MB, defaultLargeBlockSize in server/filestore.go of nats-server
 """
-LONG_QUESTION = "soak: read this: " + "x" * 60_000
+LONG_REQUEST = "soak: read this"
+LONG_QUESTION = f"{LONG_REQUEST}: {'x' * 60_000}"
 LONG_ANSWER = "y" * 60_000
 
 
@@ -71,13 +73,15 @@ class Quarter:
     """What was measured in one quarter of the time.
 
     Attributes:
-        taken: What each program took, on the average; of its time, what it took in this quarter.
+        taken: What each program took, on the average.
+        cpu_s: Processor time that each used.
         disk: Sizes at its end in MB.
         rows: Numbers of objects and rows at its end.
     """
 
     answered: list[Answered]
     taken: Mapping[str, Taken]
+    cpu_s: Mapping[str, float]
     disk: Mapping[str, float]
     rows: Mapping[str, int]
 
@@ -96,28 +100,28 @@ async def measure_quarter(system: EmbeddedSystem, load: Load, seconds: float) ->
     """Sample for *seconds*."""
     found = programs(system)
     samples: dict[str, list[Taken]] = {name: [] for name in found}
+    before = await asyncio.to_thread(cpu_by_program, system)
     first, end = len(load.answered), time.monotonic() + seconds
-    left = seconds
-    while left > 0:
+    while (left := end - time.monotonic()) > 0:
+        await asyncio.sleep(min(SAMPLE_EVERY_S, left))
         for name, taken in (await asyncio.to_thread(sample, found)).items():
             samples[name].append(taken)
-        await asyncio.sleep(min(SAMPLE_EVERY_S, left))
-        left = end - time.monotonic()
+    after = await asyncio.to_thread(cpu_by_program, system)
     home = Home(system.home)
     return Quarter(
         load.answered[first:],
-        {name: _summary(all_) for name, all_ in samples.items() if all_},
+        {name: _average(all_) for name, all_ in samples.items() if all_},
+        {name: spent_s - before.get(name, 0.0) for name, spent_s in after.items()},
         await asyncio.to_thread(disk_mb, home),
         await asyncio.to_thread(rows, home),
     )
 
 
-def _summary(all_: list[Taken]) -> Taken:
+def _average(all_: list[Taken]) -> Taken:
     return Taken(
         mean(one.rss_mb for one in all_),
         round(mean(one.files for one in all_)),
         round(mean(one.threads for one in all_)),
-        all_[-1].cpu_s - all_[0].cpu_s,
     )
 
 
@@ -152,7 +156,8 @@ def show(quarters: list[Quarter]) -> None:
         quarters,
         "ms of a processor, a message",
         lambda one: {
-            n: f"{t.cpu_s * 1000 / max(len(one.answered), 1):.1f}" for n, t in _taken(one)
+            name: f"{spent_s * 1000 / max(len(one.answered), 1):.1f}"
+            for name, spent_s in one.cpu_s.items()
         },
     )
     _section(
@@ -193,7 +198,7 @@ async def soak(model_url: str, model_port: int, wish: Wish) -> list[str]:
             model = ScriptedModel(f"http://127.0.0.1:{model_port}", session)
             await model.script(
                 {"match": QUESTION, "answer": ANSWER},
-                {"match": LONG_QUESTION[:20], "answer": LONG_ANSWER},
+                {"match": LONG_REQUEST, "answer": LONG_ANSWER},
             )
             person = Person(session, system.url)
             for number in range(LONG):
