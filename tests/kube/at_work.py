@@ -22,7 +22,7 @@ from sympozium.contract.times import parse_kube_time
 from sympozium.kube.client import Kube
 from sympozium.kube.errors import NotFoundError
 from sympozium_controller.runs.quota import quantity
-from tests.fixtures.chat import ANSWER_TIMEOUT_S, Person
+from tests.fixtures.chat import Person
 from tests.fixtures.system import ScriptedModel
 from tests.kube.cluster import Clients, KubeCluster
 from tests.kube.release import TENANT
@@ -74,11 +74,9 @@ class Floor:
         message_id = await self.person.say(f"kube-{name}", f"@{name} {text}")
         return message_id, await started_run(self.kube, message_id)
 
-    async def end_of(
-        self, name: str, message_id: str, *, wait_s: float = ANSWER_TIMEOUT_S
-    ) -> Object:
+    async def end_of(self, name: str, message_id: str) -> Object:
         """Return what ends a message to an Agent."""
-        return await self.person.end_of(f"kube-{name}", message_id, wait_s=wait_s)
+        return await self.person.end_of(f"kube-{name}", message_id)
 
     async def run_behind(self, entry: Object) -> Object:
         """Return the run of the message that an entry answers."""

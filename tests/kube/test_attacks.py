@@ -6,7 +6,6 @@ does not listen.
 """
 
 import json
-import subprocess
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ import pytest
 
 from sympozium.contract.resources import Object
 from tests.fixtures.chat import Person, replies_to
-from tests.fixtures.system import ScriptedModel
+from tests.fixtures.system import ScriptedModel, System
 from tests.kube.cluster import NODE_ADDRESS, Clients, ClusterError, KubeCluster
 from tests.kube.inside import (
     ASK_API,
@@ -31,7 +30,6 @@ from tests.kube.inside import (
     wait_until,
 )
 from tests.kube.release import SYSTEM_NAMESPACE, Release, make_tenant
-from tests.kube.system import SYMPOZIUM
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -126,12 +124,11 @@ def published(subject: str) -> str:
 
 
 def test_2_a_stolen_token_does_not_publish_in_anothers_name(
-    tenants: Clients,
+    system: System,
     plain: LiveRun,
     reader: LiveRun,
     foreign: LiveRun,
     bus: tuple[str, str],
-    tmp_path: Path,
 ) -> None:
     subjects = [
         "outbox.attacked.web",
@@ -148,11 +145,8 @@ def test_2_a_stolen_token_does_not_publish_in_anothers_name(
     refused = violations(plain, bus, *map(published, subjects))
     for subject in subjects:
         assert any(f'Publish to "{subject}"' in line for line in refused), (subject, refused)
-    environ = {**tenants.environ, "SYMPOZIUM_HOME": str(tmp_path / "home")}
-    done = subprocess.run(
-        [str(SYMPOZIUM), "doctor"], env=environ, capture_output=True, text=True, check=False
-    )
-    (told,) = (one for one in done.stdout.splitlines() if f"run {OURS}/{plain.uid}" in one)
+    doctor = system.sympozium("doctor", timeout_s=120.0)
+    (told,) = (one for one in doctor.stdout.splitlines() if f"run {OURS}/{plain.uid}" in one)
     assert "note refused" in told, "whoever looks at the system sees it"
 
 

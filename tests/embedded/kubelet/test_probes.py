@@ -7,14 +7,13 @@ from typing import Any
 from sympozium_local.kubelet.probes import ProbeTarget, has_started
 from tests.fixtures.nats_server import free_port
 
-PORT = free_port()
-
 
 class Target(ProbeTarget):
     """A container whose commands fail, and whose port is this machine's; both are counted."""
 
     def __init__(self) -> None:
         super().__init__(self._dial, self._run, {})
+        self.own_port = free_port()
         self.dialled = 0
         self.ran = 0
 
@@ -27,8 +26,8 @@ class Target(ProbeTarget):
         return 1
 
 
-def probe(**config: Any) -> dict[str, Any]:
-    return {"tcpSocket": {"port": PORT}, **config}
+def probe(target: Target, **config: Any) -> dict[str, Any]:
+    return {"tcpSocket": {"port": target.own_port}, **config}
 
 
 async def test_a_start_is_noticed_long_before_the_next_period() -> None:
@@ -37,17 +36,20 @@ async def test_a_start_is_noticed_long_before_the_next_period() -> None:
     async def begin() -> None:
         while target.dialled < 2:  # noqa: ASYNC110 - asking has no event
             await asyncio.sleep(0.01)
-        async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", PORT):
+        server = await asyncio.start_server(
+            lambda _, writer: writer.close(), "127.0.0.1", target.own_port
+        )
+        async with server:
             assert await asked == ""
 
     async with asyncio.TaskGroup() as group:
-        asked = group.create_task(has_started(probe(periodSeconds=3600), target))
+        asked = group.create_task(has_started(probe(target, periodSeconds=3600), target))
         group.create_task(begin())
 
 
 async def test_only_what_is_asked_when_a_period_is_over_counts_against_a_start() -> None:
     target = Target()
-    config = probe(periodSeconds=1, failureThreshold=3)
+    config = probe(target, periodSeconds=1, failureThreshold=3)
     assert "refused" in await has_started(config, target)
     assert target.dialled > 3
 
