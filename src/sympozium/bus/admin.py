@@ -55,7 +55,7 @@ async def ensure_bus(client: Client, *, replicas: int = 1, patience_s: float = P
     while True:
         try:
             await _ensure_all(client, replicas)
-        except (nats.errors.Error, BusUnavailableError) as error:
+        except BusUnavailableError as error:
             if loop.time() > deadline:
                 raise BusUnavailableError(
                     f"cannot make the streams be as declared, {replicas} times each: {error}; "
@@ -88,7 +88,7 @@ async def ensure_consumer(client: Client, consumer: Consumer) -> None:
         max_ack_pending=consumer.max_ack_pending,
         max_deliver=-1,  # giving up is decided, and told, where the delivery is settled
     )
-    with _whatever_fails(f"make consumer {consumer.name}"):
+    with one_error(f"make consumer {consumer.name}"):
         await client.jetstream().add_consumer(consumer.stream, config)
     heed_cancellation()
 
@@ -100,7 +100,7 @@ async def delete_consumer(client: Client, consumer: Consumer) -> None:
         BusUnavailableError: The bus does not answer, or refuses.
     """
     jetstream = client.jetstream(timeout=REQUEST_TIMEOUT_S)
-    with _whatever_fails(f"delete consumer {consumer.name}"), contextlib.suppress(NotFoundError):
+    with one_error(f"delete consumer {consumer.name}"), contextlib.suppress(NotFoundError):
         await jetstream.delete_consumer(consumer.stream, consumer.name)
     heed_cancellation()
 
@@ -117,7 +117,7 @@ async def channel_consumers(client: Client) -> list[str]:
     while True:
         asked = json.dumps({"offset": len(names)}).encode()
         subject = f"$JS.API.CONSUMER.NAMES.{OUTBOX}"
-        with _whatever_fails("list readers"):
+        with one_error("list readers"):
             answer = await client.request(subject, asked, timeout=REQUEST_TIMEOUT_S)
         heed_cancellation()
         page = json.loads(answer.data)
@@ -141,16 +141,17 @@ async def _ensure_stream(client: Client, stream: Stream, replicas: int) -> None:
         num_replicas=replicas,
         allow_direct=True,
     )
-    try:
-        await manager.update_stream(config)
-    except NotFoundError:
-        await manager.add_stream(config)
+    with one_error(f"make stream {stream.name}"):
+        try:
+            await manager.update_stream(config)
+        except NotFoundError:
+            await manager.add_stream(config)
 
 
 @contextlib.contextmanager
-def _whatever_fails(what: str) -> Iterator[None]:
+def one_error(what: str) -> Iterator[None]:
     """Tell of all that the bus' library raises, and what the network does to it, as one error."""
     try:
         yield
     except (nats.errors.Error, TimeoutError, OSError) as error:
-        raise BusUnavailableError(f"cannot {what}: {error or type(error).__name__}") from error
+        raise BusUnavailableError(f"cannot {what}: {str(error) or type(error).__name__}") from error

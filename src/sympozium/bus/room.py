@@ -9,11 +9,10 @@ answers would push those out of OUTBOX that another channel has not shown yet.
 import asyncio
 import logging
 
-import nats.errors
 from nats.aio.client import Client
 from nats.js.api import StreamInfo
 
-from sympozium.bus.admin import REQUEST_TIMEOUT_S, channel_consumers
+from sympozium.bus.admin import REQUEST_TIMEOUT_S, channel_consumers, one_error
 from sympozium.bus.cancelled import heed_cancellation
 from sympozium.bus.ports import BusUnavailableError
 from sympozium.contract.subjects import INBOX, INBOX_CONSUMER, OUTBOX
@@ -38,14 +37,12 @@ async def make_room(client: Client) -> int:
         BusUnavailableError: The bus does not answer, or refuses.
     """
     gone = 0
-    try:
+    with one_error("make room"):
         for stream in (INBOX, OUTBOX):
             info = await client.jetstream(timeout=REQUEST_TIMEOUT_S).stream_info(stream)
             heed_cancellation()
             if info.state.bytes >= FULL_FROM * (info.config.max_bytes or 0):
                 gone += await _remove_settled(client, stream, info)
-    except (nats.errors.Error, TimeoutError, OSError) as error:
-        raise BusUnavailableError(f"cannot make room: {type(error).__name__}") from error
     return gone
 
 
