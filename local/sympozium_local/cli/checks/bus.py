@@ -30,7 +30,7 @@ def bus_checks(cluster: Cluster) -> Iterator[Check]:
     """
     namespace = system_namespace()
     try:
-        selector = cluster.get(path_of(SERVICES, namespace, BUS_SERVICE))["spec"]["selector"]
+        pods = bus_pods(cluster)
     except NotFoundError:
         yield warning(
             "bus",
@@ -38,7 +38,6 @@ def bus_checks(cluster: Cluster) -> Iterator[Check]:
             "look at it with its own tools: nats stream report",
         )
         return
-    pods = pods_with(cluster, namespace, selector)
     down = [pod["metadata"]["name"] for pod in pods if not is_ready(pod)]
     if down or not pods:
         yield bad(
@@ -49,6 +48,18 @@ def bus_checks(cluster: Cluster) -> Iterator[Check]:
     told = [_told(cluster, namespace, pod["metadata"]["name"]) for pod in pods if is_ready(pod)]
     if told:
         yield from server_checks(told)
+
+
+def bus_pods(cluster: Cluster) -> list[Object]:
+    """Return the pods of the bus's servers.
+
+    Raises:
+        NotFoundError: The bus is not in this cluster.
+        ForbiddenError: The caller may not look.
+    """
+    namespace = system_namespace()
+    service = cluster.get(path_of(SERVICES, namespace, BUS_SERVICE))
+    return pods_with(cluster, namespace, service["spec"]["selector"])
 
 
 def server_checks(told: list[Object]) -> Iterator[Check]:

@@ -6,14 +6,13 @@ No program of the system ever does: who is refused is broken, or somebody else h
 import re
 from collections.abc import Iterable, Iterator
 
-from sympozium.contract.resources import PODS, SERVICES
+from sympozium.contract.resources import PODS
 from sympozium.kube.errors import NotFoundError
+from sympozium_local.cli.checks.bus import bus_pods
 from sympozium_local.cli.checks.check import Check, good, warning
 from sympozium_local.cli.cluster import Cluster
 from sympozium_local.cli.instance import Instance
-from sympozium_local.cli.operator import BUS_SERVICE
 from sympozium_local.cli.paths import path_of, system_namespace
-from sympozium_local.cli.pods import pods_with
 
 TAIL_LINES = 50_000
 MANY = 10
@@ -38,15 +37,15 @@ def cluster_refusals(cluster: Cluster) -> Iterator[Check]:
     Raises:
         ForbiddenError: The caller may not read them.
     """
-    namespace = system_namespace()
     try:
-        service = cluster.get(path_of(SERVICES, namespace, BUS_SERVICE))
+        pods = bus_pods(cluster)
     except NotFoundError:
         return
-    for pod in pods_with(cluster, namespace, service["spec"]["selector"]):
-        path = path_of(PODS, namespace, pod["metadata"]["name"]) + "/log"
-        log = cluster.stream(path, container="nats", tailLines=str(TAIL_LINES))
-        yield from refusal_checks(_lines(log), pod["metadata"]["name"])
+    for pod in pods:
+        name = pod["metadata"]["name"]
+        path = path_of(PODS, system_namespace(), name) + "/log"
+        log = b"".join(cluster.stream(path, container="nats", tailLines=str(TAIL_LINES)))
+        yield from refusal_checks(log.decode(errors="replace").splitlines(), name)
 
 
 def machine_refusals(instance: Instance) -> Iterator[Check]:
@@ -77,11 +76,3 @@ def _told(found: list[re.Match[str]]) -> str:
     verb = "publish to" if first["what"] == "Publish" else "listen to"
     times = "once" if len(found) == 1 else f"{len(found)} times, the last one"
     return f"it wanted to {verb} {first['subject']!r}; {times} at {last['time']}"
-
-
-def _lines(pieces: Iterable[bytes]) -> Iterator[str]:
-    rest = b""
-    for piece in pieces:
-        *whole, rest = (rest + piece).split(b"\n")
-        yield from (line.decode(errors="replace") for line in whole)
-    yield rest.decode(errors="replace")
