@@ -1,6 +1,5 @@
 """What a program that administers the bus is told when the bus says nothing."""
 
-import signal
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -33,12 +32,12 @@ async def test_a_bus_that_says_nothing_is_told_as_one_that_is_away(
     bus: NatsBus, nats_server: NatsServer, ask: Asks
 ) -> None:
     await ensure_consumer(bus.client, CONSUMER)
-    nats_server.signal(signal.SIGSTOP)
+    nats_server.pause()
     try:
         with pytest.raises(BusUnavailableError):
             await ask(bus.client)
     finally:
-        nats_server.signal(signal.SIGCONT)
+        nats_server.resume()
 
 
 async def test_a_consumer_that_is_not_there_is_deleted_without_a_word(bus: NatsBus) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -62,7 +61,7 @@ async def test_one_server_has_all_that_it_confirmed_on_its_disk_whenever_it_dies
     async with asyncio.TaskGroup() as group:
         writers = group.create_task(write_on())
         await is_half_way.wait()
-        nats_server.signal(signal.SIGSTOP)
+        nats_server.pause()
         expected = list(confirmed)
         shutil.copytree(nats_server.directory, tmp_path / "disk")
         writers.cancel()

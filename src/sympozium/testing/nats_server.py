@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -74,10 +76,14 @@ class NatsServer:
             while not _accepts(self.port):  # noqa: ASYNC110 - the other side has no event
                 await asyncio.sleep(0.01)
 
-    def signal(self, number: int) -> None:
-        """Send it a signal."""
-        assert self._process is not None, "it does not run"
-        self._process.send_signal(number)
+    def pause(self) -> None:
+        """Stop it where it is, and return when it has: a busy machine takes its time."""
+        os.kill(self.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        os.kill(self.pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """End it by SIGKILL and wait until it is gone."""
