@@ -5,7 +5,8 @@ Before them goes a warm-up of fifteen, after which as many of everything go as c
 linger for ten after their end, the bus remembers message ids for fifteen. It begins with so many
 long messages that each stream is through its first block, which the bus holds in memory while it
 is written; short ones take more than an hour. The time is cut into quarters; of the first one
-the memory is not judged.
+the memory is not judged. Nor is the machine: where a program that has nothing to do with us takes
+more processor time in the last quarter than in the first, our answers may take as much longer.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from sympozium_local.system.home import Home
 from tests.bench.bot import a_bot
 from tests.bench.cpu import cpu_by_program
 from tests.bench.main_job import running
+from tests.bench.reference import reference_s
 from tests.bench.sizes import Taken, disk_mb, programs, rows, sample
 from tests.bench.steady import ANSWER, QUESTION, Answered, Load
 from tests.fixtures.chat import Person
@@ -75,6 +77,7 @@ class Quarter:
     Attributes:
         taken: What each program took, on the average.
         cpu_s: Processor time that each used.
+        reference_s: Processor time that the same work took, on the average; see `reference`.
         disk: Sizes at its end in MB.
         rows: Numbers of objects and rows at its end.
     """
@@ -82,6 +85,7 @@ class Quarter:
     answered: list[Answered]
     taken: Mapping[str, Taken]
     cpu_s: Mapping[str, float]
+    reference_s: float
     disk: Mapping[str, float]
     rows: Mapping[str, int]
 
@@ -100,18 +104,21 @@ async def measure_quarter(system: EmbeddedSystem, load: Load, seconds: float) ->
     """Sample for *seconds*."""
     found = programs(system)
     samples: dict[str, list[Taken]] = {name: [] for name in found}
+    references: list[float] = []
     before = await asyncio.to_thread(cpu_by_program, system)
     first, end = len(load.answered), time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         await asyncio.sleep(min(SAMPLE_EVERY_S, left))
         for name, taken in (await asyncio.to_thread(sample, found)).items():
             samples[name].append(taken)
+        references.append(await asyncio.to_thread(reference_s))
     after = await asyncio.to_thread(cpu_by_program, system)
     home = Home(system.home)
     return Quarter(
         load.answered[first:],
         {name: _average(all_) for name, all_ in samples.items() if all_},
         {name: spent_s - before.get(name, 0.0) for name, spent_s in after.items()},
+        mean(references),
         await asyncio.to_thread(disk_mb, home),
         await asyncio.to_thread(rows, home),
     )
@@ -129,9 +136,13 @@ def problems(quarters: list[Quarter]) -> list[str]:
     """Return which bounds are broken."""
     first, second, last = quarters[0], quarters[1], quarters[-1]
     found = [f"{one.lost} messages had no answer" for one in quarters if one.lost]
-    p99, limit = last.percentile(0.99), first.percentile(0.99)
+    slower = last.reference_s / first.reference_s
+    p99, limit = last.percentile(0.99), first.percentile(0.99) * slower
     if p99 > max(limit * P99_RATIO, limit + P99_SLACK_S):
-        found.append(f"p99 of the last quarter is {p99 * 1000:.0f} ms, of the first {limit:.3f} s")
+        found.append(
+            f"p99 of the last quarter is {p99:.3f} s, of the first {first.percentile(0.99):.3f} s "
+            f"on a machine {slower:.2f} times as slow in the last"
+        )
     for name, taken in last.taken.items():
         before = second.taken.get(name)
         if before is None:
@@ -151,6 +162,7 @@ def show(quarters: list[Quarter]) -> None:
     _line("messages without an answer", [f"{one.lost}" for one in quarters])
     for name, part in (("p50", 0.5), ("p99", 0.99)):
         _line(f"{name}, ms", [f"{one.percentile(part) * 1000:.0f}" for one in quarters])
+    _line("the machine's reference, ms", [f"{one.reference_s * 1000:.0f}" for one in quarters])
     _section(quarters, "memory, MB", lambda one: {n: f"{t.rss_mb:.1f}" for n, t in _taken(one)})
     _section(
         quarters,
@@ -227,8 +239,9 @@ def main() -> None:
         url = f"http://127.0.0.1:{port}/v1"
         wish = Wish(asked.minutes, asked.warm_up, asked.rate)
         broken = asyncio.run(soak(url, port, wish))
-    tolerance = f"memory x{MEMORY_RATIO} or {MEMORY_SLACK_MB:g} MB, p99 x{P99_RATIO} or 30 ms"
-    print(f"bounds ({tolerance}): " + ("; ".join(broken) or "held"))
+    memory = f"memory x{MEMORY_RATIO} or {MEMORY_SLACK_MB:g} MB"
+    p99 = f"p99 x{P99_RATIO} or {P99_SLACK_S * 1000:.0f} ms, and as slow as the machine"
+    print(f"bounds ({memory}; {p99}): " + ("; ".join(broken) or "held"))
     sys.exit(bool(broken))
 
 
