@@ -2,10 +2,10 @@ import asyncio
 
 import pytest
 
-from sympozium.bus.nats import Address, NatsBus, connect
+from sympozium.bus.nats import NatsBus, connect
 from sympozium.bus.ports import BusFullError
 from sympozium.bus.pull import HEARTBEAT_S
-from sympozium.contract.subjects import DEAD, INBOX, INBOX_CONSUMER, dead, inbox, reply_prefix
+from sympozium.contract.subjects import DEAD, INBOX, INBOX_CONSUMER, dead, inbox
 from tests.fixtures.nats_server import NatsServer
 
 SUBJECT = inbox("default", "web")
@@ -51,7 +51,7 @@ async def test_a_killed_server_loses_nothing_and_the_consumer_goes_on_at_once(
         await anext(deliveries)
         nats_server.kill()
         await nats_server.start()
-        async with connect(Address(nats_server.url, "other", reply_prefix("other"))) as other:
+        async with connect(nats_server.address("other")) as other:
             await other.publish(SUBJECT, b"after", message_id="2")
         async with asyncio.timeout(HEARTBEAT_S):
             seen = {(await anext(deliveries)).data for _ in range(1)}

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from sympozium.bus.admin import ensure_bus
-from sympozium.bus.nats import Address, NatsBus, connect
+from sympozium.bus.nats import NatsBus, connect
 from sympozium.bus.ports import BusFullError, BusUnavailableError
-from sympozium.contract.subjects import reply_prefix
 from tests.bus.test_cluster import SUBJECT
 from tests.bus.test_power_loss import everything_in
 from tests.fixtures.nats_server import NatsServer
@@ -55,7 +54,7 @@ async def test_a_full_disk_keeps_what_was_accepted_and_refuses_what_is_new(
     directory.mkdir()
     with small_disk(tmp_path / "disk", "1m") as disk:
         async with server_on(disk, directory) as server:
-            address = Address(server.url, "test", reply_prefix("test"))
+            address = server.address()
             async with connect(address) as bus:
                 await ensure_bus(bus.client)
                 confirmed = await fill(bus)

@@ -10,9 +10,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from sympozium.bus.nats import Address, NatsBus, connect
+from sympozium.bus.nats import NatsBus, connect
 from sympozium.bus.server import ServerAccess, new_issuer, server_config
-from sympozium.contract.subjects import INBOX, reply_prefix
+from sympozium.contract.subjects import INBOX
 from tests.bus.test_cluster import (
     SUBJECT,
     bus_on_three,
@@ -85,7 +85,7 @@ async def server_over(disk: Path) -> AsyncIterator[NatsBus]:
     server = NatsServer(disk)
     try:
         await server.start()
-        async with connect(Address(server.url, "test", reply_prefix("test"))) as bus:
+        async with connect(server.address()) as bus:
             yield bus
     finally:
         server.kill()

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 
 from sympozium.bus.admin import ensure_bus, ensure_consumer
-from sympozium.bus.nats import Address, connect
-from sympozium.contract.subjects import outbox_consumer, reply_prefix
+from sympozium.bus.nats import connect
+from sympozium.contract.subjects import outbox_consumer
 from sympozium.testing.channels.backstage import backstage
 from sympozium.testing.channels.program import Program
 from sympozium.testing.nats_server import NatsServer
@@ -35,7 +35,7 @@ async def test_what_a_person_must_do_is_said_and_discord_is_not_asked_all_the_ti
 ) -> None:
     nats = NatsServer(tmp_path)
     await nats.start()
-    address = Address(nats.url, "test", reply_prefix("router"))
+    address = nats.address("router")
     async with connect(address) as bus, make_driver() as discord:
         prepare(discord)
         await ensure_bus(bus.client)

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from sympozium.bus.admin import ensure_bus
-from sympozium.bus.nats import PUBLISH_TIMEOUT_S, Address, NatsBus, connect
-from sympozium.contract.subjects import reply_prefix
+from sympozium.bus.nats import PUBLISH_TIMEOUT_S, NatsBus, connect
 from sympozium.testing.channels.driver import Spot, Where
 from sympozium.testing.channels.stage import Stage
 from sympozium_slack.http_mode import STORE_TIMEOUT_S
@@ -29,7 +28,7 @@ TIMES_REFUSED = 4
 
 def operator(stage: Stage) -> AbstractAsyncContextManager[NatsBus]:
     """Return a connection of whoever runs the bus."""
-    return connect(Address(stage.nats.url, "operator", reply_prefix("operator")))
+    return connect(stage.nats.address("operator"))
 
 
 async def brought_until_taken(stage: Stage, body: bytes) -> None:

@@ -10,13 +10,12 @@ import pytest
 from selenium.webdriver.chrome.webdriver import WebDriver
 
 from sympozium.bus.admin import ensure_bus, ensure_consumer
-from sympozium.bus.nats import Address, NatsBus, connect
+from sympozium.bus.nats import NatsBus, connect
 from sympozium.contract.subjects import (
     INBOX_CONSUMER,
     ROUTER_GROUP,
     history,
     outbox_consumer,
-    reply_prefix,
 )
 from tests.fixtures.chat import Person
 from tests.fixtures.nats_server import NatsServer
@@ -26,7 +25,7 @@ from tests.web.parts import CHANNEL, NAMESPACE, MemoryRouter, WebProgram
 
 async def _prepare(server: NatsServer) -> None:
     await server.start()
-    async with connect(Address(server.url, "prepare", reply_prefix("prepare"))) as bus:
+    async with connect(server.address("prepare")) as bus:
         await ensure_bus(bus.client)
         await ensure_consumer(bus.client, outbox_consumer(NAMESPACE, CHANNEL))
 
@@ -52,7 +51,7 @@ def web(web_nats: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture
 async def web_bus(web_nats: NatsServer) -> AsyncIterator[NatsBus]:
     """A connection to the shared bus, as the router has it."""
-    async with connect(Address(web_nats.url, "router", reply_prefix("router"))) as bus:
+    async with connect(web_nats.address("router")) as bus:
         yield bus
 
 

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from sympozium.bus.admin import ensure_bus, ensure_consumer
-from sympozium.bus.nats import Address, NatsBus, connect
+from sympozium.bus.nats import NatsBus, connect
 from sympozium.contract.envelope import wrap
 from sympozium.contract.messages import InboundMessage, OutboundKind, OutboundMessage
 from sympozium.contract.names import ConversationId, MessageId, RunName, RunUid
@@ -22,7 +22,6 @@ from sympozium.contract.subjects import (
     history,
     outbox,
     outbox_consumer,
-    reply_prefix,
 )
 from sympozium_web import events
 from sympozium_web.audience import MAX_WAITING_BYTES, MAX_WAITING_EVENTS, Audience
@@ -34,7 +33,7 @@ from tests.web.parts import CHANNEL, NAMESPACE, MemoryRouter, WebProgram
 @asynccontextmanager
 async def router_on(server: NatsServer) -> AsyncIterator[MemoryRouter]:
     """A router from memory on a bus of its own, with all streams."""
-    async with connect(Address(server.url, "router", reply_prefix("router"))) as bus:
+    async with connect(server.address("router")) as bus:
         await ensure_bus(bus.client)
         await ensure_consumer(bus.client, outbox_consumer(NAMESPACE, CHANNEL))
         async with bus.consume(INBOX_CONSUMER) as deliveries:

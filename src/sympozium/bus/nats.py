@@ -77,6 +77,7 @@ class Address:
         token: Read anew at every connection, because a projected token rotates.
         inbox_prefix: Where answers to this identity go; its grants name no other.
         reconnect_wait_s: Pause between attempts. Who admits the others is there first.
+        confirm_within_s: How long the bus may take to store a message, or to find one.
     """
 
     url: str
@@ -86,6 +87,7 @@ class Address:
     user: str = ""
     password: str = field(default="", repr=False)
     reconnect_wait_s: float = RECONNECT_WAIT_S
+    confirm_within_s: float = PUBLISH_TIMEOUT_S
 
 
 def token_in(file: Path | None) -> Callable[[], str] | None:
@@ -99,9 +101,10 @@ def token_in(file: Path | None) -> Callable[[], str] | None:
 class NatsBus:
     """Durable and live messages over one connection. Made by `connect`."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, confirm_within_s: float) -> None:
         self._client = client
-        self._stream: JetStreamContext = client.jetstream(timeout=PUBLISH_TIMEOUT_S)
+        self._confirm_within_s = confirm_within_s
+        self._stream: JetStreamContext = client.jetstream(timeout=confirm_within_s)
         self._denied: set[str] = set()
         self._reconnects: set[Callable[[], Awaitable[None]]] = set()
         self._closed = asyncio.Event()
@@ -121,7 +124,7 @@ class NatsBus:
         headers = {"Nats-Msg-Id": message_id}
         try:
             ack = await self._stream.publish(
-                subject, data, timeout=PUBLISH_TIMEOUT_S, headers=headers
+                subject, data, timeout=self._confirm_within_s, headers=headers
             )
         except nats.js.errors.APIError as error:
             if error.err_code == _MAX_BYTES_EXCEEDED:
@@ -146,7 +149,7 @@ class NatsBus:
         """Return how far a durable consumer has come; see `Bus.state`."""
         try:
             info = await self._stream.consumer_info(
-                consumer.stream, consumer.name, timeout=PUBLISH_TIMEOUT_S
+                consumer.stream, consumer.name, timeout=self._confirm_within_s
             )
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise BusUnavailableError(
@@ -325,7 +328,7 @@ async def _connected(address: Address, patience_s: float) -> NatsBus:
     attempt_s = FIRST_ATTEMPT_S
     while True:
         client = RenewingClient()
-        bus = NatsBus(client)
+        bus = NatsBus(client, address.confirm_within_s)
         attempt_ends = min(deadline, loop.time() + attempt_s)
         attempt_s = min(2 * attempt_s, 2 * CONNECT_TIMEOUT_S)
         try:

@@ -12,8 +12,13 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sympozium.bus.nats import Address
+from sympozium.contract.subjects import reply_prefix
+
 START_TIMEOUT_S = 10.0
 
+CONFIRM_WITHIN_S = 15.0
+"""What a test waits for that is not about waiting: a busy machine's disk may take seconds."""
 
 _PORTS = range(10_000, 32_768)
 """Below those that the kernel gives to connections that go out: it may take one at any moment.
@@ -55,6 +60,10 @@ class NatsServer:
     def url(self) -> str:
         """Where it listens."""
         return f"nats://127.0.0.1:{self.port}"
+
+    def address(self, name: str = "test") -> Address:
+        """Return the address for a connection that a test itself holds."""
+        return Address(self.url, name, reply_prefix(name), confirm_within_s=CONFIRM_WITHIN_S)
 
     @property
     def pid(self) -> int:

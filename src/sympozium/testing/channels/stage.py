@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sympozium.bus.admin import ensure_bus, ensure_consumer
-from sympozium.bus.nats import Address, connect
+from sympozium.bus.nats import connect
 from sympozium.chat.platform import Mark
 from sympozium.contract.messages import InboundMessage
-from sympozium.contract.subjects import outbox_consumer, reply_prefix
+from sympozium.contract.subjects import outbox_consumer
 from sympozium.testing.channels.backstage import PATIENCE_S, Backstage, backstage
 from sympozium.testing.channels.driver import Driver, MakeDriver, Seen, Spot, Where
 from sympozium.testing.channels.program import Program
@@ -116,7 +116,7 @@ async def stage(make_driver: MakeDriver, directory: Path) -> AsyncIterator[Stage
     nats = NatsServer(directory)
     await nats.start()
     try:
-        address = Address(nats.url, "backstage", reply_prefix("router"))
+        address = nats.address("router")
         async with connect(address) as bus, make_driver() as driver:
             await ensure_bus(bus.client)
             await ensure_consumer(bus.client, outbox_consumer(NAMESPACE, CHANNEL))
