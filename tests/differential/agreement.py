@@ -31,7 +31,8 @@ class Played:
         found = differences(recorded[case.name], self.transcripts[case.name])
         known = accepted(case.topic).get(case.name, {})
         unlisted, gone = sort_out(found, known)
-        assert (unlisted, gone, self.failures.get(case.name)) == ({}, [], None)
+        failure = self.failures.get(case.name)
+        assert (unlisted, gone, failure) == ({}, [], None), (unlisted, gone, failure)
 
 
 def play(cases: dict[str, Case], data_dir: Path, *, kubelet: bool = False) -> Played:

@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.differential.case import Sitting, case
 
@@ -191,11 +192,18 @@ async def rights(s: Sitting) -> None:
     await run(s, "get", "secrets", bot)
 
 
+def _is_observed(deployment: Any) -> bool:
+    observed = deployment.get("status", {}).get("observedGeneration")
+    return bool(observed == deployment["metadata"]["generation"])
+
+
 @case()
 async def deployments(s: Sitting) -> None:
     await run(s, "apply", "-f", "-", stdin=DEPLOYMENT)
     await run(s, "apply", "-f", "-", stdin=DEPLOYMENT)
     await run(s, "apply", "-f", "-", stdin=DEPLOYMENT.replace('value: "1"', 'value: "2"'))
+    await s.until(f"{s.path('deployments', 'apps/v1')}/web", _is_observed)
+    s.exchanges.pop()  # what comes before it, and when, is its controller's business
     await run(s, "rollout", "status", "deployment/web", "--timeout=20s")
     await run(s, "get", "deployment", "web")
     await run(s, "get", "deployment", "web", "-o", "wide")
