@@ -16,6 +16,7 @@ from sympozium.runtime.loops import run_until_stopped
 from sympozium_controller.agents import AgentReconciler
 from sympozium_controller.channels.reconcile import ChannelCache, ChannelReconciler
 from sympozium_controller.furniture import Furniture
+from sympozium_controller.runs.addresses import AddressBook
 from sympozium_controller.runs.observe import RunCache
 from sympozium_controller.runs.reconcile import RunReconciler, World
 from sympozium_controller.runs.results import Results
@@ -57,6 +58,7 @@ class Leader:
         self._settings = settings
         self._furniture = Furniture(kube, settings.pods)
         self._ledger = Ledger(kube, settings.system_namespace)
+        self._addresses = None if settings.run_dns else AddressBook(settings.system_namespace)
         self._retention = Retention(kube, Waiters(bus.client), caches.runs, settings.history)
 
     async def lead(self, stop: asyncio.Event) -> None:
@@ -69,7 +71,8 @@ class Leader:
         with contextlib.ExitStack() as listeners:
             for informer in self._caches.informers:
                 listeners.enter_context(informer.listened_to())
-            world = World(kube, bus, runs, pods, self._furniture, self._settings.limits)
+            limits = self._settings.limits
+            world = World(kube, bus, runs, pods, self._furniture, limits, self._addresses)
             run_reconciler = RunReconciler(world)
             clearing = Clearing(kube, bus)
             setting_up = SettingUp(self._furniture, Defaulting(kube, self._settings.tenants))

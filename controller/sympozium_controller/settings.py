@@ -15,6 +15,8 @@
 | | `DISCORD`; default `sympozium/channel-<platform>:local` |
 | `SYMPOZIUM_WEB_HOST` | address that web channels listen on in their pod; default `127.0.0.1` |
 | `SYMPOZIUM_RUN_EGRESS` | JSON list of NetworkPolicy egress rules of run pods; default: none |
+| `SYMPOZIUM_RUN_DNS` | `yes`, the default: run pods ask the cluster's DNS; `no`: they are told |
+| | the addresses of the bus and of their model, and may ask nobody |
 | `SYMPOZIUM_API_EGRESS` | the same of run pods with a skill that reads the API server: what leads |
 | | to it, beside the former; default: none |
 | `SYMPOZIUM_CHANNEL_EGRESS` | JSON list of NetworkPolicy egress rules that every channel needs: |
@@ -128,6 +130,7 @@ class Settings:
     history: HistoryLimits = field(default_factory=HistoryLimits)
     limits: Limits = NO_LIMITS
     tenants: TenantDefaults = field(default_factory=TenantDefaults)
+    run_dns: bool = True
     system_namespace: str = "sympozium-system"
     pod_name: str = ""
     health_port: int = 8080
@@ -176,6 +179,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
                 "SYMPOZIUM_TENANT_LIMITS", (), _objects, "a JSON list as spec.limits of limits"
             ),
         ),
+        run_dns=reader.choice("SYMPOZIUM_RUN_DNS", "yes", ("yes", "no")) == "yes",
         system_namespace=reader.text("SYMPOZIUM_SYSTEM_NAMESPACE", "sympozium-system"),
         pod_name=reader.text("SYMPOZIUM_POD_NAME", ""),
         health_port=reader.number("SYMPOZIUM_HEALTH_PORT", 8080, low=1, high=65535),

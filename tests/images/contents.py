@@ -20,7 +20,7 @@ _BOT_API = {"anyio", "certifi", "h11", "httpcore", "httpx", "telegram"}
 MODULES = {
     "agent": _ALL | _MODEL | {"asyncinotify", "sympozium_agent"},
     "router": _ALL | _AIOHTTP | _STORE | {"sympozium_router"},
-    "controller": _ALL | _AIOHTTP | _KEYS | {"sympozium_controller"},
+    "controller": _ALL | _AIOHTTP | _KEYS | {"dns", "sympozium_controller"},
     "channel-web": _ALL | _AIOHTTP | {"sympozium_web"},
     "channel-slack": _CHAT | {"slack", "slack_sdk", "sympozium_slack"},
     "channel-telegram": _CHAT | _BOT_API | {"sympozium_telegram"},

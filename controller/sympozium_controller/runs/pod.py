@@ -5,6 +5,7 @@ The bridge alone has the run's bus identity and the model key; a skill alone has
 a token for the API server.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from sympozium.contract.agent import Resources
@@ -23,7 +24,7 @@ from sympozium.contract.resources import (
     RUN_UID_LABEL,
     Object,
 )
-from sympozium_controller.runs.plan import OPENAI_BASE_URL, Plan
+from sympozium_controller.runs.plan import Plan
 from sympozium_controller.runs.view import JOB_SLACK, ROOM_FACTOR, TIMEOUT_ANNOTATION, Run
 from sympozium_controller.settings import PodSettings
 
@@ -75,8 +76,13 @@ def run_service_account(skills: tuple[str, ...]) -> str:
     return skill_service_account(needing[0]) if needing else RUN_SERVICE_ACCOUNT
 
 
-def build_job(run: Run, plan: Plan, settings: PodSettings) -> Object:
-    """Describe the Job of *run*. The same run and plan always give the same Job."""
+def build_job(
+    run: Run, plan: Plan, settings: PodSettings, host_aliases: Sequence[Object] | None = None
+) -> Object:
+    """Describe the Job of *run*. The same run and plan always give the same Job.
+
+    *host_aliases* are all the names that its pod knows; None: it asks the cluster's DNS.
+    """
     labels = {
         MANAGED_BY_LABEL: "sympozium",
         PART_OF_LABEL: "sympozium",
@@ -101,7 +107,7 @@ def build_job(run: Run, plan: Plan, settings: PodSettings) -> Object:
                 "labels": {**labels, **_reach(plan)},
                 "annotations": {EGRESS_CONTAINERS_ANNOTATION: _egress_containers(plan)},
             },
-            "spec": _pod_spec(run, plan, settings),
+            "spec": {**_pod_spec(run, plan, settings), **_names(host_aliases)},
         },
     }
     return {
@@ -168,6 +174,13 @@ def _pod_spec(run: Run, plan: Plan, settings: PodSettings) -> Object:
     }
 
 
+def _names(host_aliases: Sequence[Object] | None) -> Object:
+    if host_aliases is None:
+        return {}
+    nobody = {"nameservers": ["127.0.0.1"]}  # who asks is told so at once
+    return {"hostAliases": list(host_aliases), "dnsPolicy": "None", "dnsConfig": nobody}
+
+
 def _for_a_while(condition: str) -> Object:
     return {
         "key": f"node.kubernetes.io/{condition}",
@@ -200,7 +213,7 @@ def _bridge(run: Run, plan: Plan, settings: PodSettings) -> Object:
         _env("SYMPOZIUM_NATS_URL", settings.nats_url),
         _env("SYMPOZIUM_NATS_TOKEN_FILE", f"{BUS_TOKEN_DIR}/token"),
         _env("SYMPOZIUM_MODEL_PORT", str(MODEL_PORT)),
-        _env("SYMPOZIUM_MODEL_BASE_URL", plan.model.base_url or OPENAI_BASE_URL),
+        _env("SYMPOZIUM_MODEL_BASE_URL", plan.model_url),
         _env("SYMPOZIUM_MODEL", plan.model.model),
         _env("SYMPOZIUM_MODEL_IDLE_TIMEOUT_S", str(settings.model_idle_timeout_s)),
     ]

@@ -33,6 +33,7 @@ from sympozium.kube.refusals import read_refusal
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
 from sympozium_controller.runs import decide, status
+from sympozium_controller.runs.addresses import AddressBook
 from sympozium_controller.runs.decide import QuotaUsedUp, Seen, next_actions
 from sympozium_controller.runs.endings import (
     Ending,
@@ -84,6 +85,7 @@ class World:
 
     Attributes:
         namespaces: Makes the accounts of run pods exist.
+        addresses: Knows what a run's pod is told of names. None: it may ask for them itself.
     """
 
     kube: Kube
@@ -92,6 +94,7 @@ class World:
     pods: PodSettings
     namespaces: Namespaces
     limits: Limits = NO_LIMITS
+    addresses: AddressBook | None = None
 
 
 class RunReconciler:
@@ -249,9 +252,10 @@ class RunReconciler:
         """Create the Job, or write why it may not be; return whether the run is still there."""
         kube, jobs = self._world.kube, self._world.cache.jobs
         await self._world.namespaces.ensure(run.namespace)
+        aliases = await self._aliases(run, plan)
         reach(Point.CONTROLLER_BEFORE_JOB)
         try:
-            created = await kube.create(JOBS, build_job(run, plan, self._world.pods))
+            created = await kube.create(JOBS, build_job(run, plan, self._world.pods, aliases))
             reach(Point.CONTROLLER_AFTER_JOB)
             jobs.remember(created)
         except AlreadyExistsError:  # ours, from a life before; or one that our copies never see
@@ -268,6 +272,12 @@ class RunReconciler:
             return await self._write_status(obj, status.failed(facts, reason, str(error)))
         log.debug("job created", extra={"action": "create", "run": run.name})
         return True
+
+    async def _aliases(self, run: Run, plan: Plan) -> list[Object] | None:
+        pods, book = self._world.pods, self._world.addresses
+        if book is None:
+            return None
+        return await book.aliases(run.namespace, bus_url=pods.nats_url, model_url=plan.model_url)
 
     async def _with_absorbed(self, seen: Seen, wanted: AgentRunStatus) -> AgentRunStatus:
         """Return *wanted* with the messages that the run took in, where it is terminal."""

@@ -32,9 +32,10 @@
 {{- toJson (list (include "sympozium.toDNS" . | fromJson) (include "sympozium.toBus" . | fromJson)) -}}
 {{- end -}}
 
-{{- /* What the bridge of a run may reach: names, the bus, models; see runs.egress. */ -}}
+{{- /* What the bridge of a run may reach: the bus, models, and names if it must; see runs.egress. */ -}}
 {{- define "sympozium.runEgress" -}}
-{{- $rules := list (include "sympozium.toDNS" . | fromJson) (include "sympozium.toBus" . | fromJson) -}}
+{{- $rules := list (include "sympozium.toBus" . | fromJson) -}}
+{{- if .Values.runs.dns }}{{ $rules = append $rules (include "sympozium.toDNS" . | fromJson) }}{{ end -}}
 {{- if .Values.runs.internet -}}
 {{- $v4 := dict "cidr" "0.0.0.0/0" "except" (list "0.0.0.0/8" "10.0.0.0/8" "100.64.0.0/10" "127.0.0.0/8" "169.254.0.0/16" "172.16.0.0/12" "192.168.0.0/16") -}}
 {{- $v6 := dict "cidr" "::/0" "except" (list "::1/128" "fc00::/7" "fe80::/10" "64:ff9b::/96") -}}
