@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 import dns.exception
 import dns.name
 from dns.asyncresolver import Resolver
-from dns.resolver import LRUCache
 
 from sympozium.contract.errors import TransientError
 from sympozium.contract.resources import Object
@@ -21,7 +20,6 @@ from sympozium.contract.resources import Object
 LOOKUP_S = 2.0
 """A pod starts in about a second; who has a name that takes longer waits for its model in vain."""
 
-_REMEMBERED = 10_000
 _NDOTS = 5
 """Of a name with fewer dots, the search list comes first. Source: the kubelet's resolv.conf."""
 
@@ -35,12 +33,15 @@ class UnknownNameError(TransientError):
 
 
 class AddressBook:
-    """Looks names up as a pod of a tenant would, and remembers them for as long as they say."""
+    """Looks names up as a pod of a tenant would.
+
+    It remembers nothing, so that a Service that was made anew is found as soon as the cluster's
+    DNS knows it; only the bus is found when nobody answers.
+    """
 
     def __init__(self, own_namespace: str, resolver: Resolver | None = None) -> None:
         self._own_namespace = own_namespace
         self._resolver = resolver or Resolver()
-        self._resolver.cache = LRUCache(_REMEMBERED)
         self._of_bus: dict[str, list[str]] = {}
 
     async def aliases(self, namespace: str, *, bus_url: str, model_url: str) -> list[Object]:
@@ -82,7 +83,6 @@ class AddressBook:
         resolver = Resolver(configure=False)
         resolver.nameservers = self._resolver.nameservers
         resolver.port = self._resolver.port
-        resolver.cache = self._resolver.cache
         resolver.ndots = _NDOTS
         resolver.search = [
             dns.name.Name((*theirs.labels, *domain.labels[1:]))
