@@ -1,5 +1,6 @@
 """What the chart installs: the same every time, labelled, and no more than it needs."""
 
+import json
 import re
 from pathlib import Path
 
@@ -187,3 +188,15 @@ def test_three_servers_of_the_bus_know_each_other(helm: str) -> None:
     assert routes["value"].split(",") == [
         f"sympozium-nats-{number}.sympozium-nats-peers.{NAMESPACE}.svc:6222" for number in range(3)
     ]
+
+
+@pytest.mark.parametrize("dns", ["true", "false"])
+def test_runs_reach_a_resolver_only_where_they_are_to_ask_it(helm: str, dns: str) -> None:
+    specs = pod_specs(objects(helm, "--set", f"runs.dns={dns}"))
+    (container,) = specs["Deployment sympozium-controller"]["containers"]
+    env = {one["name"]: one.get("value", "") for one in container["env"]}
+    rules = json.loads(env["SYMPOZIUM_RUN_EGRESS"])
+    ports = {port["port"] for rule in rules for port in rule["ports"]}
+    assert (53 in ports, env["SYMPOZIUM_RUN_DNS"]) == (
+        (True, "yes") if dns == "true" else (False, "no")
+    )
