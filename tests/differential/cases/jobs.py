@@ -144,7 +144,7 @@ async def failure_policy_ignores_disruptions(s: Sitting) -> None:
 
 @case()
 async def deadline(s: Sitting) -> None:
-    await _create(s, activeDeadlineSeconds=1)
+    await _create(s, activeDeadlineSeconds=5)  # by then it has its pod, also beside other work
     await _status(s, "a", _has("Failed"))
 
 
