@@ -46,7 +46,7 @@ class Pods:
             await answer.send_bytes(channel + number)
         async for message in answer:
             if message.type == WSMsgType.BINARY:
-                if message.data[1:] == b"go":
+                if message.data[1:].startswith(b"go"):  # and whatever was read with it
                     assert request.transport is not None
                     request.transport.abort()
                     break

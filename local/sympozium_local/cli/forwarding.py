@@ -158,6 +158,7 @@ async def _send(
     with suppress(*_BROKEN):
         while data := await reader.read(_READ_BYTES):
             await socket.send_bytes(bytes([_DATA]) + data)
+            await asyncio.sleep(0)  # or a connection that is lost is never heard of
         await socket.close()
 
 
