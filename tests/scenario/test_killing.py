@@ -15,13 +15,15 @@ PROGRAMS = (
     "node",  # its pods die with it, and the run is done again in a new one
 )
 ANSWER = "one two three four five six seven eight nine ten"
+WORD_S = 0.4
+"""Between two words of it, so that a busy machine finds what to kill before the last one."""
 
 
 async def ask_and_kill(
     person: Person, model: ScriptedModel, system: System, program: str
 ) -> list[dict[str, object]]:
     """Kill *program* while the answer is streaming; return every end of the message."""
-    await model.script({"match": "count", "answer": ANSWER, "delay_s": 0.15})
+    await model.script({"match": "count", "answer": ANSWER, "delay_s": WORD_S})
     conversation = f"kill-{program}"
     async with person.events(conversation) as events:
         message_id = await person.say(conversation, "count to ten")
