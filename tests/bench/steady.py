@@ -23,6 +23,20 @@ ONE_IN = 6
 
 ANSWER = "all is well"
 QUESTION = "soak: how are things?"
+
+ONE_LONG_IN = 2
+"""Every so many-th message is long, and so is its answer, unless it goes to the bot."""
+
+LONG_REQUEST = "soak: read this"
+LONG_QUESTION = f"{LONG_REQUEST}: {'x' * 60_000}"
+LONG_ANSWER = "y" * 60_000
+
+SCRIPT = (
+    {"match": QUESTION, "answer": ANSWER},
+    {"match": LONG_REQUEST, "answer": LONG_ANSWER},
+)
+"""What the model of the system says to all of it."""
+
 PATIENCE_S = 60.0
 
 
@@ -83,7 +97,9 @@ class Load:
     async def _at_web(self, number: int) -> bool:
         conversation = f"soak-{number % TALKS}-{number // (TALKS * TURNS)}"
         async with self.person.events(conversation) as events:
-            said = await self.person.say(conversation, QUESTION)
+            said = await self.person.say(
+                conversation, QUESTION if number % ONE_LONG_IN else LONG_QUESTION
+            )
             async for event in events:
                 is_ours = event.data.get("message_id") == said
                 if is_ours and event.type in {"final", "error"}:
