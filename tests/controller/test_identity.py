@@ -217,7 +217,7 @@ async def test_a_run_uses_everything_that_is_its_own(secured: Secured) -> None:
 
         async with router.respond("context.*.*", answer, group="router"):
             await seen_by_server(router)
-            assert await bus.request(context(NAMESPACE, uid), b"me", timeout_s=2) == b"for me"
+            assert await bus.request(context(NAMESPACE, uid), b"me", timeout_s=10) == b"for me"
         await seen_by_server(bus)
         await router.publish(run_in(NAMESPACE, uid), b"steer", message_id="1")
         assert (await anext(told))[1] == b"steer"
@@ -251,7 +251,7 @@ async def test_a_channel_hands_in_reads_its_own_outbox_and_asks_for_its_history(
 
         async with router.respond("history.*.*", answer, group="router"):
             await seen_by_server(router)
-            asked = await channel.request(history(NAMESPACE, "web"), b"all", timeout_s=2)
+            asked = await channel.request(history(NAMESPACE, "web"), b"all", timeout_s=10)
         assert asked == b"all!"
 
 
@@ -271,7 +271,7 @@ async def test_a_channel_keeps_notes_reports_and_fetches_at_the_routers_desk(
             asked = subject(NAMESPACE, "web")
             async with router.respond(f"{asked.split('.')[0]}.*.*", answer, group="router"):
                 await seen_by_server(router)
-                heard = await channel.request(asked, b"me", timeout_s=2)
+                heard = await channel.request(asked, b"me", timeout_s=10)
             assert heard == f"{asked} me".encode()
 
 
@@ -298,7 +298,7 @@ async def test_files_are_put_by_their_owner_and_read_by_the_router_alone(
 
         async with router.respond("fetch.*.*", answer, group="router"):
             await seen_by_server(router)
-            heard = await bridge.request(fetch(NAMESPACE, uid), b"f", timeout_s=2)
+            heard = await bridge.request(fetch(NAMESPACE, uid), b"f", timeout_s=10)
         assert heard == b"part of f"
 
 
@@ -350,7 +350,7 @@ async def test_nobody_is_made_to_say_what_a_run_may_not_say(secured: Secured) ->
             await seen_by_server(router)
             question = context(NAMESPACE, uid)
             await bus.client.publish(question, b"forged", reply=outbox(NAMESPACE, "web"))
-            assert await bus.request(question, b"own", timeout_s=2) == b"own"
+            assert await bus.request(question, b"own", timeout_s=10) == b"own"
         assert await router.last(OUTBOX, outbox(NAMESPACE, "web")) is None
 
 

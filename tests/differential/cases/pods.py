@@ -38,6 +38,13 @@ async def _seen(s: Sitting, holds: Callable[[Object], Any]) -> Object:
         await s.pause()
 
 
+async def _awaits_signals(s: Sitting) -> None:
+    """Return once the container says that it does; that it is running says less."""
+    await _seen(s, _running)
+    while "set" not in (await s.ask("GET", s.path("pods") + "/p/log"))[2]:
+        await s.pause()
+
+
 def _ended(pod: Object) -> bool:
     return pod["status"]["phase"] in {"Succeeded", "Failed"}
 
@@ -185,7 +192,7 @@ async def init_container_that_fails(s: Sitting) -> None:
 @case()
 async def sidecar_ends_after_the_main_container(s: Sitting) -> None:
     sidecar = sh("trap 'exit 0' TERM; sleep 60 & wait", "side", restartPolicy="Always")
-    await _start(s, sh("exit 0"), initContainers=[sidecar])
+    await _start(s, sh("sleep 2"), initContainers=[sidecar])
     _say(s, await _seen(s, _ended))
 
 
@@ -211,21 +218,23 @@ async def readiness(s: Sitting) -> None:
 
 @case()
 async def liveness(s: Sitting) -> None:
-    probe = {"exec": {"command": ["false"]}, "periodSeconds": 1, "failureThreshold": 1}
+    often = {"periodSeconds": 1, "failureThreshold": 1, "initialDelaySeconds": 3}
+    probe = {"exec": {"command": ["false"]}, **often}
     await _start(s, sh("trap 'exit 0' TERM; sleep 60 & wait", livenessProbe=probe))
     _say(s, await _seen(s, _ended))
 
 
 @case()
 async def deadline_of_a_pod(s: Sitting) -> None:
-    await _start(s, sh("trap 'exit 0' TERM; sleep 60 & wait"), activeDeadlineSeconds=1)
+    await _start(s, sh("trap 'exit 0' TERM; sleep 60 & wait"), activeDeadlineSeconds=5)
     _say(s, await _seen(s, _ended))
 
 
 @case()
 async def terminated_politely(s: Sitting) -> None:
-    await _start(s, sh("trap 'exit 5' TERM; sleep 60 & wait"), terminationGracePeriodSeconds=20)
-    await _seen(s, _running)
+    script = "trap 'exit 5' TERM; echo set; sleep 60 & wait"
+    await _start(s, sh(script), terminationGracePeriodSeconds=20)
+    await _awaits_signals(s)
     async with s.watching(s.path("pods"), "fieldSelector=metadata.name=p") as seen:
         s.exchanges.pop()  # when the events come is the kubelet's business
         await seen.take(1)
@@ -241,8 +250,8 @@ async def terminated_politely(s: Sitting) -> None:
 
 @case()
 async def deaf_to_sigterm(s: Sitting) -> None:
-    await _start(s, sh("trap '' TERM; sleep 60"), terminationGracePeriodSeconds=1)
-    await _seen(s, _running)
+    await _start(s, sh("trap '' TERM; echo set; sleep 60"), terminationGracePeriodSeconds=1)
+    await _awaits_signals(s)
     async with s.watching(s.path("pods"), "fieldSelector=metadata.name=p") as seen:
         s.exchanges.pop()
         await s.ask("DELETE", s.path("pods") + "/p")
