@@ -178,8 +178,8 @@ class Container:
             data, fds = syscalls.receive(self._control, _REPORT_BYTES)
         except BlockingIOError:
             return
-        except ConnectionResetError:
-            data, fds = b"", []
+        except ConnectionResetError:  # it left a command unread; what it said last comes after that
+            return
         if data:
             self._take(_reports.decode(data), fds)
         else:
