@@ -212,7 +212,7 @@ async def process(world: World, nats: NatsServer) -> AsyncIterator[asyncio.subpr
         await started.wait()
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("mode", ["queue", "collect", "steer", "interrupt"])
 async def test_killed_again_and_again_it_loses_nothing_and_keeps_the_order(
     open_world: OpenWorld, nats_server: NatsServer, mode: str

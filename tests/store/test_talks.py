@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from sympozium.contract.messages import Choice, Command, FileRef, VisibleError
 from sympozium.contract.names import ConversationId, MessageId, RunName, RunUid
 from sympozium.contract.run_events import Usage
@@ -73,6 +75,7 @@ async def test_messages_with_an_end_are_neither_shown_to_decisions_nor_changed_b
     assert await store.known(second.key) == replace(second, cut=Cut.WITHDRAWN)
 
 
+@pytest.mark.timeout(90)  # each decision is on the disk before the next one
 async def test_two_programs_do_not_decide_the_same_thing_differently(
     store_url: str, new_message: NewMessage
 ) -> None:
