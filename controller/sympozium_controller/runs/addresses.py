@@ -6,13 +6,14 @@ model, and no others.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from ipaddress import ip_address
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from urllib.parse import urlsplit
 
 import dns.exception
 import dns.name
 from dns.asyncresolver import Resolver
+from dns.inet import is_address
 
 from sympozium.contract.errors import TransientError
 from sympozium.contract.resources import Object
@@ -22,7 +23,6 @@ LOOKUP_S = 2.0
 
 _NDOTS = 5
 """Of a name with fewer dots, the search list comes first. Source: the kubelet's resolv.conf."""
-
 
 _NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 """A DNS subdomain, as `hostAliases` wants it. Source: RFC 1123."""
@@ -53,13 +53,15 @@ class AddressBook:
         Raises:
             UnknownNameError: Without the bus a run is for nothing; try again.
         """
-        found = {host: await self._bus(namespace, host) for host in _hosts(bus_url)}
+        resolver = self._as_in(namespace)
+        found = {host: await self._bus(resolver, host) for host in _hosts(bus_url)}
         for host in _hosts(model_url):
-            found.setdefault(host, await self._look_up(namespace, host))
+            if host not in found:
+                found[host] = await _look_up(resolver, host)
         return _host_aliases(found)
 
-    async def _bus(self, namespace: str, host: str) -> list[str]:
-        if addresses := await self._look_up(namespace, host):
+    async def _bus(self, resolver: Resolver, host: str) -> list[str]:
+        if addresses := await _look_up(resolver, host):
             self._of_bus[host] = addresses
         elif host not in self._of_bus:
             raise UnknownNameError(
@@ -68,21 +70,10 @@ class AddressBook:
             )
         return self._of_bus[host]
 
-    async def _look_up(self, namespace: str, host: str) -> list[str]:
-        try:
-            answers = await self._as_in(namespace).resolve_name(
-                host, search=True, lifetime=LOOKUP_S
-            )
-        except (dns.exception.DNSException, OSError):
-            return []
-        return list(answers.addresses())
-
     def _as_in(self, namespace: str) -> Resolver:
         """Return a resolver that completes names as one in a pod of *namespace* does."""
         own, theirs = (dns.name.from_text(one, None) for one in (self._own_namespace, namespace))
-        resolver = Resolver(configure=False)
-        resolver.nameservers = self._resolver.nameservers
-        resolver.port = self._resolver.port
+        resolver = copy(self._resolver)
         resolver.ndots = _NDOTS
         resolver.search = [
             dns.name.Name((*theirs.labels, *domain.labels[1:]))
@@ -93,6 +84,14 @@ class AddressBook:
         return resolver
 
 
+async def _look_up(resolver: Resolver, host: str) -> list[str]:
+    try:
+        answers = await resolver.resolve_name(host, search=True, lifetime=LOOKUP_S)
+    except (dns.exception.DNSException, OSError):
+        return []
+    return list(answers.addresses())
+
+
 def _hosts(urls: str) -> Iterator[str]:
     """Yield the hosts of one URL, or of several with commas between, that an alias can name."""
     for url in urls.split(","):
@@ -100,26 +99,14 @@ def _hosts(urls: str) -> Iterator[str]:
             host = urlsplit(url.strip()).hostname or ""
         except ValueError:  # the bridge says what is wrong with it
             continue
-        if _NAME.fullmatch(host) and not _is_address(host):
+        if _NAME.fullmatch(host) and not is_address(host):
             yield host
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _host_aliases(found: Mapping[str, Sequence[str]]) -> list[Object]:
     """Return *found*, an entry for each address: a list of Kubernetes' has one of each."""
     by_address: dict[str, list[str]] = {}
     for host, addresses in found.items():
-        for address in _once(addresses):
+        for address in addresses:
             by_address.setdefault(address, []).append(host)
     return [{"ip": address, "hostnames": hosts} for address, hosts in by_address.items()]
-
-
-def _once(addresses: Iterable[str]) -> Iterable[str]:
-    return dict.fromkeys(addresses)
