@@ -60,8 +60,8 @@ class Floor:
                 await self.kube.delete(AGENTS, TENANT, name)
 
     def agent(self, name: str, *, skills: tuple[str, ...] = (), **config: Any) -> Object:
-        """Describe an Agent with the test's model."""
-        made = agent(name, baseURL=self.model_url, **config)
+        """Describe an Agent with the test's model, unless *config* has another."""
+        made = agent(name, **{"baseURL": self.model_url, **config})
         made["spec"]["skills"] = [{"skillPackRef": skill} for skill in skills]
         return made
 

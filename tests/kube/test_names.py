@@ -45,21 +45,17 @@ async def floor(floor: Floor) -> AsyncIterator[Floor]:
         yield floor
 
 
-def agent_of(floor: Floor, name: str, host: str) -> Object:
-    made = floor.agent(name)
-    made["spec"]["agents"]["default"]["baseURL"] = f"http://{host}/v1"
-    return made
-
-
 async def test_a_model_is_found_by_every_name_that_its_tenant_has_for_it(floor: Floor) -> None:
-    long = f"{NAME}.{TENANT}.svc.cluster.local"
-    async with floor.agents(agent_of(floor, "short", NAME), agent_of(floor, "long", long)):
+    short = floor.agent("short", baseURL=f"http://{NAME}/v1")
+    long = floor.agent("long", baseURL=f"http://{NAME}.{TENANT}.svc.cluster.local/v1")
+    async with floor.agents(short, long):
         for name in ("short", "long"):
             entry = await floor.ask(name, "hello")
             assert entry["error"] is None, entry
 
 
 async def test_a_model_that_nobody_knows_is_said_to_be_out_of_reach(floor: Floor) -> None:
-    async with floor.agents(agent_of(floor, "lost", "nobody.example.invalid")):
+    lost = floor.agent("lost", baseURL="http://nobody.example.invalid/v1")
+    async with floor.agents(lost):
         entry = await floor.ask("lost", "hello")
     assert told(entry)[0] == Reason.MODEL_UNREACHABLE
