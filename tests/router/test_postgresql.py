@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -44,9 +43,9 @@ async def killed(server: PostgresqlServer, url: str) -> AsyncIterator[None]:
 @asynccontextmanager
 async def paused(server: PostgresqlServer, url: str) -> AsyncIterator[None]:
     """Have the server take connections and say nothing for a while."""
-    server.signal(signal.SIGSTOP)
+    server.pause()
     yield
-    server.signal(signal.SIGCONT)
+    server.resume()
 
 
 @asynccontextmanager

@@ -5,7 +5,6 @@ import dataclasses
 import itertools
 import logging
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -127,12 +126,12 @@ async def test_a_server_that_was_stopped_goes_on_where_it_was(
     monkeypatch.setattr(postgresql, "CONNECT_TIMEOUT_S", 0.3)
     async with open_store(await new_database(own_postgresql)) as store:
         await store.record(new_message(1))
-        own_postgresql.signal(signal.SIGSTOP)
+        own_postgresql.pause()
         with pytest.raises(StoreUnavailableError, match="does not answer"):
             await store.record(new_message(2))
         with pytest.raises(StoreUnavailableError):
             await store.check()
-        own_postgresql.signal(signal.SIGCONT)
+        own_postgresql.resume()
         await until_stored(store, new_message(2))
         found = await store.transcript(TALK, limit=9)
     assert [one.sequence for one in found] == [1, 2]
@@ -143,7 +142,7 @@ async def test_while_a_server_does_not_answer_one_asks_it_and_the_others_wait_fo
 ) -> None:
     monkeypatch.setattr(postgresql, "STEP_TIMEOUT_S", 0.5)
     async with open_store(await new_database(own_postgresql)) as store:
-        own_postgresql.signal(signal.SIGSTOP)
+        own_postgresql.pause()
         with pytest.raises(StoreUnavailableError):
             await store.record(new_message(1))
         started = asyncio.get_running_loop().time()
@@ -151,7 +150,7 @@ async def test_while_a_server_does_not_answer_one_asks_it_and_the_others_wait_fo
             with pytest.raises(StoreUnavailableError):
                 await store.record(new_message(sequence))
         assert asyncio.get_running_loop().time() - started < 100 * 0.5 / 2
-        own_postgresql.signal(signal.SIGCONT)
+        own_postgresql.resume()
         await until_stored(store, new_message(1))
 
 

@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -110,18 +111,20 @@ class PostgresqlServer:
             )
         assert done.returncode == 0, done.stderr.decode()
 
-    def signal(self, number: int) -> None:
-        """Send a signal to the server and to all that it has started."""
-        assert self._process is not None, "it does not run"
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        for pid in (self._process.pid, *map(int, children.read_text().split())):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
+    def pause(self) -> None:
+        """Stop all of it where it is, and return when it has: a busy machine takes its time."""
+        for pid in self._signal(signal.SIGSTOP):
+            while not _is_still(pid):
+                time.sleep(0.01)
+
+    def resume(self) -> None:
+        """Let all of it go on."""
+        self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End all of it by SIGKILL and wait until it is gone."""
         if self._process is not None:
-            self.signal(signal.SIGKILL)
+            self._signal(signal.SIGKILL)
             self._process.wait()
             self._process = None
 
@@ -129,6 +132,16 @@ class PostgresqlServer:
         """End it and delete what it has kept."""
         self.kill()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _signal(self, number: int) -> list[int]:
+        """Send a signal to the server and to all that it has started; return their pids."""
+        assert self._process is not None, "it does not run"
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        pids = [self._process.pid, *map(int, children.read_text().split())]
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        return pids
 
     def _is_ready(self) -> bool:
         assert self._process is not None
@@ -139,3 +152,12 @@ class PostgresqlServer:
 
 def _owner() -> str | None:
     return _USER if os.getuid() == 0 else None
+
+
+def _is_still(pid: int) -> bool:
+    """Return whether a process is stopped, or is no more."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+    return stat.rpartition(")")[2].split()[0] in {"T", "Z"}
