@@ -4,9 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Iterator
 
-import nats.errors
 from nats.aio.client import Client
 from nats.js.api import (
     AckPolicy,
@@ -18,7 +16,7 @@ from nats.js.api import (
 )
 from nats.js.errors import NotFoundError
 
-from sympozium.bus.cancelled import heed_cancellation
+from sympozium.bus.failures import asked_to
 from sympozium.bus.ports import BusUnavailableError
 from sympozium.contract.limits import DUPLICATE_WINDOW, STREAM_MAX_AGE
 from sympozium.contract.subjects import (
@@ -88,9 +86,8 @@ async def ensure_consumer(client: Client, consumer: Consumer) -> None:
         max_ack_pending=consumer.max_ack_pending,
         max_deliver=-1,  # giving up is decided, and told, where the delivery is settled
     )
-    with one_error(f"make consumer {consumer.name}"):
+    with asked_to(f"make consumer {consumer.name}"):
         await client.jetstream().add_consumer(consumer.stream, config)
-    heed_cancellation()
 
 
 async def delete_consumer(client: Client, consumer: Consumer) -> None:
@@ -100,9 +97,8 @@ async def delete_consumer(client: Client, consumer: Consumer) -> None:
         BusUnavailableError: The bus does not answer, or refuses.
     """
     jetstream = client.jetstream(timeout=REQUEST_TIMEOUT_S)
-    with one_error(f"delete consumer {consumer.name}"), contextlib.suppress(NotFoundError):
+    with asked_to(f"delete consumer {consumer.name}"), contextlib.suppress(NotFoundError):
         await jetstream.delete_consumer(consumer.stream, consumer.name)
-    heed_cancellation()
 
 
 async def channel_consumers(client: Client) -> list[str]:
@@ -117,9 +113,8 @@ async def channel_consumers(client: Client) -> list[str]:
     while True:
         asked = json.dumps({"offset": len(names)}).encode()
         subject = f"$JS.API.CONSUMER.NAMES.{OUTBOX}"
-        with one_error("list readers"):
+        with asked_to("list readers"):
             answer = await client.request(subject, asked, timeout=REQUEST_TIMEOUT_S)
-        heed_cancellation()
         page = json.loads(answer.data)
         found = page.get("consumers") or []
         names += found
@@ -141,17 +136,8 @@ async def _ensure_stream(client: Client, stream: Stream, replicas: int) -> None:
         num_replicas=replicas,
         allow_direct=True,
     )
-    with one_error(f"make stream {stream.name}"):
+    with asked_to(f"make stream {stream.name}"):
         try:
             await manager.update_stream(config)
         except NotFoundError:
             await manager.add_stream(config)
-
-
-@contextlib.contextmanager
-def one_error(what: str) -> Iterator[None]:
-    """Tell of all that the bus' library raises, and what the network does to it, as one error."""
-    try:
-        yield
-    except (nats.errors.Error, TimeoutError, OSError) as error:
-        raise BusUnavailableError(f"cannot {what}: {str(error) or type(error).__name__}") from error

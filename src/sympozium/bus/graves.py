@@ -1,12 +1,10 @@
 """Keeping dead letters on the bus, and removing one when a person is done with it."""
 
-import nats.errors
-import nats.js.errors
 from nats.aio.client import Client
 from nats.js.client import JetStreamContext
+from nats.js.errors import APIError, NotFoundError
 
-from sympozium.bus.cancelled import heed_cancellation
-from sympozium.bus.ports import BusUnavailableError
+from sympozium.bus.failures import asked_to
 from sympozium.contract.dead_letters import DeadLetter, headers_of
 from sympozium.contract.subjects import DEAD
 
@@ -24,13 +22,8 @@ async def bury(client: Client, stream: JetStreamContext, letter: DeadLetter, dat
     headers = {"Nats-Msg-Id": letter.id, **headers_of(letter)}
     room = client.max_payload - _ROOM_FOR_THE_REST
     room -= sum(len(name) + len(text) + 4 for name, text in headers.items())
-    try:
+    with asked_to(f"keep a dead letter of {letter.stream}"):
         await stream.publish(letter.kept_under, data[:room], timeout=TIMEOUT_S, headers=headers)
-    except (nats.errors.Error, TimeoutError, OSError) as error:
-        raise BusUnavailableError(
-            f"cannot keep a dead letter of {letter.stream}: {type(error).__name__}"
-        ) from error
-    heed_cancellation()
 
 
 async def unbury(stream: JetStreamContext, sequence: int) -> None:
@@ -39,18 +32,14 @@ async def unbury(stream: JetStreamContext, sequence: int) -> None:
     Raises:
         BusUnavailableError: No answer in time, or this identity may not.
     """
-    try:
-        await stream.delete_msg(DEAD, sequence)
-    except nats.js.errors.NotFoundError:
-        pass
-    except nats.js.errors.APIError as error:
-        if _IS_GONE not in (error.description or ""):
-            raise BusUnavailableError(f"cannot remove dead letter {sequence}: {error}") from error
-    except (nats.errors.Error, TimeoutError, OSError) as error:
-        raise BusUnavailableError(
-            f"cannot remove dead letter {sequence}: {type(error).__name__}"
-        ) from error
-    heed_cancellation()
+    with asked_to(f"remove dead letter {sequence}"):
+        try:
+            await stream.delete_msg(DEAD, sequence)
+        except NotFoundError:
+            pass
+        except APIError as error:
+            if _IS_GONE not in (error.description or ""):
+                raise
 
 
 async def counts(stream: JetStreamContext) -> dict[str, int]:
@@ -59,11 +48,6 @@ async def counts(stream: JetStreamContext) -> dict[str, int]:
     Raises:
         BusUnavailableError: No answer in time, or this identity may not.
     """
-    try:
+    with asked_to("count the dead letters"):
         info = await stream.stream_info(DEAD, subjects_filter="dead.>")
-    except (nats.errors.Error, TimeoutError, OSError) as error:
-        raise BusUnavailableError(
-            f"cannot count the dead letters: {type(error).__name__}"
-        ) from error
-    heed_cancellation()
     return dict(info.state.subjects or {})

@@ -3,9 +3,7 @@
 import asyncio
 import logging
 
-import nats.errors
-
-from sympozium.bus.cancelled import heed_cancellation
+from sympozium.bus.failures import asked_to
 from sympozium.bus.nats import NatsBus
 from sympozium.bus.ports import BusUnavailableError
 from sympozium.contract.subjects import Consumer
@@ -52,15 +50,9 @@ class Lag:
             BusUnavailableError: No answer in time.
         """
         stream, name = self._consumer.stream, self._consumer.name
-        try:
-            info = await self._bus.client.jetstream(timeout=ANSWER_TIMEOUT_S).consumer_info(
-                stream, name
-            )
-        except (nats.errors.Error, TimeoutError, OSError) as error:
-            raise BusUnavailableError(
-                f"cannot read consumer {name!r} of {stream}: {type(error).__name__}"
-            ) from error
-        heed_cancellation()
+        jetstream = self._bus.client.jetstream(timeout=ANSWER_TIMEOUT_S)
+        with asked_to(f"read consumer {name!r} of {stream}"):
+            info = await jetstream.consumer_info(stream, name)
         self._counts = {WAITING: info.num_pending or 0, IN_HAND: info.num_ack_pending or 0}
 
     def as_text(self) -> str:

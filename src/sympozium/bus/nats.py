@@ -16,6 +16,7 @@ from nats.js.client import JetStreamContext
 from sympozium.bus import graves
 from sympozium.bus.asking import ASK_AGAIN_AFTER_S, first_answer
 from sympozium.bus.cancelled import heed_cancellation
+from sympozium.bus.failures import asked_to
 from sympozium.bus.ports import (
     BusDeniedError,
     BusFullError,
@@ -147,16 +148,10 @@ class NatsBus:
 
     async def state(self, consumer: Consumer) -> ConsumerState:
         """Return how far a durable consumer has come; see `Bus.state`."""
-        try:
+        with asked_to(f"read consumer {consumer.name!r} of {consumer.stream}"):
             info = await self._stream.consumer_info(
                 consumer.stream, consumer.name, timeout=self._confirm_within_s
             )
-        except (nats.errors.Error, TimeoutError, OSError) as error:
-            raise BusUnavailableError(
-                f"cannot read consumer {consumer.name!r} of {consumer.stream}: "
-                f"{type(error).__name__}"
-            ) from error
-        heed_cancellation()
         floor, delivered = info.ack_floor, info.delivered
         return ConsumerState(
             floor.stream_seq if floor else 0, delivered.stream_seq if delivered else 0
@@ -259,17 +254,13 @@ class NatsBus:
         seq: int | None = None,
         next: bool = False,
     ) -> Stored | None:
-        try:
-            found = await self._stream.get_msg(
-                stream, seq=seq, subject=subject, direct=True, next=next
-            )
-        except nats.js.errors.NotFoundError:
-            return None
-        except (nats.errors.Error, TimeoutError, OSError) as error:
-            raise BusUnavailableError(
-                f"cannot read stream {stream}: {type(error).__name__}"
-            ) from error
-        heed_cancellation()
+        with asked_to(f"read stream {stream}"):
+            try:
+                found = await self._stream.get_msg(
+                    stream, seq=seq, subject=subject, direct=True, next=next
+                )
+            except nats.js.errors.NotFoundError:
+                return None
         headers = found.headers or {}
         return Stored(found.subject or "", found.seq or 0, found.data or b"", headers)
 

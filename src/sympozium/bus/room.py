@@ -12,8 +12,9 @@ import logging
 from nats.aio.client import Client
 from nats.js.api import StreamInfo
 
-from sympozium.bus.admin import REQUEST_TIMEOUT_S, channel_consumers, one_error
+from sympozium.bus.admin import REQUEST_TIMEOUT_S, channel_consumers
 from sympozium.bus.cancelled import heed_cancellation
+from sympozium.bus.failures import asked_to
 from sympozium.bus.ports import BusUnavailableError
 from sympozium.contract.subjects import INBOX, INBOX_CONSUMER, OUTBOX
 from sympozium.runtime.loops import pause
@@ -37,7 +38,7 @@ async def make_room(client: Client) -> int:
         BusUnavailableError: The bus does not answer, or refuses.
     """
     gone = 0
-    with one_error("make room"):
+    with asked_to("make room"):
         for stream in (INBOX, OUTBOX):
             info = await client.jetstream(timeout=REQUEST_TIMEOUT_S).stream_info(stream)
             heed_cancellation()
