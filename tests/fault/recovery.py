@@ -3,6 +3,7 @@
     python -m tests.fault.recovery                 each kind of kill ten times, as a table
     python -m tests.fault.recovery --times 30 --write FILE
     python -m tests.fault.recovery --kinds bot,node
+    python -m tests.fault.recovery --before 600    in a system with the pods of so many runs
 
 Somebody asks at the moment of the kill; what is measured is the time from there until the
 answer is seen, the answer's own work included. The row `nobody` is that work alone.
@@ -38,6 +39,10 @@ SETTLE_S = 1.0
 
 LIVED_S = SETTLED_S + 1.0
 """What dies again before, on this machine, is started with a pause, which is not measured."""
+
+
+AT_ONCE = 50
+"""Runs before the first kill that are asked for side by side."""
 
 
 @dataclass
@@ -139,11 +144,24 @@ async def _is_renewed(pids: Pids, kind: str, old: set[str]) -> bool:
     return False
 
 
-async def _run(times: int, seed: int, kinds: Sequence[str]) -> Recoveries:
+async def _have_run(lab: Laboratory, runs: int) -> None:
+    """Return when so many messages were answered, whose pods then stay for ten minutes."""
+    for first in range(0, runs, AT_ONCE):
+        crowd = lab.crowd(f"recovery/before/{first}")
+        tokens = [crowd.token() for _ in range(min(AT_ONCE, runs - first))]
+        await crowd.script(*map(answers, tokens))
+        async with asyncio.TaskGroup() as group:
+            for token in tokens:
+                group.create_task(crowd.say(crowd.conversation("before"), token))
+        await crowd.ended()
+
+
+async def _run(given: argparse.Namespace) -> Recoveries:
     recoveries = Recoveries()
     with own_system() as (system, model_port):
-        async with laboratory(system, model_port, seed=seed, with_bot=True) as lab:
-            await measure(lab, recoveries, times=times, kinds=kinds)
+        async with laboratory(system, model_port, seed=given.seed, with_bot=True) as lab:
+            await _have_run(lab, given.before)
+            await measure(lab, recoveries, times=given.times, kinds=given.kinds)
     return recoveries
 
 
@@ -162,9 +180,10 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kinds", type=_kinds, default=KINDS, help=f"of {', '.join(KINDS)}")
+    parser.add_argument("--before", type=int, default=0, help="runs that have ended before")
     parser.add_argument("--write", type=Path, help="also write the table here")
     given = parser.parse_args()
-    text = asyncio.run(_run(given.times, given.seed, given.kinds)).table()
+    text = asyncio.run(_run(given)).table()
     sys.stdout.write(text + "\n")
     if given.write is not None:
         given.write.write_text(text + "\n")
