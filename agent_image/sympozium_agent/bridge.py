@@ -21,6 +21,7 @@ from sympozium.runtime.reach import reach
 from sympozium.runtime.settings import LOG_LEVELS, Reader
 from sympozium.runtime.sync_points import Point
 from sympozium_agent import heed_sigterm
+from sympozium_agent.blocked import BlockedConnections
 from sympozium_agent.briefing import Briefing, ContextUnavailableError
 from sympozium_agent.follow import Follower, follow
 from sympozium_agent.incoming import Incoming
@@ -54,6 +55,7 @@ class Settings:
     model: str
     model_port: int
     context_patience_s: float
+    counts_blocked: bool
     log_level: str
 
     def address(self) -> Address:
@@ -97,6 +99,7 @@ def read_settings() -> Settings:
         reader.text("SYMPOZIUM_MODEL"),
         reader.number("SYMPOZIUM_MODEL_PORT", 8001, low=1, high=65535),
         reader.seconds("SYMPOZIUM_CONTEXT_TIMEOUT_S", 300.0, low=0.1, high=86400),
+        reader.choice("SYMPOZIUM_COUNT_BLOCKED", "no", ("yes", "no")) == "yes",
         reader.choice("SYMPOZIUM_LOG_LEVEL", "INFO", LOG_LEVELS),
     )
     reader.finish()
@@ -142,7 +145,9 @@ async def _serve_run(bus: RunBus, settings: Settings, stop: asyncio.Event) -> No
     identity, layout = settings.identity, settings.layout
     told = Told(layout.to_agent)
     outgoing = Outgoing(bus, identity, layout.outgoing_files)
-    recorder = Recorder(bus, identity, RecordedFile(layout.recorded), outgoing, told)
+    blocked = BlockedConnections() if settings.counts_blocked else None
+    kept = RecordedFile(layout.recorded)
+    recorder = Recorder(bus, identity, kept, outgoing, told, blocked=blocked)
     async with (
         follow(layout.from_agent, offset=recorder.offset) as lines,
         asyncio.TaskGroup() as group,
@@ -153,6 +158,9 @@ async def _serve_run(bus: RunBus, settings: Settings, stop: asyncio.Event) -> No
         telling.cancel()
         lines.end()
         await recording
+    if blocked is not None and (count := blocked.count()):
+        extra = {"action": "refuse", "run": identity.run_name, "count": count}
+        log.warning("connections of this pod came to nothing", extra=extra)
 
 
 async def _tell(

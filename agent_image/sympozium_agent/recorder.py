@@ -16,6 +16,7 @@ from sympozium.contract.run_events import Absorbed, Delta, Failure, Result, RunE
 from sympozium.contract.subjects import live, run_out
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
+from sympozium_agent.blocked import BlockedConnections
 from sympozium_agent.follow import Follower
 from sympozium_agent.journal import JournalRefusedError, Line
 from sympozium_agent.outgoing import Outgoing
@@ -82,7 +83,11 @@ class RecordedFile:
 
 
 class Recorder:
-    """Publishes one run's journal, until the run's end is published."""
+    """Publishes one run's journal, until the run's end is published.
+
+    Args:
+        blocked: What the end says was tried in vain; None: nobody counts here.
+    """
 
     def __init__(
         self,
@@ -91,12 +96,15 @@ class Recorder:
         kept: RecordedFile,
         outgoing: Outgoing,
         told: Told,
+        *,
+        blocked: BlockedConnections | None = None,
     ) -> None:
         self._bus = bus
         self._identity = identity
         self._kept = kept
         self._outgoing = outgoing
         self._told = told
+        self._blocked = blocked
         self._recorded = kept.read()
         self._live_subject = live(identity.namespace, identity.run_uid)
         self._out_subject = run_out(identity.namespace, identity.run_uid)
@@ -130,7 +138,8 @@ class Recorder:
                 self.decide_end(Reason.INTERNAL, str(error))
                 line = None
             if self._verdict is not None:
-                await self._publish(self._verdict, self._identity.message_id("bridge"))
+                end = self._with_blocked(self._verdict)
+                await self._publish(end, self._identity.message_id("bridge"))
                 self._keep(Recorded(self.offset, is_ended=True))
                 return
             if line is None:
@@ -152,11 +161,17 @@ class Recorder:
                 return False
         if isinstance(event, Result) and event.files:
             event = msgspec.structs.replace(event, files=await self._outgoing.send(event.files))
+        if isinstance(event, Result | Failure):
+            event = self._with_blocked(event)
         reach(Point.BRIDGE_BEFORE_END if is_end else Point.BRIDGE_BEFORE_PUBLISH)
         await self._publish(event, self._identity.message_id(str(line.offset)))
         reach(Point.BRIDGE_AFTER_END if is_end else Point.BRIDGE_AFTER_PUBLISH)
         self._keep(Recorded(line.end, is_ended=is_end))
         return True
+
+    def _with_blocked(self, end: Result | Failure) -> Result | Failure:
+        blocked = self._blocked.count() if self._blocked is not None else 0
+        return msgspec.structs.replace(end, blocked_connections=blocked)
 
     def _may_be_recorded(self, event: RunEvent) -> bool:
         """Return whether there is room for a step; a message taken in needs none.

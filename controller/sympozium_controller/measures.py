@@ -38,10 +38,15 @@ ENDED = Counter(
     phase=Phase,
     reason=Reason,
 )
+BLOCKED = Counter(
+    "sympozium_controller_run_connections_blocked_total",
+    "Attempts of runs' pods to reach something that came to nothing; reason: of the run's end.",
+    reason=Reason,
+)
 TOOK = Histogram(
     "sympozium_controller_run_seconds", "Time from an AgentRun's creation to its end.", phase=Phase
 )
-METRICS: tuple[Metric, ...] = (ADMISSIONS, WAITING, LEADING, ENDED, TOOK)
+METRICS: tuple[Metric, ...] = (ADMISSIONS, WAITING, LEADING, ENDED, BLOCKED, TOOK)
 
 
 class RunCounts:
@@ -65,6 +70,8 @@ class RunCounts:
             return
         phase = _phase(new)
         ENDED.add(phase, _reason(new))
+        if blocked := (new.get("status") or {}).get("blockedConnections"):
+            BLOCKED.add(_reason(new), by=blocked)
         took_s = _seconds(new)
         if took_s is not None:
             TOOK.observe(took_s, phase)

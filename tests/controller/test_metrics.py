@@ -31,16 +31,17 @@ async def test_runs_are_counted_by_how_they_ended(
 ) -> None:
     good = 'sympozium_controller_runs_ended_total{phase="Succeeded",reason=""}'
     bad = 'sympozium_controller_runs_ended_total{phase="Failed",reason="ModelTimeout"}'
+    blocked = 'sympozium_controller_run_connections_blocked_total{reason="ModelTimeout"}'
     async with controller(cluster, settings):
         await cluster.create_agent()
         run = await cluster.create_run("r1")
         await cluster.job("r1")
-        before = [await metric(settings, name) for name in (good, bad)]
+        before = [await metric(settings, name) for name in (good, bad, blocked)]
         await say(bus, run, Result(text="hi"))
         await cluster.ended("r1")
         run = await cluster.create_run("r2")
         await cluster.job("r2")
-        await say(bus, run, Failure(reason="ModelTimeout", detail="none"))
+        await say(bus, run, Failure(reason="ModelTimeout", blocked_connections=5))
         await cluster.ended("r2")
         assert await metric(settings, "sympozium_controller_leading") == 1
         assert await metric(settings, 'sympozium_queue_depth{queue="runs"}') == 0
@@ -51,8 +52,8 @@ async def test_runs_are_counted_by_how_they_ended(
         async with asyncio.timeout(10):
             while await metric(settings, now) != 1:  # noqa: ASYNC110 - the watch brings it
                 await asyncio.sleep(0.02)
-        after = [await metric(settings, name) for name in (good, bad)]
-    assert after == [count + 1 for count in before]
+        after = [await metric(settings, name) for name in (good, bad, blocked)]
+    assert [now - then for now, then in zip(after, before, strict=True)] == [1, 1, 5]
 
 
 async def test_it_is_not_ready_while_the_bus_is_away_and_says_so(

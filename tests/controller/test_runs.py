@@ -23,11 +23,13 @@ async def test_a_run_becomes_a_job_and_its_result_its_status(
     job = await controlled.job("r1")
     assert job["metadata"]["ownerReferences"][0]["uid"] == run["metadata"]["uid"]
     await say(bus, run, Started())
-    await say(bus, run, Result(text="hi", usage=Usage(input_tokens=2, output_tokens=1)), number=2)
+    usage = Usage(input_tokens=2, output_tokens=1)
+    await say(bus, run, Result(text="hi", usage=usage, blocked_connections=3), number=2)
     status = await controlled.ended("r1")
     assert (status["phase"], status["result"]) == ("Succeeded", "hi")
     assert (status["model"], status["jobName"]) == ("test-model", "r1")
     assert status["usage"] == {"inputTokens": 2, "outputTokens": 1}
+    assert status["blockedConnections"] == 3
     assert status["startedAt"]
 
 

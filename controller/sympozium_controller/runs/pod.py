@@ -107,7 +107,7 @@ def build_job(
                 "labels": {**labels, **_reach(plan)},
                 "annotations": {EGRESS_CONTAINERS_ANNOTATION: _egress_containers(plan)},
             },
-            "spec": {**_pod_spec(run, plan, settings), **_names(host_aliases)},
+            "spec": _pod_spec(run, plan, settings, host_aliases),
         },
     }
     return {
@@ -149,7 +149,9 @@ def _skill_container_name(skill: str) -> str:
     return f"skill-{skill}"
 
 
-def _pod_spec(run: Run, plan: Plan, settings: PodSettings) -> Object:
+def _pod_spec(
+    run: Run, plan: Plan, settings: PodSettings, host_aliases: Sequence[Object] | None
+) -> Object:
     volumes: list[Object] = [
         {"name": "ipc", "emptyDir": {"sizeLimit": IPC_SIZE}},
         {"name": "bus-token", "projected": {"sources": [_token(BUS_AUDIENCE)]}},
@@ -158,7 +160,7 @@ def _pod_spec(run: Run, plan: Plan, settings: PodSettings) -> Object:
         volumes.append({"name": "api-token", "projected": {"sources": _api_sources()}})
     if plan.model.auth_secret_ref:
         volumes.append({"name": "model-key", "secret": _model_key(plan.model.auth_secret_ref)})
-    sidecars = [_bridge(run, plan, settings)]
+    sidecars = [_bridge(run, plan, settings, counts_blocked=host_aliases is not None)]
     sidecars += [_skill(run, skill, plan, settings) for skill in plan.skills]
     return {
         "restartPolicy": "Never",
@@ -171,6 +173,7 @@ def _pod_spec(run: Run, plan: Plan, settings: PodSettings) -> Object:
         "initContainers": sidecars,
         "containers": [_agent(run, plan, settings)],
         "volumes": volumes,
+        **_names(host_aliases),
     }
 
 
@@ -205,7 +208,7 @@ def _agent(run: Run, plan: Plan, settings: PodSettings) -> Object:
     }
 
 
-def _bridge(run: Run, plan: Plan, settings: PodSettings) -> Object:
+def _bridge(run: Run, plan: Plan, settings: PodSettings, *, counts_blocked: bool) -> Object:
     pod_uid = {"fieldRef": {"fieldPath": "metadata.uid"}}
     env = [
         *_shared_env(run, settings),
@@ -216,6 +219,8 @@ def _bridge(run: Run, plan: Plan, settings: PodSettings) -> Object:
         _env("SYMPOZIUM_MODEL_BASE_URL", plan.model_url),
         _env("SYMPOZIUM_MODEL", plan.model.model),
         _env("SYMPOZIUM_MODEL_IDLE_TIMEOUT_S", str(settings.model_idle_timeout_s)),
+        # A pod that asks for no names sends no datagram for a reason.
+        *([_env("SYMPOZIUM_COUNT_BLOCKED", "yes")] if counts_blocked else []),
     ]
     mounts: list[Object] = [
         {"name": "ipc", "mountPath": IPC_DIR},

@@ -23,6 +23,7 @@ _METADATA = (
     "ownerReferences",
 )
 
+_STATUS = ("blockedConnections",)
 _SPEC = ("agentRef", "cleanup", "ttlSecondsAfterFinished")
 _ASKED = ("channel", "messageId")
 
@@ -55,6 +56,7 @@ def slim_run(run: Object) -> Object:
             "phase": status["phase"],
             "finishedAt": status.get("finishedAt", ""),
             **({"error": error} if "error" in status else {}),
+            **{name: status[name] for name in _STATUS if name in status},
         },
     }
 

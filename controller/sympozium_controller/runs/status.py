@@ -19,6 +19,9 @@ from sympozium_controller.runs.view import Run
 MAX_DETAIL_CHARS = 1024
 """Of what is said about a failure: enough for an operator, too little to be a payload."""
 
+MAX_BLOCKED = 10**9
+"""More connections than a run can try. What counts more is wrong, and must not break a metric."""
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -33,9 +36,13 @@ class Facts:
 
 def ended(facts: Facts, ending: Ending) -> AgentRunStatus:
     """Return the terminal status of a run that said itself how it ended."""
-    if isinstance(ending.event, Result):
-        return _succeeded(facts, ending.event, ending.sequence)
-    return _failed_by_itself(facts, ending.event)
+    event = ending.event
+    if isinstance(event, Result):
+        status = _succeeded(facts, event, ending.sequence)
+    else:
+        status = _failed_by_itself(facts, event)
+    blocked = max(0, min(event.blocked_connections, MAX_BLOCKED))
+    return msgspec.structs.replace(status, blocked_connections=blocked)
 
 
 def failed(facts: Facts, reason: Reason, message: str) -> AgentRunStatus:

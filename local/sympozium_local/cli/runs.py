@@ -88,6 +88,7 @@ def show(where: Where, name: Name, output: Output = "text") -> None:
         "tokens": f"{usage.get('inputTokens', 0)} in, {usage.get('outputTokens', 0)} out"
         if usage
         else None,
+        "blocked": status.get("blockedConnections"),
         "conversation": (spec.get("source") or {}).get("conversation"),
         "created": run["metadata"]["creationTimestamp"],
         "started": status.get("startedAt"),

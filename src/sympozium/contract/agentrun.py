@@ -165,6 +165,14 @@ class AgentRunStatus(KubeModel, frozen=True, kw_only=True):
     error: RunError | None = None
     model: Annotated[str, described("Name of the model that was used.")] = ""
     usage: RunUsage | None = None
+    blocked_connections: Annotated[
+        int,
+        described(
+            "Attempts of the run's pod to reach something that came to nothing: refused, "
+            "unanswered, or of a kind that a run has no use for. 0: none, or nobody counts.",
+            ge=0,
+        ),
+    ] = 0
     started_at: str = ""
     finished_at: str = ""
     job_name: str = ""

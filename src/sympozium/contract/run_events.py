@@ -78,11 +78,17 @@ class Absorbed(_Line, frozen=True, kw_only=True, tag="absorbed"):
 
 
 class Result(_Line, frozen=True, kw_only=True, tag="result"):
-    """The answer, whole. The first Result or Failure ends the run."""
+    """The answer, whole. The first Result or Failure ends the run.
+
+    Attributes:
+        blocked_connections: Attempts of the pod to reach something that came to nothing.
+            The bridge says so, whatever the agent wrote.
+    """
 
     text: str
     usage: Usage = Usage()
     files: list[FileRef] = []
+    blocked_connections: int = 0
 
 
 class Failure(_Line, frozen=True, kw_only=True, tag="failure"):
@@ -91,11 +97,13 @@ class Failure(_Line, frozen=True, kw_only=True, tag="failure"):
     Attributes:
         reason: A value of `reasons.Reason`.
         detail: For the operator's log and the status; no secret, no payload.
+        blocked_connections: As of a `Result`.
     """
 
     reason: str
     detail: str = ""
     usage: Usage = Usage()
+    blocked_connections: int = 0
 
 
 RunEvent = Started | Delta | Progress | Absorbed | Result | Failure

@@ -12,6 +12,7 @@ from sympozium_local.cli.checks.installed import kind_checks, namespace_checks, 
 from sympozium_local.cli.checks.network import policy_checks as network_checks
 from sympozium_local.cli.checks.probe import probe_checks
 from sympozium_local.cli.checks.programs import image_checks, program_checks
+from sympozium_local.cli.checks.reach import reach_checks
 from sympozium_local.cli.checks.refusals import cluster_refusals, machine_refusals
 from sympozium_local.cli.checks.rights import caller_checks, program_right_checks
 from sympozium_local.cli.checks.server import clock_checks, version_checks
@@ -52,7 +53,10 @@ def every_section(target: Target, where: Where, *, probe: bool) -> Iterator[Sect
             *looked_at("rights", lambda: program_right_checks(cluster)),
         ],
     )
-    yield from _of_the_tenants(target)
+    namespace = _seen(target)
+    yield from _of_the_tenants(target, namespace)
+    if not instance:  # on one machine nobody counts
+        yield Section("runs", looked_at("runs", lambda: reach_checks(cluster, namespace)))
     yield Section("dead letters", looked_at("dead letters", lambda: dead_checks(where)))
 
 
@@ -85,8 +89,7 @@ def _network(target: Target, *, probe: bool) -> Iterator[Check]:
         yield from looked_at("probe", lambda: probe_checks(cluster, namespace))
 
 
-def _of_the_tenants(target: Target) -> Iterator[Section]:
-    namespace = _seen(target)
+def _of_the_tenants(target: Target, namespace: str) -> Iterator[Section]:
     cluster = target.cluster
     yield Section("agents", looked_at("agents", lambda: agent_checks(cluster, namespace)))
     try:
