@@ -44,6 +44,9 @@ from tests.fixtures.tenants import make_tenant
 NAMESPACE = "default"
 SYSTEM_NAMESPACE = "sympozium-system"
 WAIT_S = 10.0
+BARRIER = "barrier"
+"""Name of a run that ends as soon as the controller looks at it."""
+
 CHART = Path(__file__).parents[2] / "helm" / "sympozium"
 RBAC = CHART / "rbac"
 
@@ -149,15 +152,17 @@ class Cluster:
             },
         )
 
-    async def until(self, resource: Resource, name: str, says: Says) -> Object:
-        """Return an object of the test's namespace once *says* holds of it."""
+    async def until(
+        self, resource: Resource, name: str, says: Says, *, namespace: str = NAMESPACE
+    ) -> Object:
+        """Return an object once *says* holds of it."""
         async with asyncio.timeout(WAIT_S):
-            listed = await self.kube.list(resource, NAMESPACE)
+            listed = await self.kube.list(resource, namespace)
             for obj in listed.items:
                 if obj["metadata"]["name"] == name and says(obj):
                     return obj
             since = listed.resource_version
-            async for event in self.kube.watch(resource, NAMESPACE, since=since):
+            async for event in self.kube.watch(resource, namespace, since=since):
                 obj = event.object
                 if obj["metadata"].get("name") == name and event.type != "DELETED" and says(obj):
                     return obj
@@ -177,6 +182,20 @@ class Cluster:
     async def job(self, name: str) -> Object:
         """Return a run's Job once the controller has created it."""
         return await self.until(JOBS, name, bool)
+
+    async def queued(self, name: str, *, namespace: str = NAMESPACE) -> Object:
+        """Return a run once the controller says that it waits."""
+        return await self.until(
+            AGENT_RUNS,
+            name,
+            lambda run: (run.get("status") or {}).get("phase") == "Queued",
+            namespace=namespace,
+        )
+
+    async def knows_every_run(self) -> None:
+        """Return once the controller has looked at each run that was created before."""
+        await self.create_run(BARRIER, agentRef="nobody")
+        await self.ended(BARRIER)
 
     async def ended(self, name: str) -> Object:
         """Return a run's status once it is terminal."""

@@ -11,7 +11,7 @@ from sympozium.contract.resources import AGENT_RUNS, Object
 from sympozium.contract.run_events import Absorbed, Failure, Result, Started
 from sympozium.contract.subjects import RUNS_CONSUMER, run_in
 from sympozium_controller.settings import Settings
-from tests.controller.cluster import NAMESPACE, Cluster, controller, say
+from tests.controller.cluster import BARRIER, NAMESPACE, Cluster, controller, say
 
 FIRST, SECOND = MessageId("slack:T:C:1"), MessageId("slack:T:C:2")
 
@@ -92,13 +92,12 @@ async def test_the_status_of_a_steered_run_is_written_once(
     await say(bus, run, Absorbed(message_id=FIRST), number=1)
     await say(bus, run, Result(text="hi"), number=2)
     await controlled.ended("r1")
-    barrier = await controlled.create_run("barrier", agentRef="nobody")
-    await controlled.ended(barrier["metadata"]["name"])
+    await controlled.knows_every_run()
     writes: Counter[str] = Counter()
     async for event in controlled.kube.watch(AGENT_RUNS, NAMESPACE, since=since):
         name = event.object["metadata"].get("name", "")
         writes[name] += event.type == "MODIFIED"
-        if name == "barrier" and event.type == "MODIFIED":
+        if name == BARRIER and event.type == "MODIFIED":
             break
     assert writes["r1"] == 1
 

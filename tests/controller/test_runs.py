@@ -11,7 +11,7 @@ from sympozium.contract.resources import AGENT_RUNS, EVENTS, JOBS, PODS
 from sympozium.contract.run_events import Failure, Result, Started, Usage
 from sympozium.contract.subjects import RUNS_CONSUMER, run_out
 from sympozium_controller.settings import Settings
-from tests.controller.cluster import NAMESPACE, Cluster, controller, say, settings_for
+from tests.controller.cluster import BARRIER, NAMESPACE, Cluster, controller, say, settings_for
 from tests.fixtures.nats_server import NatsServer
 
 
@@ -253,12 +253,11 @@ async def test_two_controllers_end_every_run_once_and_with_its_result(
             await cluster.agent_ended(pod, exit_code=1)
         for name in names:
             assert (await cluster.ended(name))["result"] == name
-        barrier = await cluster.create_run("barrier", agentRef="nobody")
-        await cluster.ended(barrier["metadata"]["name"])
+        await cluster.knows_every_run()
         writes: Counter[str] = Counter()
         async for event in cluster.kube.watch(AGENT_RUNS, NAMESPACE, since=since):
             name = event.object["metadata"].get("name", "")
             writes[name] += event.type == "MODIFIED"
-            if name == "barrier" and event.type == "MODIFIED":
+            if name == BARRIER and event.type == "MODIFIED":
                 break
     assert [writes[name] for name in names] == [1] * len(names)

@@ -34,6 +34,12 @@ async def flood(cluster: Cluster, count: int, **spec: Any) -> list[Object]:
     ]
 
 
+async def started(cluster: Cluster, count: int) -> None:
+    """Return once the first *count* of a flood have their Jobs, in whatever order."""
+    for number in range(count):
+        await cluster.job(f"flood-{number:03}")
+
+
 async def job_names(cluster: Cluster) -> list[str]:
     """Return the names of all Jobs, oldest first."""
     jobs = (await cluster.kube.list(JOBS)).items
@@ -79,14 +85,12 @@ async def test_only_so_many_pods_are_on_their_way_at_once(
 ) -> None:
     await controlled.create_agent()
     runs = await flood(controlled, FEWEST + 5)
-    await controlled.job(f"flood-{FEWEST - 1:03}")
-    late = runs[FEWEST]
-    barrier = await controlled.create_run("barrier", agentRef="nobody")
-    await controlled.ended(barrier["metadata"]["name"])
+    await started(controlled, FEWEST)
+    await controlled.knows_every_run()
     assert len(await job_names(controlled)) == FEWEST
     await say(bus, runs[0], Started())
-    await controlled.job(late["metadata"]["name"])
-    assert len(await job_names(controlled)) == FEWEST + 3  # a start that took no longer: two more
+    await started(controlled, FEWEST + 3)  # a start that took no longer: two more
+    assert len(await job_names(controlled)) == FEWEST + 3
 
 
 async def test_one_message_of_another_tenant_passes_a_flood(controlled: Cluster) -> None:
@@ -105,7 +109,7 @@ async def test_a_tenant_that_floods_and_is_killed_over_leaves_the_other_its_turn
     async with other_namespace(cluster, "quiet"):
         await flood(cluster, 60)
         async with controller(cluster, settings):
-            await cluster.job(f"flood-{FEWEST - 1:03}")
+            await started(cluster, FEWEST)
         await create_run_in(cluster, "quiet", "alone")
         since = (await cluster.kube.list(JOBS)).resource_version
         async with controller(cluster, settings):
@@ -118,8 +122,10 @@ async def test_further_messages_of_the_other_tenant_take_turns_with_the_flood(
     await controlled.create_agent()
     async with other_namespace(controlled, "quiet"):
         runs = await flood(controlled, 60)
+        await started(controlled, FEWEST)
         for number in range(4):
             await create_run_in(controlled, "quiet", f"quiet-{number}")
+        await controlled.queued("quiet-3", namespace="quiet")
         since = (await controlled.kube.list(JOBS)).resource_version
         for run in runs[:FEWEST]:
             await say(bus, run, Result(text="done"))
@@ -143,8 +149,8 @@ async def test_an_agent_with_max_concurrent_one_answers_five_conversations_in_tu
             for one in (await controlled.kube.list(AGENT_RUNS, NAMESPACE)).items
             if "finishedAt" not in one.get("status", {})
         ]
-        started = set(await job_names(controlled)) & set(unfinished)
-        assert started == {name}
+        at_work = set(await job_names(controlled)) & set(unfinished)
+        assert at_work == {name}
         await say(bus, run, Result(text="done"))
         assert (await controlled.ended(name))["phase"] == "Succeeded"
 
@@ -162,8 +168,7 @@ async def test_a_limit_that_is_raised_lets_those_who_wait_start(controlled: Clus
     await controlled.kube.patch(AGENTS, NAMESPACE, controlled.agent, {"spec": {"maxConcurrent": 3}})
     for name in ("r1", "r2"):
         await controlled.job(name)
-    barrier = await controlled.create_run("barrier", agentRef="nobody")
-    await controlled.ended(barrier["metadata"]["name"])
+    await controlled.knows_every_run()
     assert not await controlled.exists(JOBS, "r3")
     await controlled.kube.patch(
         AGENTS, NAMESPACE, controlled.agent, {"spec": {"maxConcurrent": None}}
@@ -178,13 +183,12 @@ async def test_a_limit_of_the_system_and_of_each_namespace_holds(
     limited = replace(settings, limits=Limits(total=3, per_namespace=2))
     async with other_namespace(cluster, "quiet"), controller(cluster, limited):
         runs = await flood(cluster, 4)
-        await cluster.job("flood-001")
+        await started(cluster, 2)
         since = (await cluster.kube.list(JOBS)).resource_version
         for name in ("quiet-0", "quiet-1"):
             await create_run_in(cluster, "quiet", name)
         assert await starts_before(cluster, "quiet-0", since) == ["quiet-0"]
-        barrier = await cluster.create_run("barrier", agentRef="nobody")
-        await cluster.ended(barrier["metadata"]["name"])
+        await cluster.knows_every_run()
         assert await job_names(cluster) == ["flood-000", "flood-001", "quiet-0"]
         for run in runs[:2]:
             await say(bus, run, Result(text="done"))
@@ -207,14 +211,16 @@ async def test_a_run_that_waits_for_its_turn_is_cancelled_at_once(
     await controlled.job("third")
 
 
-async def test_a_run_that_got_its_turn_before_an_earlier_message_was_known_gives_it_back(
+async def test_a_run_in_line_lets_an_earlier_message_that_comes_after_it_go_first(
     controlled: Cluster, bus: NatsBus
 ) -> None:
     await controlled.create_agent(maxConcurrent=1)
     first = await controlled.create_run("first")
     await controlled.job("first")
     await controlled.create_run("later", conversation="c", sequence=9)
+    await controlled.queued("later")
     await controlled.create_run("earlier", conversation="c", sequence=8)
+    await controlled.knows_every_run()
     await say(bus, first, Result(text="done"))
     await controlled.job("earlier")
     assert not await controlled.exists(JOBS, "later")
@@ -223,10 +229,11 @@ async def test_a_run_that_got_its_turn_before_an_earlier_message_was_known_gives
 async def test_a_cluster_that_is_full_is_handed_less(controlled: Cluster, bus: NatsBus) -> None:
     await controlled.create_agent()
     runs = await flood(controlled, FEWEST + 1)
-    job = await controlled.job(f"flood-{FEWEST - 1:03}")
-    pod = await controlled.create_pod(job)
+    await started(controlled, FEWEST)
+    pod = await controlled.create_pod(await controlled.job(f"flood-{FEWEST - 1:03}"))
     no_room = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
     await controlled.set_status(PODS, pod["metadata"]["name"], {"conditions": [no_room]})
+    await controlled.queued(f"flood-{FEWEST - 1:03}")
     full = FEWEST - STARTING_WHEN_FULL
     for run in runs[:full]:
         await say(bus, run, Result(text="done"))
@@ -243,9 +250,7 @@ async def test_who_waits_says_so_in_its_status(controlled: Cluster) -> None:
     await controlled.create_run("behind", conversation="c", sequence=2)
     await controlled.create_run("limited", conversation="d", sequence=3)
     for name, reason in (("behind", "EarlierMessages"), ("limited", "AgentLimit")):
-        run = await controlled.until(
-            AGENT_RUNS, name, lambda run: run["status"]["phase"] == "Queued"
-        )
+        run = await controlled.queued(name)
         (condition,) = run["status"]["conditions"]
         assert (condition["type"], condition["reason"]) == ("Queued", reason)
 
