@@ -24,7 +24,7 @@ from tests.platforms.slack.workspace import (
     Workspace,
 )
 
-ON_THE_WAY_S = 0.1
+ON_THE_WAY_S = 0.5
 """Calls that come so soon after a penalty began were on their way, and could not know of it."""
 
 _FOR_GOOD = {Fault.GONE: "channel_not_found", Fault.REVOKED: "token_revoked"}
