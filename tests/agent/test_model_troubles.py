@@ -37,13 +37,14 @@ CONTEXT = RunContext(
     task="hello",
     model=ModelAccess(provider="openai", model="demo"),
 )
-IDLE_TIMEOUT_S = 0.5
+IDLE_TIMEOUT_S = 30.0
+SHORT_IDLE_TIMEOUT_S = 0.5
 LONG_ARGUMENTS = '{"text": "' + "x" * 600_000 + '"}'
 
 
 @asynccontextmanager
-async def proxied(url: str) -> AsyncIterator[str]:
-    endpoint = Endpoint(url, IDLE_TIMEOUT_S, "sk-planted")
+async def proxied(url: str, *, idle_timeout_s: float = IDLE_TIMEOUT_S) -> AsyncIterator[str]:
+    endpoint = Endpoint(url, idle_timeout_s, "sk-planted")
     async with (
         open_upstream(endpoint) as upstream,
         serve_model(ModelProxy(upstream, "demo"), 0) as port,
@@ -52,11 +53,15 @@ async def proxied(url: str) -> AsyncIterator[str]:
 
 
 async def converse(
-    url: str, folder: Path, context: RunContext = CONTEXT
+    url: str,
+    folder: Path,
+    context: RunContext = CONTEXT,
+    *,
+    idle_timeout_s: float = IDLE_TIMEOUT_S,
 ) -> tuple[Result | Failure, list[RunEvent]]:
     said: list[RunEvent] = []
     async with (
-        open_provider(url, context.model.model, idle_timeout_s=IDLE_TIMEOUT_S) as provider,
+        open_provider(url, context.model.model, idle_timeout_s=idle_timeout_s) as provider,
         open_toolbox(context, IpcLayout(folder)) as toolbox,
     ):
         inbox = Inbox(context, IpcLayout(folder), offset=0)
@@ -94,8 +99,9 @@ async def test_each_trouble_is_one_failure_with_its_reason_after_the_tries_it_de
     demo: DemoModel, tmp_path: Path, behaviour: Behaviour, reason: Reason, calls: int
 ) -> None:
     demo.script.replace(behaviour)
-    async with proxied(demo.url) as url:
-        end, _ = await converse(url, tmp_path)
+    idle_s = SHORT_IDLE_TIMEOUT_S if reason is Reason.MODEL_TIMEOUT else IDLE_TIMEOUT_S
+    async with proxied(demo.url, idle_timeout_s=idle_s) as url:
+        end, _ = await converse(url, tmp_path, idle_timeout_s=idle_s)
     assert isinstance(end, Failure)
     assert (end.reason, demo.script.total) == (reason, calls)
     assert "hello" not in end.detail

@@ -53,7 +53,7 @@ async def test_a_controller_that_is_cut_off_ends_every_run_with_its_result_when_
         cut_off = replace(settings, bus=replace(settings.bus, url=url))
         async with controller(behind, cut_off):
             before = await cluster.create_run("before")
-            job = await cluster.job("before")
+            job = await in_spite_of_silence(lambda: cluster.job("before"))
             proxy = to_bus if pair == "bus" else to_api
             cut(proxy)
             await say(bus, before, Result(text="said meanwhile"))

@@ -7,7 +7,7 @@ import pytest
 
 from sympozium.bus.nats import NatsBus
 from sympozium.contract.names import RunUid
-from sympozium.contract.resources import AGENT_RUNS, EVENTS, JOBS, PODS
+from sympozium.contract.resources import AGENT_RUNS, AGENTS, EVENTS, JOBS, PODS
 from sympozium.contract.run_events import Failure, Result, Started, Usage
 from sympozium.contract.subjects import RUNS_CONSUMER, run_out
 from sympozium_controller.settings import Settings
@@ -35,6 +35,7 @@ async def test_a_run_becomes_a_job_and_its_result_its_status(
 
 async def test_a_run_costs_one_job_and_one_status_write(controlled: Cluster, bus: NatsBus) -> None:
     await controlled.create_agent()
+    await controlled.until(AGENTS, controlled.agent, lambda agent: "status" in agent)
     await controlled.job((await controlled.create_run("first"))["metadata"]["name"])
     run = await controlled.create_run("second")
     await controlled.job("second")

@@ -79,14 +79,14 @@ async def test_what_is_asked_while_postgresql_is_away_is_answered_once_when_it_i
     own_postgresql: PostgresqlServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(postgresql, "STEP_TIMEOUT_S", 1.0)
-    monkeypatch.setattr(postgresql, "CONNECT_TIMEOUT_S", 0.5)
     monkeypatch.setitem(postgresql._SETTINGS, "lock_timeout", "500ms")
     url = await new_database(own_postgresql)
     async with a_world(tmp_path, bus, url) as world, world.router() as health:
         async with answering(world):
             before = await world.say("0", conversation="c0")
             await world.shown.end_of(before)
+            monkeypatch.setattr(postgresql, "STEP_TIMEOUT_S", 1.0)
+            monkeypatch.setattr(postgresql, "CONNECT_TIMEOUT_S", 0.5)
             async with harm(own_postgresql, url):  # type: ignore[operator] # one of those above
                 ids = [await world.say(str(n), conversation=f"c{n % 3}") for n in range(1, 7)]
                 await until(health.missing)

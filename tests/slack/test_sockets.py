@@ -169,7 +169,7 @@ async def test_an_event_that_was_not_stored_is_not_acknowledged_and_comes_again(
         assert listener.server.counts.accepted == []
         listener.fails = False
         await parcel.taken
-        assert listener.taken == ["important"]
+        assert set(listener.taken) == {"important"}  # once more where its end came too late
 
 
 async def test_a_frame_that_nobody_can_read_is_set_aside() -> None:

@@ -122,10 +122,10 @@ async def test_what_waits_for_a_server_that_was_killed_is_stored_when_it_is_back
 async def test_a_server_that_was_stopped_goes_on_where_it_was(
     own_postgresql: PostgresqlServer, new_message: NewMessage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgresql, "STEP_TIMEOUT_S", 0.5)
-    monkeypatch.setattr(postgresql, "CONNECT_TIMEOUT_S", 0.3)
     async with open_store(await new_database(own_postgresql)) as store:
         await store.record(new_message(1))
+        monkeypatch.setattr(postgresql, "STEP_TIMEOUT_S", 0.5)
+        monkeypatch.setattr(postgresql, "CONNECT_TIMEOUT_S", 0.3)
         own_postgresql.pause()
         with pytest.raises(StoreUnavailableError, match="does not answer"):
             await store.record(new_message(2))
@@ -140,8 +140,8 @@ async def test_a_server_that_was_stopped_goes_on_where_it_was(
 async def test_while_a_server_does_not_answer_one_asks_it_and_the_others_wait_for_nothing(
     own_postgresql: PostgresqlServer, new_message: NewMessage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgresql, "STEP_TIMEOUT_S", 0.5)
     async with open_store(await new_database(own_postgresql)) as store:
+        monkeypatch.setattr(postgresql, "STEP_TIMEOUT_S", 0.5)
         own_postgresql.pause()
         with pytest.raises(StoreUnavailableError):
             await store.record(new_message(1))
