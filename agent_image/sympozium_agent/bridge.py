@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sympozium.bus.ports import BusUnavailableError
 from sympozium.contract.names import RunUid
+from sympozium.contract.reasons import Reason
 from sympozium.contract.subjects import reply_prefix, run_in
 from sympozium.runtime.logs import redact
 from sympozium.runtime.loops import stop_on_signals
@@ -24,7 +25,9 @@ from sympozium_agent import heed_sigterm
 from sympozium_agent.blocked import BlockedConnections
 from sympozium_agent.briefing import Briefing, ContextUnavailableError
 from sympozium_agent.follow import Follower, follow
+from sympozium_agent.fullness import LOOK_EVERY_S, is_full
 from sympozium_agent.incoming import Incoming
+from sympozium_agent.journal import JournalRefusedError
 from sympozium_agent.layout import DEFAULT_IPC_DIR, IpcLayout
 from sympozium_agent.lean_imports import unused_hidden
 from sympozium_agent.model_proxy.server import ModelProxy, serve_model
@@ -41,6 +44,8 @@ log = logging.getLogger(__name__)
 
 CONNECT_PATIENCE_S = 2.0
 """After which a bus that is away is worth a line in the log, and is tried again."""
+
+FULL = "the volume that the containers of the run share has no room left"
 
 
 @dataclass(frozen=True)
@@ -153,14 +158,27 @@ async def _serve_run(bus: RunBus, settings: Settings, stop: asyncio.Event) -> No
         asyncio.TaskGroup() as group,
     ):
         telling = group.create_task(_tell(bus, settings, told, recorder, lines))
+        looking = group.create_task(_end_when_full(layout.root, recorder, lines))
         recording = group.create_task(recorder.record(lines))
         await stop.wait()
         telling.cancel()
+        looking.cancel()
         lines.end()
         await recording
+        if is_full(layout.root):  # perhaps since the last look, and the agent died of it
+            recorder.decide_end(Reason.VOLUME_FULL, FULL)
+            await recorder.record(lines)
     if blocked is not None and (count := blocked.count()):
         extra = {"action": "refuse", "run": identity.run_name, "count": count}
         log.warning("connections of this pod came to nothing", extra=extra)
+
+
+async def _end_when_full(volume: Path, recorder: Recorder, lines: Follower) -> None:
+    """Have the run end once there is no room left on its volume; until cancelled."""
+    while not is_full(volume):  # noqa: ASYNC110 - no file system tells when it is full
+        await asyncio.sleep(LOOK_EVERY_S)
+    recorder.decide_end(Reason.VOLUME_FULL, FULL)
+    lines.end()
 
 
 async def _tell(
@@ -172,16 +190,19 @@ async def _tell(
     identity, path = settings.identity, settings.layout.to_agent
     files = Incoming(bus, identity, settings.layout.incoming_files)
     # Listening begins first: what the router hands over after it has answered must not be missed.
-    async with bus.listen(run_in(identity.namespace, identity.run_uid)) as messages:
-        if not told.is_briefed:
-            briefing = Briefing(bus, identity, path, files)
-            try:
+    try:
+        async with bus.listen(run_in(identity.namespace, identity.run_uid)) as messages:
+            if not told.is_briefed:
+                briefing = Briefing(bus, identity, path, files)
                 told.briefed(await briefing.give(patience_s=settings.context_patience_s))
-            except ContextUnavailableError as error:
-                recorder.decide_end(error.reason, str(error))
-                lines.end()
-                return
-        await hand_over(messages, path, told, files)
+            await hand_over(messages, path, told, files)
+    except ContextUnavailableError as error:
+        recorder.decide_end(error.reason, str(error))
+        lines.end()
+    except JournalRefusedError as error:
+        is_for_room = is_full(settings.layout.root)
+        recorder.decide_end(Reason.VOLUME_FULL if is_for_room else Reason.INTERNAL, str(error))
+        lines.end()
 
 
 def main() -> None:

@@ -125,9 +125,10 @@ class Recorder:
     def decide_end(self, reason: Reason, detail: str) -> None:
         """Have the run end with a failure that is in no journal line.
 
-        It is published by `record`, as soon as that gets a line or its lines end.
+        It is published by `record`, as soon as that gets a line or its lines end. What was
+        decided first stands.
         """
-        self._verdict = Failure(reason=reason, detail=detail)
+        self._verdict = self._verdict or Failure(reason=reason, detail=detail)
 
     async def record(self, lines: Follower) -> None:
         """Publish *lines* until they end, or the run does."""

@@ -17,6 +17,8 @@
 | `SYMPOZIUM_RUN_EGRESS` | JSON list of NetworkPolicy egress rules of run pods; default: none |
 | `SYMPOZIUM_RUN_DNS` | `yes`, the default: run pods ask the cluster's DNS; `no`: they are told |
 | | the addresses of the bus and of their model, and may ask nobody |
+| `SYMPOZIUM_RUN_VOLUME` | `Disk`, the default: the files of a run are on its node's disk; |
+| | `Memory`: in its memory, where the kernel allows no more than there is room for |
 | `SYMPOZIUM_API_EGRESS` | the same of run pods with a skill that reads the API server: what leads |
 | | to it, beside the former; default: none |
 | `SYMPOZIUM_CHANNEL_EGRESS` | JSON list of NetworkPolicy egress rules that every channel needs: |
@@ -67,6 +69,8 @@ class PodSettings:
         nats_url: The bus as a pod reaches it.
         channel_images: By platform.
         api_host: The API server as a skill reaches it.
+        volume_in_memory: Whether the files of a run are in memory, where the kernel keeps their
+            size, or on the node's disk, where the kubelet evicts a pod some time after it.
         run_egress: NetworkPolicy egress rules: what bridges and skills may reach.
         api_egress: The same, further, for runs with a skill that reads the API server.
         channel_egress: The same for channels, beside their platforms; empty: not limited.
@@ -80,6 +84,7 @@ class PodSettings:
     api_host: str = ""
     api_port: str = ""
     model_idle_timeout_s: int = 30
+    volume_in_memory: bool = False
     run_egress: tuple[Object, ...] = ()
     api_egress: tuple[Object, ...] = ()
     channel_egress: tuple[Object, ...] = ()
@@ -203,6 +208,8 @@ def _pod_settings(reader: Reader, nats_url: str) -> PodSettings:
         api_host=reader.text("KUBERNETES_SERVICE_HOST", ""),
         api_port=reader.text("KUBERNETES_SERVICE_PORT", ""),
         model_idle_timeout_s=reader.number("SYMPOZIUM_MODEL_IDLE_TIMEOUT_S", 30, low=1, high=3600),
+        volume_in_memory=reader.choice("SYMPOZIUM_RUN_VOLUME", "Disk", ("Disk", "Memory"))
+        == "Memory",
         run_egress=reader.parsed(
             "SYMPOZIUM_RUN_EGRESS", (), _objects, "a JSON list of NetworkPolicy egress rules"
         ),

@@ -42,7 +42,12 @@ Process = subprocess.Popen[bytes]
 
 @dataclass
 class Pod:
-    """One run's pod. Its containers may be killed and started again."""
+    """One run's pod. Its containers may be killed and started again.
+
+    Attributes:
+        runner: Command before that of a container, such as what lets it see its volume.
+        volume: The shared volume as this process sees it; None: as the containers do.
+    """
 
     folder: Path
     nats: NatsServer
@@ -62,12 +67,14 @@ class Pod:
     parts: dict[tuple[str, int], bytes] = field(default_factory=dict)
     asked_for_parts: int = 0
     busy_times: int = 0
+    runner: tuple[str, ...] = ()
+    volume: Path | None = None
     _processes: list[Process] = field(default_factory=list)
 
     @property
     def layout(self) -> IpcLayout:
         """The shared volume."""
-        return IpcLayout(self.folder / "ipc")
+        return IpcLayout(self.volume or self.folder / "ipc")
 
     @property
     def context(self) -> RunContext:
@@ -121,7 +128,7 @@ class Pod:
         """Start a container's program."""
         with (self.folder / f"{module}.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", f"sympozium_agent.{module}"],
+                [*self.runner, sys.executable, "-m", f"sympozium_agent.{module}"],
                 env=self._environment(),
                 stdout=log,
                 stderr=log,
@@ -212,7 +219,7 @@ class Pod:
             "SYMPOZIUM_RUN_NAME": "web-run",
             "SYMPOZIUM_POD_UID": "pod-1",
             "SYMPOZIUM_NAMESPACE": NAMESPACE,
-            "SYMPOZIUM_IPC_DIR": str(self.layout.root),
+            "SYMPOZIUM_IPC_DIR": str(self.folder / "ipc"),
             "SYMPOZIUM_NATS_URL": self.nats.url,
             "SYMPOZIUM_MODEL_PORT": str(self.model_port),
             "SYMPOZIUM_MODEL_URL": f"http://127.0.0.1:{self.model_port}/v1",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sympozium.contract.crds import DEFINITIONS, definition_objects
+from sympozium_controller.settings import read_settings
 from tests.chart.helm import (
     CHART,
     CRDS_CHART,
@@ -188,6 +189,16 @@ def test_three_servers_of_the_bus_know_each_other(helm: str) -> None:
     assert routes["value"].split(",") == [
         f"sympozium-nats-{number}.sympozium-nats-peers.{NAMESPACE}.svc:6222" for number in range(3)
     ]
+
+
+@pytest.mark.parametrize("volume", ["Memory", "Disk"])
+def test_the_files_of_runs_are_where_the_values_say(helm: str, volume: str) -> None:
+    specs = pod_specs(objects(helm, "--set", f"runs.volume={volume}"))
+    (container,) = specs["Deployment sympozium-controller"]["containers"]
+    env = {one["name"]: one.get("value", "") for one in container["env"]}
+    assert env["SYMPOZIUM_RUN_VOLUME"] == volume
+    read = read_settings({**env, "SYMPOZIUM_NATS_URL": "nats://bus:4222"})
+    assert read.pods.volume_in_memory == (volume == "Memory")
 
 
 @pytest.mark.parametrize("dns", ["true", "false"])

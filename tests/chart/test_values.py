@@ -13,6 +13,7 @@ from tests.chart.helm import CHART, objects, template
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 
 OTHERWISE: dict[str, Any] = {
+    "runs.volume": "Disk",
     "images.registry": "registry.example.org",
     "images.pullPolicy": "Always",
     "images.pullSecrets": ["pull"],

@@ -138,3 +138,24 @@ def test_a_pod_that_its_kubelet_refused_says_why(said: str, reason: Reason) -> N
     pod = a_pod(phase="Failed", reason=said)
     seen = Seen(a_run(), a_plan(), job=a_job(), pod=pod, ending=Silence.NOTHING)
     assert ended_with(seen, SOON) == reason
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ('Usage of EmptyDir volume "ipc" exceeds the limit "512Mi". ', Reason.VOLUME_FULL),
+        ('Container agent exceeded its local ephemeral storage limit "1Gi". ', Reason.VOLUME_FULL),
+        (
+            "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. ",
+            Reason.VOLUME_FULL,
+        ),
+        ("The node was low on resource: ephemeral-storage. ", Reason.EVICTED),
+        ("", Reason.EVICTED),
+    ],
+)
+def test_a_pod_that_is_evicted_for_what_it_wrote_itself_says_so(said: str, reason: Reason) -> None:
+    pod = a_pod(phase="Failed", reason="Evicted", message=said)
+    seen = Seen(a_run(), a_plan(), job=a_job(), pod=pod, ending=Silence.NOTHING)
+    assert ended_with(seen, SOON) == reason
+    failed = replace(seen, job=a_job(failure="BackoffLimitExceeded"))
+    assert ended_with(failed, SOON) == reason

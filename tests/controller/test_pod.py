@@ -22,19 +22,21 @@ from tests.controller.worlds import a_plan, a_run
 
 SETTINGS = PodSettings(nats_url="nats://bus:4222", api_host="10.0.0.1", api_port="443")
 READER = ("cluster-reader",)
+PROGRAM = 100 * 2**20
+"""Memory of a program of ours in a run's pod, in bytes, and half as much again."""
 
 
-def job(**plan: Any) -> dict[str, Any]:
-    return build_job(a_run(), replace(a_plan(), **plan), SETTINGS)
+def job(settings: PodSettings = SETTINGS, **plan: Any) -> dict[str, Any]:
+    return build_job(a_run(), replace(a_plan(), **plan), settings)
 
 
-def pod(**plan: Any) -> dict[str, Any]:
-    spec: dict[str, Any] = job(**plan)["spec"]["template"]["spec"]
+def pod(settings: PodSettings = SETTINGS, **plan: Any) -> dict[str, Any]:
+    spec: dict[str, Any] = job(settings, **plan)["spec"]["template"]["spec"]
     return spec
 
 
-def containers(**plan: Any) -> dict[str, dict[str, Any]]:
-    spec = pod(**plan)
+def containers(settings: PodSettings = SETTINGS, **plan: Any) -> dict[str, dict[str, Any]]:
+    spec = pod(settings, **plan)
     return {one["name"]: one for one in [*spec["initContainers"], *spec["containers"]]}
 
 
@@ -78,6 +80,21 @@ def test_a_run_that_writes_without_end_fills_its_own_volume_only() -> None:
     (ipc,) = [volume for volume in pod()["volumes"] if volume["name"] == "ipc"]
     room = parse_quantity(ipc["emptyDir"]["sizeLimit"])
     assert room > MAX_RUN_BYTES + MAX_FILES * MAX_FILE_BYTES
+
+
+def test_files_in_memory_end_before_the_memory_of_who_writes_them() -> None:
+    in_memory = replace(SETTINGS, volume_in_memory=True)
+    (ipc,) = [volume for volume in pod(in_memory)["volumes"] if volume["name"] == "ipc"]
+    assert ipc["emptyDir"]["medium"] == "Memory"
+    room = parse_quantity(ipc["emptyDir"]["sizeLimit"])
+    assert room > MAX_RUN_BYTES + MAX_FILES * MAX_FILE_BYTES / 2
+    limits = {
+        name: parse_quantity(one["resources"]["limits"]["memory"])
+        for name, one in containers(in_memory, skills=READER).items()
+    }
+    assert limits["agent"] > room + PROGRAM
+    assert limits["ipc-bridge"] > MAX_RUN_BYTES + PROGRAM
+    assert limits["skill-cluster-reader"] == parse_quantity("256Mi")
 
 
 def test_only_bridge_and_skills_may_use_the_network() -> None:

@@ -67,7 +67,7 @@ def test_a_job_reads_alike_without_its_template() -> None:
 
 
 def test_a_pod_reads_alike_without_its_spec() -> None:
-    status = {"phase": "Failed", "reason": "Evicted"}
+    status = {"phase": "Failed", "reason": "Evicted", "message": "the node was low on memory"}
     pod = {"metadata": {"name": "p", **FACTS}, "spec": {"containers": []}, "status": status}
     assert read_pod(slim_pod(pod)) == read_pod(pod)
 
@@ -84,6 +84,7 @@ def test_a_pod_that_ended_reads_alike_from_a_part_of_its_status() -> None:
     status = {
         "phase": "Failed",
         "reason": "Evicted",
+        "message": "the node was low on memory",
         "podIPs": [{"ip": "127.0.0.1"}],
         "conditions": [
             {"type": "PodScheduled", "status": "True"},

@@ -1,8 +1,7 @@
 """What takes without end, on a real kubelet: attack 31 of FAULTS.
 
 Each way ends the run that goes it, with one sentence in its chat, and a neighbour on the same
-node is answered. Memory is in test_attacks.py; a disk in tests/scenario/test_endings.py, on one
-machine: the node of the cluster for tests does not enforce the size of volumes.
+node is answered. Memory is in test_attacks.py.
 """
 
 import asyncio
@@ -43,6 +42,28 @@ while True:
 """
 
 
+FILES = """
+import os, time
+flood = os.open("/ipc/flood", os.O_WRONLY | os.O_CREAT)
+os.unlink("/ipc/flood")  # whoever adds up files finds nothing
+try:
+    while True:
+        os.write(flood, bytes(1 << 20))
+except OSError:
+    time.sleep(600)
+"""
+
+NAMES = """
+import os, time
+os.mkdir("/ipc/litter")
+try:
+    for number in range(10 ** 9):
+        os.close(os.open(f"/ipc/litter/{number}", os.O_WRONLY | os.O_CREAT))
+except OSError:
+    time.sleep(600)
+"""
+
+
 @dataclass(frozen=True)
 class Way:
     """One way to take without end.
@@ -59,6 +80,8 @@ class Way:
 
 
 WAYS = {
+    "files": Way(FILES, Reason.VOLUME_FULL),
+    "names": Way(NAMES, Reason.OUT_OF_MEMORY),
     "processes": Way(PROCESSES, Reason.OUT_OF_MEMORY),
     "processor": Way(PROCESSOR, Reason.DEADLINE_EXCEEDED, {"timeout": "30s"}),
 }

@@ -9,7 +9,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -60,19 +60,12 @@ class Ending:
 
     Attributes:
         says: What stands in the sentence, and nowhere in that of another reason.
-        one_machine: Why it cannot be brought about on a real cluster; "": it can.
     """
 
     name: str
     reason: Reason
     says: str
     bring: Bring
-    one_machine: str = ""
-
-    @property
-    def marks(self) -> tuple[pytest.MarkDecorator, ...]:
-        """What a test of it is marked with."""
-        return (pytest.mark.one_machine(self.one_machine),) if self.one_machine else ()
 
 
 def agent(name: str, *, secret: str = "", **config: Any) -> Object:
@@ -152,15 +145,17 @@ async def out_of_memory(stage: Stage) -> Object:
     return await stage.ask("hungry")
 
 
-async def evicted(stage: Stage) -> Object:
-    """Fill the run's volume beyond its size, for which the kubelet evicts a pod."""
-    message_id, run = await asked_and_at_work(stage, "evicted")
+async def volume_filled(stage: Stage) -> Object:
+    """Write more than a run's volume may hold.
+
+    Where it is in memory, no more fits; where it is on a disk, the kubelet evicts the pod.
+    """
+    message_id, run = await asked_and_at_work(stage, "filled")
     volume = await shared_folder(stage, run)
-    piece = b"x" * (8 << 20)
-    with (volume / "flood").open("wb") as flood:
+    with (volume / "flood").open("wb", buffering=0) as flood, suppress(OSError):
         for _ in range(66):
-            flood.write(piece)
-    return await stage.person.end_of("evicted", message_id)
+            flood.write(bytes(8 << 20))
+    return await stage.person.end_of("filled", message_id)
 
 
 async def no_image(stage: Stage) -> Object:
@@ -291,12 +286,10 @@ async def until_refused(stage: Stage) -> Object:
     raise AssertionError("everybody is let in")
 
 
-NO_SIZE_LIMIT = "the node of the cluster for tests does not enforce the size of volumes"
-
 ENDINGS = [
     Ending("deadline", Reason.DEADLINE_EXCEEDED, "took longer than agent late", past_the_deadline),
     Ending("out of memory", Reason.OUT_OF_MEMORY, "ran out of memory", out_of_memory),
-    Ending("evicted", Reason.EVICTED, "took away the machine", evicted, NO_SIZE_LIMIT),
+    Ending("volume full", Reason.VOLUME_FULL, "took more room", volume_filled),
     Ending("image", Reason.IMAGE_PULL, "cannot get its image", no_image),
     Ending("room", Reason.NO_CAPACITY, "had no room", no_room),
     Ending("secret", Reason.CONFIGURATION, "keyless is not set up completely", missing_secret),
@@ -349,6 +342,10 @@ ENDINGS = [
 ]
 
 ELSEWHERE = {
+    Reason.EVICTED: (
+        "tests/kube/test_endings.py",
+        "test_a_run_that_was_evicted_after_it_had_called_a_tool_ends_and_says_so",
+    ),
     Reason.NAMESPACE_CLOSED: (
         "tests/tenants/test_clearing.py",
         "test_a_run_that_is_at_work_ends_with_its_reason",
@@ -370,9 +367,7 @@ ELSEWHERE = {
 from all others here; and where it is brought about."""
 
 
-@pytest.mark.parametrize(
-    "ending", [pytest.param(one, id=one.name, marks=one.marks) for one in ENDINGS]
-)
+@pytest.mark.parametrize("ending", ENDINGS, ids=[one.name for one in ENDINGS])
 async def test_an_ending_without_an_answer_is_told_in_its_sentence(
     stage: Stage, ending: Ending
 ) -> None:

@@ -47,6 +47,7 @@ _STOPS_AT_ONCE = {
     Reason.NO_CAPACITY.value,
     Reason.NOT_STARTED.value,
     Reason.QUOTA.value,
+    Reason.VOLUME_FULL.value,
 }
 """Ends whose pod would go on, or wait, for nothing."""
 

@@ -35,6 +35,9 @@ IPC_DIR = "/ipc"
 IPC_SIZE = "512Mi"
 """Room for the files of a run, both ways, and its journals; a run gone wild fills no node."""
 
+IPC_SIZE_IN_MEMORY = "320Mi"
+"""What fills it is told so before it has used up the memory of the container that writes."""
+
 BUS_TOKEN_DIR = "/var/run/secrets/sympozium/bus"  # noqa: S105 - a path
 API_TOKEN_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
 MODEL_KEY_DIR = "/var/run/secrets/sympozium/model"
@@ -55,6 +58,8 @@ API_SKILLS = frozenset({"cluster-reader"})
 
 _AGENT_DEFAULTS = Resources(requests={"cpu": "50m", "memory": "64Mi"}, limits={"memory": "512Mi"})
 _SIDECAR_DEFAULTS = Resources(requests={"cpu": "10m", "memory": "48Mi"}, limits={"memory": "256Mi"})
+_BRIDGE_WITH_FILES = Resources(requests=_SIDECAR_DEFAULTS.requests, limits={"memory": "384Mi"})
+"""Files in memory count as memory of who wrote them: the bridge writes all that people send."""
 
 _NOT_SAID = Resources()
 
@@ -153,7 +158,7 @@ def _pod_spec(
     run: Run, plan: Plan, settings: PodSettings, host_aliases: Sequence[Object] | None
 ) -> Object:
     volumes: list[Object] = [
-        {"name": "ipc", "emptyDir": {"sizeLimit": IPC_SIZE}},
+        {"name": "ipc", "emptyDir": _shared_volume(settings)},
         {"name": "bus-token", "projected": {"sources": [_token(BUS_AUDIENCE)]}},
     ]
     if any(skill in API_SKILLS for skill in plan.skills):
@@ -175,6 +180,12 @@ def _pod_spec(
         "volumes": volumes,
         **_names(host_aliases),
     }
+
+
+def _shared_volume(settings: PodSettings) -> Object:
+    if settings.volume_in_memory:
+        return {"medium": "Memory", "sizeLimit": IPC_SIZE_IN_MEMORY}
+    return {"sizeLimit": IPC_SIZE}
 
 
 def _names(host_aliases: Sequence[Object] | None) -> Object:
@@ -231,8 +242,10 @@ def _bridge(run: Run, plan: Plan, settings: PodSettings, *, counts_blocked: bool
         env.append({"name": MODEL_KEY, "valueFrom": {"secretKeyRef": key}})
         env.append(_env("SYMPOZIUM_MODEL_KEY_FILE", f"{MODEL_KEY_DIR}/{MODEL_KEY}"))
         mounts.append({"name": "model-key", "mountPath": MODEL_KEY_DIR, "readOnly": True})
+    ours = _BRIDGE_WITH_FILES if settings.volume_in_memory else _SIDECAR_DEFAULTS
     return {
-        **_sidecar(BRIDGE_CONTAINER, "sympozium_agent.bridge", plan, settings),
+        **_sidecar(BRIDGE_CONTAINER, "sympozium_agent.bridge", settings),
+        "resources": _resources(ours, plan),
         "env": env,
         "ports": [{"name": "model", "containerPort": MODEL_PORT}],
         "volumeMounts": mounts,
@@ -255,18 +268,15 @@ def _skill(run: Run, skill: str, plan: Plan, settings: PodSettings) -> Object:
             env.append(_env("KUBERNETES_SERVICE_PORT", settings.api_port))
     name = _skill_container_name(skill)
     return {
-        **_sidecar(name, "sympozium_agent.tool_runner", plan, settings),
+        **_sidecar(name, "sympozium_agent.tool_runner", settings),
+        "resources": _resources(_SIDECAR_DEFAULTS, plan),
         "env": env,
         "volumeMounts": mounts,
     }
 
 
-def _sidecar(name: str, module: str, plan: Plan, settings: PodSettings) -> Object:
-    return {
-        **_container(name, module, settings),
-        "restartPolicy": "Always",
-        "resources": _resources(_SIDECAR_DEFAULTS, plan),
-    }
+def _sidecar(name: str, module: str, settings: PodSettings) -> Object:
+    return {**_container(name, module, settings), "restartPolicy": "Always"}
 
 
 def _resources(ours: Resources, plan: Plan, given: Resources = _NOT_SAID) -> Object:

@@ -77,7 +77,7 @@ def slim_pod(pod: Object) -> Object:
     status = pod.get("status") or {}
     if status.get("phase") not in {"Succeeded", "Failed"}:
         return {"metadata": _metadata(pod), "status": status}
-    told: Object = {name: status[name] for name in ("phase", "reason") if name in status}
+    told: Object = {name: status[name] for name in ("phase", "reason", "message") if name in status}
     told["conditions"] = [
         {name: one[name] for name in _CONDITION if name in one}
         for one in status.get("conditions") or []

@@ -41,6 +41,16 @@ _NO_ROOM = "OutOf"
 Source: k8s.io/kubernetes/pkg/kubelet/lifecycle/predicate.go
 """
 
+_OVER_ITS_SIZE = (
+    "Usage of EmptyDir volume",
+    "exceeded its local ephemeral storage limit",
+    "Pod ephemeral local storage usage exceeds",
+)
+"""Parts of what a kubelet says of a pod that it evicts for what the pod has written itself.
+
+Source: k8s.io/kubernetes/pkg/kubelet/eviction/helpers.go
+"""
+
 _TAKEN_AWAY = {"Evicted", "Preempting", "Terminated", "NodeShutdown", "NodeLost"}
 _NEVER_RAN = {"StartError", "ContainerCannotRun"}
 _IMAGE_REASONS = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}
@@ -106,7 +116,7 @@ def job_trouble(job: JobView, pod: PodView | None, *, now: datetime) -> Trouble 
     if job.failure == "DeadlineExceeded":
         return Trouble(Reason.DEADLINE_EXCEEDED, "the Job was active longer than allowed", now)
     if pod is not None and (pod.is_disrupted or pod.reason == "Evicted"):
-        return Trouble(Reason.EVICTED, f"pod {pod.name} was evicted", now)
+        return _eviction(pod, now)
     if pod is None:
         return Trouble(Reason.EVICTED, "the pod is gone; nothing says why", now)
     seen = next(_troubles(pod, now), None)
@@ -115,9 +125,16 @@ def job_trouble(job: JobView, pod: PodView | None, *, now: datetime) -> Trouble 
     return Trouble(Reason.AGENT_CRASHED, job.failure_message or job.failure, now)
 
 
+def _eviction(pod: PodView, now: datetime) -> Trouble:
+    if any(part in pod.message for part in _OVER_ITS_SIZE):
+        said = pod.message[:MAX_SAID_CHARS]
+        return Trouble(Reason.VOLUME_FULL, f"pod {pod.name} was evicted: {said}", now)
+    return Trouble(Reason.EVICTED, f"pod {pod.name} was evicted", now)
+
+
 def _troubles(pod: PodView, now: datetime) -> Iterator[Trouble]:
     if pod.reason == "Evicted":
-        yield Trouble(Reason.EVICTED, f"pod {pod.name} was evicted", now)
+        yield _eviction(pod, now)
     for container in pod.containers:
         if container.waiting:
             yield from _waiting_troubles(container, pod, now)

@@ -112,6 +112,7 @@ class PodView:
     uid: str = ""
     phase: str = "Pending"
     reason: str = ""
+    message: str = ""
     created: datetime = _EPOCH
     deleted: datetime | None = None
     has_sandbox: bool = True
@@ -199,6 +200,7 @@ def read_pod(obj: Object) -> PodView:
         uid=obj["metadata"]["uid"],
         phase=status.get("phase", "Pending"),
         reason=status.get("reason", ""),
+        message=status.get("message", ""),
         created=_time(obj["metadata"].get("creationTimestamp")) or _EPOCH,
         deleted=_time(obj["metadata"].get("deletionTimestamp")),
         has_sandbox=conditions.get("PodReadyToStartContainers", {}).get("status") != "False",

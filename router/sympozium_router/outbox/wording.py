@@ -50,6 +50,10 @@ _SENTENCES = {
         "The agent ran out of memory. Ask for a smaller step, or raise the memory limit of "
         "agent {agent}."
     ),
+    Reason.VOLUME_FULL: (
+        "The files of this work took more room than there is for them. Ask for a smaller step, "
+        "or for fewer and smaller files."
+    ),
     Reason.EVICTED: (
         "The cluster took away the machine on which this was worked on. Please send it again; if "
         "the agent was changing something, look first how far it came."

@@ -11,6 +11,8 @@ class Reason(StrEnum):
     INTERRUPTED = "Interrupted"
     """A newer message of the conversation took over."""
     OUT_OF_MEMORY = "OutOfMemory"
+    VOLUME_FULL = "VolumeFull"
+    """The run's files took all the room there is for them."""
     EVICTED = "Evicted"
     IMAGE_PULL = "ImagePull"
     NOT_STARTED = "NotStarted"
