@@ -168,6 +168,7 @@ async def test_whom_to_trust_is_said_again_after_somebody_took_it_away(
     async with installation.controller() as served:
         await installation.lead_to(served)
         await served.ready()
+        await until_allowed(installation)
         path = "/webhooks/0/clientConfig/caBundle"
         operation = {"op": "replace", "path": path, "value": bundle}
         await installation.admin.patch(VALIDATING_WEBHOOKS, None, WEBHOOK, [operation])

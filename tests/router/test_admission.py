@@ -1,5 +1,7 @@
 """Who is heard, and what becomes of those who are not."""
 
+import asyncio
+import itertools
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
@@ -19,6 +21,7 @@ from tests.router.routed import ADA, CHANNEL, NAMESPACE, World, agent, until
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
 BOB = Sender(platform="web", user_id="bob", display_name="Bob")
 EVE = Sender(platform="web", user_id="eve", display_name="Eve <!channel>")
+PATIENCE_S = 30.0
 TALK = Conversation(NAMESPACE, CHANNEL, ConversationId("c"))
 
 
@@ -126,17 +129,24 @@ async def test_without_pairing_no_code_is_made(open_world: OpenWorld) -> None:
     assert "user id eve" in end.error.message
 
 
+async def heard_at_last(world: World, sender: Sender) -> str:
+    """Say something until the router knows that *sender* may; return that message."""
+    async with asyncio.timeout(PATIENCE_S):
+        for attempt in itertools.count():
+            message_id = await world.say(f"try-{attempt}", sender=sender)
+            if (await world.shown.accepted(message_id)).kind is OutboundKind.ACCEPTED:
+                return message_id
+            await asyncio.sleep(0.1)
+    raise AssertionError
+
+
 async def test_who_was_let_in_is_heard(open_world: OpenWorld) -> None:
     async with open_world() as world:
         await for_bob(world)
         async with world.router():
             await world.shown.end_of(await world.say("1", sender=EVE))
             await world.set_channel(access={"users": ["bob", "eve"]})
-            message_id = ""
-            for attempt in range(50):  # a moment later
-                message_id = await world.say(f"try-{attempt}", sender=EVE)
-                if (await world.shown.accepted(message_id)).kind is OutboundKind.ACCEPTED:
-                    break
+            message_id = await heard_at_last(world, EVE)
             await world.answer(message_id, "welcome")
             assert (await world.shown.end_of(message_id)).text == "welcome"
 
