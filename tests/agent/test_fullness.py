@@ -42,6 +42,13 @@ def litter(volume: Path) -> None:
             (volume / f"litter-{number}").touch()
 
 
+async def reason_of(pod: Pod) -> str:
+    """Return why a run ends without an answer."""
+    end = await pod.end()
+    assert isinstance(end, Failure)
+    return end.reason
+
+
 @pytest.mark.parametrize("take", [fill, litter])
 def test_a_volume_is_full_without_room_or_without_names(small: Pod, take: Take) -> None:
     assert not is_full(small.layout.root)
@@ -56,18 +63,14 @@ async def test_a_run_that_fills_its_volume_ends_with_that_reason(small: Pod, tak
     agent = small.start("agent")
     await small.until_listening()
     take(small.layout.root)
-    end = await small.end()
-    assert isinstance(end, Failure)
-    assert end.reason == Reason.VOLUME_FULL
+    assert await reason_of(small) == Reason.VOLUME_FULL
     agent.kill()
 
 
 async def test_a_run_that_nobody_can_be_told_of_ends_with_it_too(small: Pod) -> None:
     fill(small.layout.root)
     small.start("bridge")
-    end = await small.end()
-    assert isinstance(end, Failure)
-    assert end.reason == Reason.VOLUME_FULL
+    assert await reason_of(small) == Reason.VOLUME_FULL
 
 
 async def test_an_agent_that_died_of_it_is_not_said_to_have_crashed(small: Pod) -> None:
@@ -75,9 +78,7 @@ async def test_an_agent_that_died_of_it_is_not_said_to_have_crashed(small: Pod) 
     await small.until_listening()
     fill(small.layout.root)
     assert await terminated(bridge) == 0
-    end = await small.end()
-    assert isinstance(end, Failure)
-    assert end.reason == Reason.VOLUME_FULL
+    assert await reason_of(small) == Reason.VOLUME_FULL
 
 
 async def test_a_bridge_that_is_killed_over_it_says_it_once(small: Pod) -> None:
