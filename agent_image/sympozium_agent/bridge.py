@@ -157,12 +157,15 @@ async def _serve_run(bus: RunBus, settings: Settings, stop: asyncio.Event) -> No
         follow(layout.from_agent, offset=recorder.offset) as lines,
         asyncio.TaskGroup() as group,
     ):
-        telling = group.create_task(_tell(bus, settings, told, recorder, lines))
-        looking = group.create_task(_end_when_full(layout.root, recorder, lines))
+        others = [
+            group.create_task(_tell(bus, settings, told, recorder, lines)),
+            group.create_task(_end_when_full(layout.root, recorder, lines)),
+            group.create_task(recorder.count_blocked()),
+        ]
         recording = group.create_task(recorder.record(lines))
         await stop.wait()
-        telling.cancel()
-        looking.cancel()
+        for other in others:
+            other.cancel()
         lines.end()
         await recording
         if is_full(layout.root):  # perhaps since the last look, and the agent died of it

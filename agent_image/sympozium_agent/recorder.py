@@ -1,5 +1,6 @@
 """From the agent's journal to the bus: every line that counts, once and in order."""
 
+import asyncio
 import logging
 import os
 from datetime import UTC, datetime
@@ -12,7 +13,16 @@ from sympozium.contract.envelope import decode, encode
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.limits import MAX_JOURNAL_LINE_BYTES, MAX_RESULT_BYTES
 from sympozium.contract.reasons import Reason
-from sympozium.contract.run_events import Absorbed, Delta, Failure, Result, RunEvent, record
+from sympozium.contract.run_events import (
+    Absorbed,
+    Blocked,
+    Delta,
+    Failure,
+    RecordedLine,
+    Result,
+    RunEvent,
+    record,
+)
 from sympozium.contract.subjects import live, run_out
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
@@ -26,6 +36,8 @@ from sympozium_agent.steering import Told
 log = logging.getLogger(__name__)
 
 MAX_DETAIL_CHARS = 2000
+
+COUNT_EVERY_S = 2.0
 
 MAX_STEP_BYTES = 64 * 1024
 """Longest line that is not an end. Only a result has a reason to be long."""
@@ -149,6 +161,20 @@ class Recorder:
             if event is None or not await self._say(event, line):
                 self._count_refused(line)
 
+    async def count_blocked(self) -> None:
+        """Publish what was tried in vain each time it has doubled; until the run ends.
+
+        The end says it too, but a run that is killed, or ended by others, says none.
+        """
+        told = 0
+        while self._blocked is not None and not self.is_ended:
+            count = self._blocked.count()
+            if count >= max(1, 2 * told):
+                message_id = self._identity.message_id(f"blocked-{count}")
+                await self._publish(Blocked(connections=count), message_id)
+                told = count
+            await asyncio.sleep(COUNT_EVERY_S)
+
     async def _say(self, event: RunEvent, line: Line) -> bool:
         """Publish what *line* says; False: it is more than a run may say."""
         is_end = isinstance(event, Result | Failure)
@@ -171,8 +197,10 @@ class Recorder:
         return True
 
     def _with_blocked(self, end: Result | Failure) -> Result | Failure:
-        blocked = self._blocked.count() if self._blocked is not None else 0
-        return msgspec.structs.replace(end, blocked_connections=blocked)
+        return msgspec.structs.replace(end, blocked_connections=self._blocked_connections())
+
+    def _blocked_connections(self) -> int:
+        return self._blocked.count() if self._blocked is not None else 0
 
     def _may_be_recorded(self, event: RunEvent) -> bool:
         """Return whether there is room for a step; a message taken in needs none.
@@ -191,7 +219,7 @@ class Recorder:
             extra = {"action": "refuse", "offset": line.offset, "refused": self._refused}
             log.warning("journal line refused", extra=extra)
 
-    async def _publish(self, event: RunEvent, message_id: str) -> None:
+    async def _publish(self, event: RecordedLine, message_id: str) -> None:
         data = record(event, id=message_id, time=datetime.now(UTC))
         await until_it_works(
             lambda: self._bus.publish(self._out_subject, data, message_id=message_id)

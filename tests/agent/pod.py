@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sympozium.bus.nats import NatsBus
 from sympozium.contract.desk import FetchAnswer, FetchRequest
-from sympozium.contract.envelope import decode, encode, unwrap, wrap
+from sympozium.contract.envelope import decode, encode, wrap
 from sympozium.contract.limits import FILE_PART_BYTES
 from sympozium.contract.messages import FileRef
 from sympozium.contract.names import MessageId, RunName, RunUid
@@ -22,10 +22,12 @@ from sympozium.contract.run_events import (
     ContextAnswer,
     Failure,
     ModelAccess,
+    RecordedLine,
     Result,
     RunContext,
     RunEvent,
     Steering,
+    recorded_event,
 )
 from sympozium.contract.subjects import RUNS, context, fetch, live, run_in, run_out
 from sympozium_agent.layout import IpcLayout
@@ -140,14 +142,14 @@ class Pod:
         """Return what a container's program has logged."""
         return (self.folder / f"{module}.log").read_text()
 
-    async def recorded(self) -> list[RunEvent]:
+    async def recorded(self) -> list[RecordedLine]:
         """Return what the run's bridge has put on RUNS, in order."""
-        events: list[RunEvent] = []
+        events: list[RecordedLine] = []
         sequence = 1
         while stored := await self.bus.at(RUNS, sequence):
             assert stored.subject in {run_out(NAMESPACE, RUN_UID), run_in(NAMESPACE, RUN_UID)}
             if stored.subject == run_out(NAMESPACE, RUN_UID):
-                events.append(unwrap(stored.data, RunEvent))  # type: ignore[arg-type] # a union
+                events.append(recorded_event(stored.data))
             sequence += 1
         return events
 
@@ -169,7 +171,7 @@ class Pod:
                         return
                 await asyncio.sleep(0.02)
 
-    async def ends_recorded(self, bridge: Process) -> list[RunEvent]:
+    async def ends_recorded(self, bridge: Process) -> list[RecordedLine]:
         """Let *bridge* drain as the kubelet does; return every end that is on RUNS then."""
         await self.until_serving()
         assert await terminated(bridge) == 0

@@ -9,9 +9,9 @@ import pytest
 
 from sympozium.contract.envelope import encode
 from sympozium.contract.reasons import Reason
-from sympozium.contract.run_events import ContextAnswer, Failure, Result
+from sympozium.contract.run_events import Blocked, ContextAnswer, Failure, Result
 from sympozium_agent.blocked import BlockedConnections
-from tests.agent.pod import Pod, terminated
+from tests.agent.pod import PATIENCE_S, Pod, terminated
 from tests.agent.test_bridge_troubles import written
 from tests.fixtures.nats_server import free_port
 
@@ -105,6 +105,41 @@ async def test_a_run_without_a_context_says_it_too(pod: Pod) -> None:
     assert isinstance(end, Failure)
     assert end.reason == Reason.CONTEXT_UNAVAILABLE
     assert end.blocked_connections > 0
+
+
+async def tried(pod: Pod) -> list[int]:
+    """Return what the bridge has said so far, at least once, of a run that goes on."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            said = [one.connections for one in await pod.recorded() if isinstance(one, Blocked)]
+            if said:
+                return said
+            await asyncio.sleep(0.02)
+
+
+async def test_a_run_that_says_no_end_is_counted_too(pod: Pod) -> None:
+    pod.environment["SYMPOZIUM_COUNT_BLOCKED"] = "yes"
+    pod.start("bridge")
+    await pod.until_listening()
+    for _ in range(3):
+        await asyncio.to_thread(refused)
+    first = await tried(pod)
+    for _ in range(2 * first[-1] + 3):
+        await asyncio.to_thread(refused)
+    async with asyncio.timeout(PATIENCE_S):
+        while len(told := await tried(pod)) == len(first):
+            pass
+    assert told[-1] >= 2 * first[-1]
+
+
+async def test_an_agent_cannot_say_what_was_tried(pod: Pod) -> None:
+    pod.environment["SYMPOZIUM_COUNT_BLOCKED"] = "yes"
+    pod.start("bridge")
+    await pod.until_listening()
+    written(pod, encode(Blocked(connections=10**6)))
+    written(pod, encode(Result(text="done")))
+    await pod.end()
+    assert all(one.connections < 10**6 for one in await pod.recorded() if isinstance(one, Blocked))
 
 
 async def test_where_nobody_counts_the_agent_does_not_either(pod: Pod) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from sympozium.bus.nats import NatsBus
 from sympozium.bus.ports import Bus
 from sympozium.contract.crds import definition_objects
 from sympozium.contract.names import RunUid
@@ -31,7 +32,7 @@ from sympozium.contract.resources import (
     Resource,
 )
 from sympozium.contract.run_events import record
-from sympozium.contract.subjects import run_out
+from sympozium.contract.subjects import RUNS_CONSUMER, run_out
 from sympozium.kube.client import Kube, connect
 from sympozium.kube.endpoint import Endpoint
 from sympozium.kube.errors import NotFoundError
@@ -265,6 +266,17 @@ async def installed(folder: Path) -> AsyncIterator[Cluster]:
         cluster = Cluster(kube, served.url, served.ca_file, folder)
         await cluster.install()
         yield cluster
+
+
+async def until_heard(bus: NatsBus) -> None:
+    """Return once the controller has dealt with all that runs have said."""
+    jetstream = bus.client.jetstream()
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            consumer = await jetstream.consumer_info(RUNS_CONSUMER.stream, RUNS_CONSUMER.name)
+            if not consumer.num_pending and not consumer.num_ack_pending:
+                return
+            await asyncio.sleep(0.02)
 
 
 async def say(bus: Bus, run: Object, line: Any, *, number: int = 1) -> None:

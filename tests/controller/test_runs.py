@@ -8,10 +8,18 @@ import pytest
 from sympozium.bus.nats import NatsBus
 from sympozium.contract.names import RunUid
 from sympozium.contract.resources import AGENT_RUNS, AGENTS, EVENTS, JOBS, PODS
-from sympozium.contract.run_events import Failure, Result, Started, Usage
+from sympozium.contract.run_events import Blocked, Failure, Result, Started, Usage
 from sympozium.contract.subjects import RUNS_CONSUMER, run_out
 from sympozium_controller.settings import Settings
-from tests.controller.cluster import BARRIER, NAMESPACE, Cluster, controller, say, settings_for
+from tests.controller.cluster import (
+    BARRIER,
+    NAMESPACE,
+    Cluster,
+    controller,
+    say,
+    settings_for,
+    until_heard,
+)
 from tests.fixtures.nats_server import NatsServer
 
 
@@ -44,6 +52,22 @@ async def test_a_run_costs_one_job_and_one_status_write(controlled: Cluster, bus
     ended = await controlled.kube.get(AGENT_RUNS, NAMESPACE, "second")
     created = int(run["metadata"]["resourceVersion"])
     assert int(ended["metadata"]["resourceVersion"]) - created == 2  # the Job, and the status
+
+
+async def test_what_a_run_tried_is_known_whoever_ends_it(controlled: Cluster, bus: NatsBus) -> None:
+    await controlled.create_agent()
+    stopped = await controlled.create_run("stopped")
+    answered = await controlled.create_run("answered")
+    for run in (stopped, answered):
+        await controlled.job(run["metadata"]["name"])
+        await say(bus, run, Blocked(connections=4), number=1)
+        await say(bus, run, Blocked(connections=9), number=2)
+    await until_heard(bus)
+    await controlled.kube.patch(AGENT_RUNS, NAMESPACE, "stopped", {"spec": {"cancel": True}})
+    await say(bus, answered, Result(text="hi", blocked_connections=2), number=3)  # it began anew
+    for name, phase in (("stopped", "Cancelled"), ("answered", "Succeeded")):
+        status = await controlled.ended(name)
+        assert (status["phase"], status["blockedConnections"]) == (phase, 9)
 
 
 async def test_an_agents_own_word_for_its_failure_is_kept(

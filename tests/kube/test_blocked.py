@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from sympozium.contract.resources import Object
+from sympozium.contract.resources import AGENT_RUNS, Object
+from sympozium_agent.recorder import COUNT_EVERY_S
 from tests.kube.at_work import SLOW, Floor, has_ended, uid_of
 from tests.kube.inside import LiveRun
 from tests.kube.release import TENANT
@@ -31,15 +32,34 @@ async def ended(floor: Floor, run: Object) -> Object:
     return status
 
 
+async def tries(floor: Floor, run: Object) -> None:
+    """Have the agent of a run at work try to reach what it may not."""
+    pod = (await floor.pod_at_work(run))["metadata"]["name"]
+    scout = LiveRun(floor.clients, TENANT, run["metadata"]["name"], uid_of(run), pod)
+    assert await asyncio.to_thread(scout.python, "agent", TRIES) == "tried"
+
+
 async def test_24_what_a_run_tried_in_vain_is_counted_and_an_honest_run_has_nothing(
     floor: Floor,
 ) -> None:
     async with floor.agents(floor.agent("scout"), floor.agent("honest")):
         _, run = await floor.say("scout", SLOW["match"])
         _, other = await floor.say("honest", SLOW["match"])
-        pod = (await floor.pod_at_work(run))["metadata"]["name"]
-        scout = LiveRun(floor.clients, TENANT, run["metadata"]["name"], uid_of(run), pod)
-        assert await asyncio.to_thread(scout.python, "agent", TRIES) == "tried"
+        await tries(floor, run)
         told = [await ended(floor, one) for one in (run, other)]
     assert told[0]["blockedConnections"] >= 7, told
     assert "blockedConnections" not in told[1], told
+
+
+async def test_24_what_a_run_tried_is_counted_where_it_never_says_how_it_ends(
+    floor: Floor,
+) -> None:
+    async with floor.agents(floor.agent("scout")):
+        _, run = await floor.say("scout", SLOW["match"])
+        await tries(floor, run)
+        await asyncio.sleep(2 * COUNT_EVERY_S)
+        name, cancelled = run["metadata"]["name"], {"spec": {"cancel": True}}
+        await floor.kube.patch(AGENT_RUNS, TENANT, name, cancelled)
+        told = await ended(floor, run)
+    assert told["phase"] == "Cancelled"
+    assert told["blockedConnections"] >= 7 / 2, told

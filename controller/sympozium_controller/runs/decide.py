@@ -132,6 +132,7 @@ class Seen:
         has_acted: One of those pods did what must not be done again; None: not asked.
         refusal: Why the Job can have no pod, or why that does not begin; asked as the ending.
         started: When the run said that it started, if it did.
+        blocked: What it is known to have tried in vain.
     """
 
     run: Run
@@ -146,6 +147,7 @@ class Seen:
     has_acted: bool | None = None
     refusal: Trouble | QuotaUsedUp | Silence = Silence.NOT_ASKED
     started: datetime | None = None
+    blocked: int = 0
 
 
 def next_actions(seen: Seen, *, now: datetime) -> list[Action]:
@@ -293,6 +295,7 @@ def _facts(seen: Seen, now: datetime) -> Facts:
         started=_started(seen),
         model=model or (seen.plan.model.model if seen.plan is not None else ""),
         has_job=seen.job is not None and seen.job.owner_uid == seen.run.uid,
+        blocked=seen.blocked,
     )
 
 

@@ -6,7 +6,7 @@ from enum import Enum
 from sympozium.bus.ports import Bus, Stored
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.names import MessageId, RunUid
-from sympozium.contract.run_events import Absorbed, Failure, Result, RunEvent, recorded_event
+from sympozium.contract.run_events import Absorbed, Failure, RecordedLine, Result, recorded_event
 from sympozium.contract.subjects import RUNS, run_in, run_out
 
 
@@ -89,7 +89,7 @@ def _ending_of(stored: Stored) -> Ending | None:
     return Ending(event, stored.sequence) if isinstance(event, Result | Failure) else None
 
 
-def _event_of(stored: Stored) -> RunEvent | None:
+def _event_of(stored: Stored) -> RecordedLine | None:
     try:
         return recorded_event(stored.data)
     except PermanentError:

@@ -49,6 +49,7 @@ class RunCache:
         self.limit_ranges = tenants.informer(LIMIT_RANGES, indexes={"namespace": _namespace})
         self._started: dict[RunUid, datetime] = {}
         self._absorbing: set[RunUid] = set()
+        self._blocked: dict[RunUid, int] = {}
         self._start_listener: Callable[[Key], None] = lambda _: None
         self.conversations = Conversations()
         self.runs.listen(self.conversations.changed)
@@ -136,12 +137,22 @@ class RunCache:
         """Return whether the run said to us that it took in a message."""
         return uid in self._absorbing
 
+    def said_blocked(self, uid: RunUid, connections: int) -> None:
+        """Take note of what an unfinished run has tried in vain so far."""
+        if self.unfinished(uid) is not None:
+            self._blocked[uid] = max(connections, self._blocked.get(uid, 0))
+
+    def blocked(self, uid: RunUid) -> int:
+        """Return what the run's bridge told us so far of what was tried in vain."""
+        return self._blocked.get(uid, 0)
+
     def _forget_finished(self, _: Key, old: Object | None, new: Object | None) -> None:
         if new is None or is_finished_run(new):
             metadata = (new or old or {})["metadata"]
             uid = RunUid(metadata["uid"])
             self._started.pop(uid, None)
             self._absorbing.discard(uid)
+            self._blocked.pop(uid, None)
 
 
 def _uid(run: Object) -> Iterable[str]:

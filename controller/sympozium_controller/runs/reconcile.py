@@ -193,6 +193,7 @@ class RunReconciler:
                 leaving=() if job is None else cache.leaving_pods(job),
                 has_predecessor=cache.conversations.before(obj) > 0,
                 started=cache.started(run.uid),
+                blocked=cache.blocked(run.uid),
             ),
             obj,
         )

@@ -7,7 +7,14 @@ from datetime import UTC, datetime
 from sympozium.bus.ports import Bus, Delivery
 from sympozium.bus.settle import settle
 from sympozium.bus.suspects import Suspects
-from sympozium.contract.run_events import Absorbed, Failure, Result, Started, recorded_event
+from sympozium.contract.run_events import (
+    Absorbed,
+    Blocked,
+    Failure,
+    Result,
+    Started,
+    recorded_event,
+)
 from sympozium.contract.subjects import RUNS_CONSUMER, run_of
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
@@ -52,6 +59,9 @@ class Results:
             return
         if isinstance(event, Absorbed):
             self._cache.said_absorbed(uid)
+            return
+        if isinstance(event, Blocked):
+            self._cache.said_blocked(uid, event.connections)
             return
         if not isinstance(event, Result | Failure):
             return

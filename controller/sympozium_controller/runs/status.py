@@ -32,6 +32,7 @@ class Facts:
     started: datetime | None = None
     model: str = ""
     has_job: bool = False
+    blocked: int = 0
 
 
 def ended(facts: Facts, ending: Ending) -> AgentRunStatus:
@@ -41,7 +42,7 @@ def ended(facts: Facts, ending: Ending) -> AgentRunStatus:
         status = _succeeded(facts, event, ending.sequence)
     else:
         status = _failed_by_itself(facts, event)
-    blocked = max(0, min(event.blocked_connections, MAX_BLOCKED))
+    blocked = _bounded(max(facts.blocked, event.blocked_connections))
     return msgspec.structs.replace(status, blocked_connections=blocked)
 
 
@@ -126,7 +127,12 @@ def _terminal(
         job_name=facts.run.name if facts.has_job else "",
         observed_generation=facts.run.generation,
         conditions=[condition],
+        blocked_connections=_bounded(facts.blocked),
     )
+
+
+def _bounded(blocked: int) -> int:
+    return max(0, min(blocked, MAX_BLOCKED))
 
 
 def _condition(facts: Facts, type_: str, reason: str, message: str) -> Condition:

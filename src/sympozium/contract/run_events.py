@@ -110,6 +110,20 @@ RunEvent = Started | Delta | Progress | Absorbed | Result | Failure
 """Any line an agent may write."""
 
 
+class Blocked(_Line, frozen=True, kw_only=True, tag="blocked"):
+    """What was tried in vain so far. The bridge says so, for a run whose end others may bring.
+
+    Attributes:
+        connections: As `blocked_connections` of a `Result`.
+    """
+
+    connections: int
+
+
+RecordedLine = RunEvent | Blocked
+"""Anything that RUNS holds of a run."""
+
+
 class Waiting(_Line, frozen=True, kw_only=True, tag="waiting"):
     """The run has not started. The controller says so, on the live subject and nowhere else.
 
@@ -126,16 +140,16 @@ LiveLine = RunEvent | Waiting
 """Anything that is heard on a run's live subject."""
 
 
-def recorded_event(data: bytes) -> RunEvent:
+def recorded_event(data: bytes) -> RecordedLine:
     """Read a message of the RUNS stream: an envelope around what the run said.
 
     Raises:
         PermanentError: *data* is no envelope, or no type of line fits its payload.
     """
-    return unwrap(data, RunEvent)  # type: ignore[arg-type] # msgspec takes a union as a type
+    return unwrap(data, RecordedLine)  # type: ignore[arg-type] # msgspec takes a union as a type
 
 
-def record(event: RunEvent, *, id: str, time: datetime) -> bytes:
+def record(event: RecordedLine, *, id: str, time: datetime) -> bytes:
     """Write what `recorded_event` reads."""
     return wrap(event, id=id, time=time)
 
