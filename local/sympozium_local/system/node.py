@@ -43,6 +43,7 @@ async def run_node(home: Home) -> None:
     Raises:
         PermanentError: The API server is not there, or this machine cannot run containers.
     """
+    settle_in()  # a node that comes back reads all its pods at once, none of which is garbage
     home.node_ready.unlink(missing_ok=True)
     administrator = await _endpoint(home, "admin")
     async with (
@@ -70,7 +71,6 @@ async def run_node(home: Home) -> None:
             await apply_addons(kube, read_json(home.addons))
             await runs_pods.wait()
             await _say_ready(home, kube)
-            settle_in()
             await stop.wait()
 
         await run_until_stopped(kubelet, controllers, addons, stop=stop, drain_s=DRAIN_S)
