@@ -5,7 +5,6 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from time import monotonic
 
 import asyncpg  # type: ignore[import-untyped] # it has no types
 import pytest
@@ -27,9 +26,6 @@ PAUSE_S = float(os.environ.get("SYMPOZIUM_TEST_PAUSE_S", "0"))
 """How long the server is away for at the least; 60 in the long form."""
 
 pytestmark = pytest.mark.timeout(60 + PAUSE_S)
-
-BACK_WITHIN_S = 3.0
-"""From the moment that the server can be used again to the answers that waited for it."""
 
 
 @asynccontextmanager
@@ -92,10 +88,8 @@ async def test_what_is_asked_while_postgresql_is_away_is_answered_once_when_it_i
                 await until(health.missing)
                 await asyncio.sleep(PAUSE_S)
                 answered = {shown.message_id for shown in world.shown.messages}
-            back_at = monotonic()
             for id_ in ids:
                 await world.shown.end_of(id_)
-            took_s = monotonic() - back_at
         assert answered == {before}
         ends = [one for one in world.shown.messages if one.kind is OutboundKind.FINAL]
         assert sorted(one.message_id for one in ends) == sorted([before, *ids])
@@ -103,7 +97,6 @@ async def test_what_is_asked_while_postgresql_is_away_is_answered_once_when_it_i
             told = [one.message_id for one in ends if one.conversation == talk]
             assert told == [id_ for id_ in (before, *ids) if id_ in told]
         await until_ready(health)
-    assert took_s < 3 * BACK_WITHIN_S  # on a machine that others use too
 
 
 async def test_three_routers_on_one_postgresql_answer_each_message_once_and_in_order(
