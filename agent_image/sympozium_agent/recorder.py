@@ -197,10 +197,8 @@ class Recorder:
         return True
 
     def _with_blocked(self, end: Result | Failure) -> Result | Failure:
-        return msgspec.structs.replace(end, blocked_connections=self._blocked_connections())
-
-    def _blocked_connections(self) -> int:
-        return self._blocked.count() if self._blocked is not None else 0
+        blocked = self._blocked.count() if self._blocked is not None else 0
+        return msgspec.structs.replace(end, blocked_connections=blocked)
 
     def _may_be_recorded(self, event: RunEvent) -> bool:
         """Return whether there is room for a step; a message taken in needs none.

@@ -131,13 +131,13 @@ async def test_without_pairing_no_code_is_made(open_world: OpenWorld) -> None:
 
 async def heard_at_last(world: World, sender: Sender) -> str:
     """Say something until the router knows that *sender* may; return that message."""
+    attempts = itertools.count()
     async with asyncio.timeout(PATIENCE_S):
-        for attempt in itertools.count():
-            message_id = await world.say(f"try-{attempt}", sender=sender)
+        while True:
+            message_id = await world.say(f"try-{next(attempts)}", sender=sender)
             if (await world.shown.accepted(message_id)).kind is OutboundKind.ACCEPTED:
                 return message_id
             await asyncio.sleep(0.1)
-    raise AssertionError
 
 
 async def test_who_was_let_in_is_heard(open_world: OpenWorld) -> None:

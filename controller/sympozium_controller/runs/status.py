@@ -1,6 +1,6 @@
 """What is written into an AgentRun's status."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -38,12 +38,10 @@ class Facts:
 def ended(facts: Facts, ending: Ending) -> AgentRunStatus:
     """Return the terminal status of a run that said itself how it ended."""
     event = ending.event
+    facts = replace(facts, blocked=max(facts.blocked, event.blocked_connections))
     if isinstance(event, Result):
-        status = _succeeded(facts, event, ending.sequence)
-    else:
-        status = _failed_by_itself(facts, event)
-    blocked = _bounded(max(facts.blocked, event.blocked_connections))
-    return msgspec.structs.replace(status, blocked_connections=blocked)
+        return _succeeded(facts, event, ending.sequence)
+    return _failed_by_itself(facts, event)
 
 
 def failed(facts: Facts, reason: Reason, message: str) -> AgentRunStatus:
@@ -127,12 +125,8 @@ def _terminal(
         job_name=facts.run.name if facts.has_job else "",
         observed_generation=facts.run.generation,
         conditions=[condition],
-        blocked_connections=_bounded(facts.blocked),
+        blocked_connections=max(0, min(facts.blocked, MAX_BLOCKED)),
     )
-
-
-def _bounded(blocked: int) -> int:
-    return max(0, min(blocked, MAX_BLOCKED))
 
 
 def _condition(facts: Facts, type_: str, reason: str, message: str) -> Condition:
