@@ -1,9 +1,10 @@
 """The ledger: what people said, and whether each of it has exactly one end, where it belongs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
+from typing import NamedTuple
 
 from typing_extensions import override
 
@@ -87,16 +88,27 @@ def _is_in_place(said: Said, stored: Stored, end: OutboundMessage, observer: Obs
 
 def _check_order(said: Sequence[Said], observer: Observer) -> list[Entry]:
     """Compare the order of the ends with that of INBOX, conversation by conversation."""
-    shown: dict[str, list[tuple[int, int, Said]]] = {}
+    ends: dict[str, list[Placed]] = {}
     for one in said:
         if not one.is_command:
             (stored, *_) = observer.stored(one.token)
-            id_ = stored.message.message_id
-            place = observer.place_of_end(id_)
-            shown.setdefault(one.conversation, []).append((stored.sequence, place, one))
+            place = observer.place_of_end(stored.message.message_id)
+            ends.setdefault(one.conversation, []).append(Placed(stored.sequence, place, one))
+    return [entry for in_line in ends.values() for entry in out_of_order(in_line)]
+
+
+class Placed(NamedTuple):
+    """What was said, its place in INBOX, and the place of its end among others."""
+
+    asked: int
+    answered: int
+    said: Said
+
+
+def out_of_order(of_one_conversation: Iterable[Placed]) -> list[Entry]:
+    """Return what is answered before something that was said earlier."""
     return [
-        Entry(Breach.DISORDERED, after[2])
-        for in_line in shown.values()
-        for before, after in pairwise(sorted(in_line))
-        if before[1] > after[1]
+        Entry(Breach.DISORDERED, after.said)
+        for before, after in pairwise(sorted(of_one_conversation, key=lambda one: one.asked))
+        if before.answered > after.answered
     ]

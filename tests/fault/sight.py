@@ -1,12 +1,13 @@
 """What people see on pages and at a platform, held against what they ought to see."""
 
 import asyncio
+import sys
 from collections import Counter
 from collections.abc import Iterator
 
 from sympozium.contract.resources import AGENT_RUNS
 from tests.fault import loads
-from tests.fault.ledger import Breach, Entry, Said
+from tests.fault.ledger import Breach, Entry, Placed, Said, out_of_order
 from tests.fault.loads import Crowd
 from tests.fault.observer import Observer
 
@@ -25,9 +26,9 @@ async def wrongly_seen(crowd: Crowd) -> list[str]:
     for name in sorted({one.conversation for one in crowd.said}):
         said = [one for one in crowd.said if one.conversation == name]
         if name in crowd.places:
-            entries += _wrong_at_platform(crowd, name, said)
+            entries += wrong_at_platform(crowd.observer, name, said, _shown(crowd))
         else:
-            entries += _wrong_on_page(crowd.observer, said, await crowd.person.transcript(name))
+            entries += wrong_on_page(crowd.observer, said, await crowd.person.transcript(name))
     return [f"seen: {entry}" for entry in entries]
 
 
@@ -53,32 +54,59 @@ def leftovers(crowd: Crowd) -> int:
     return sum(not any(word in _plain(post.text) for word in words) for post in posts)
 
 
-def _wrong_on_page(
+def wrong_on_page(
     observer: Observer, said: list[Said], page: list[dict[str, object]]
 ) -> Iterator[Entry]:
+    """Yield what *said*, all of one conversation, has on its *page* that it ought not to have."""
+    seen: list[Placed] = []
     for one in said:
         ids = {stored.message.message_id for stored in observer.stored(one.token)}
         ends = [end.kind.value for id_ in ids for end in observer.ends(id_)]
-        replies = [e for e in page if e["role"] == "assistant" and e["in_reply_to"] in ids]
+        replies = [
+            place
+            for place, entry in enumerate(page)
+            if entry["role"] == "assistant" and entry["in_reply_to"] in ids
+        ]
         wanted = sum(kind in {"final", "error"} for kind in ends)
         if len(replies) != wanted or not ends:
             breach = Breach.DOUBLED if len(replies) > wanted else Breach.SILENT
             yield Entry(breach, one, f"{len(replies)} replies to {ends}")
+        elif replies and not one.is_command:
+            seen.append(Placed(_asked(one, observer), replies[0], one))
+    yield from out_of_order(seen)
 
 
-def _wrong_at_platform(crowd: Crowd, name: str, said: list[Said]) -> Iterator[Entry]:
-    assert crowd.driver is not None
+def wrong_at_platform(
+    observer: Observer, name: str, said: list[Said], texts: dict[str, str]
+) -> Iterator[Entry]:
+    """Yield what *said* in the place *name* has in *texts*, by place, that it ought not to have."""
+    seen: list[Placed] = []
     for one in said:
-        shown = _to_be_shown(one, crowd.observer)
-        for other, where in crowd.places.items():
-            posts = [post for post in crowd.driver.seen(where) if post.id != "draft"]
-            texts = " ".join(_plain(post.text) for post in posts)
-            count, wanted = texts.count(shown), int(other == name)
+        shown = _to_be_shown(one, observer)
+        for other, text in texts.items():
+            count, wanted = text.count(shown), int(other == name)
             if count > wanted:
                 breach = Breach.DOUBLED if other == name else Breach.MISPLACED
                 yield Entry(breach, one, f"{count} times in {other}")
             elif count < wanted:
                 yield Entry(Breach.SILENT, one)
+            elif wanted:
+                seen.append(Placed(_asked(one, observer), text.index(shown), one))
+    yield from out_of_order(seen)
+
+
+def _shown(crowd: Crowd) -> dict[str, str]:
+    """Return what the bot shows in each place, from the oldest post to the newest."""
+    assert crowd.driver is not None
+    return {
+        name: " ".join(_plain(post.text) for post in crowd.driver.seen(where) if post.id != "draft")
+        for name, where in crowd.places.items()
+    }
+
+
+def _asked(said: Said, observer: Observer) -> int:
+    """Return the place of *said* in INBOX; behind all others while it is not there."""
+    return min((stored.sequence for stored in observer.stored(said.token)), default=sys.maxsize)
 
 
 def _to_be_shown(said: Said, observer: Observer) -> str:
