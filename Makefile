@@ -12,6 +12,7 @@ ON_A_CLUSTER := tests/kube
 SHORT_ON_A_CLUSTER := $(addprefix tests/scenario/test_,conversations.py runs.py killing.py) $(addprefix tests/kube/test_,admission.py attacks.py exhaustion.py tenants.py)
 KILLS ?= 1000
 RESTARTS ?= 100
+FAULTS ?= 2
 CHANNELS ?= web slack telegram discord
 MINUTES ?= 20
 WARM_UP ?= 900
@@ -20,7 +21,7 @@ TAG ?= dev
 FIRST_QUESTION ?= which pods run here?
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean installed check test scenarios machine channels images first-install test-kube fault fault-long fuzz crds bench growth handover recovery comparison fairness soak lock
+.PHONY: help up down clean installed check test scenarios machine channels images first-install test-kube fault fault-long fuzz model crds bench growth handover recovery comparison fairness soak lock
 
 help: ## print this list
 	@echo 'Sympozium: AI agents on Kubernetes, reached from chat.'
@@ -85,6 +86,9 @@ fault-long: installed ## 1,000 kills over all sync points and 100 restarts of th
 
 fuzz: installed ## show every reader ten thousand hostile inputs each (10 minutes; FUZZ_EXAMPLES=...)
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-10000} $(RUN)/pytest -q $(SIDE_BY_SIDE) --timeout=1200 tests/fuzz
+
+model: installed ## search every schedule of two messages and FAULTS=2 faults for a broken promise (5 minutes)
+	@MODEL_FAULTS=$(FAULTS) $(RUN)/pytest -q $(patsubst loadfile,load,$(SIDE_BY_SIDE)) tests/model
 
 crds: installed ## write helm/sympozium-crds from the types in src/sympozium/contract
 	@$(RUN)/python -m sympozium_local.crd_files

@@ -7,7 +7,7 @@ is left out is replaced by what a system without it does.
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from tests.model.state import Held, Letter, Phase, Reply, Run, State
+from tests.model.state import Held, Letter, Message, Phase, Reply, Run, State, Stuck
 
 Step = tuple[str, State]
 
@@ -18,14 +18,21 @@ class Rules:
 
     Attributes:
         kept: 1 to 9 as in the design; "steer": only what an agent confirmed counts as
-            answered by its run; "place": a reply is addressed by its message.
+            answered by its run; "place": a reply is addressed by its message; "apart": a
+            conversation waits for nothing of another one.
         steers: A message that comes while a run is at work is handed to it.
     """
 
     kept: frozenset[int | str] = field(
-        default_factory=lambda: frozenset({*range(1, 10), "steer", "place"})
+        default_factory=lambda: frozenset({*range(1, 10), "steer", "place", "apart"})
     )
     steers: bool = False
+
+    def are_in_line(self, state: State, one: Message, other: Message) -> bool:
+        """Return whether one of two messages waits for the other."""
+        if "apart" not in self.kept:
+            return True
+        return state.conversation(one) == state.conversation(other)
 
     def without(self, rule: int | str) -> "Rules":
         """Return these rules with one left out."""
@@ -45,8 +52,10 @@ def mishaps(state: State, rules: Rules) -> Iterator[Step]:
     """Yield everything that may happen next and need not: faults, and a person's Stop."""
     yield from _ended_runs(state)
     if state.faults:
-        worse = replace(state, faults=state.faults - 1)
+        worse = state._replace(faults=state.faults - 1)
         yield from _crashes(worse)
+        yield from _given_to_another(worse)
+        yield from _trouble_with_the_api(worse, rules)
         yield from _refusals(worse, rules)
 
 
@@ -73,28 +82,42 @@ def _platform_to_inbox(state: State, rules: Rules) -> Iterator[Step]:
 
 def _stored(state: State, index: int, rules: Rules, held: Held) -> State:
     message = state.events[index].message
-    state = replace(state.with_event(index, held=held), latest=message)
+    state = state.with_event(index, held=held)._replace(latest=message)
     is_known = any(letter.message == message for letter in state.inbox)
     if is_known and 2 in rules.kept:
         return state
-    return replace(state, inbox=(*state.inbox, Letter(message)))
+    return state._replace(inbox=(*state.inbox, Letter(message)))
+
+
+ROUTERS = ("held", "other")
+"""Fields of a letter: who may be at it."""
 
 
 def _inbox_to_run(state: State, rules: Rules) -> Iterator[Step]:
     for index, letter in enumerate(state.inbox):
-        name = f"letter {index}"
-        match letter.held:
-            case Held.NO if not letter.is_acked:
-                yield f"{name}: fetched", state.with_letter(index, held=Held.TAKEN)
-            case Held.TAKEN if 4 in rules.kept:
-                if _is_next(state, index, rules):
-                    yield f"{name}: decided", _decided(state, index, rules, Held.HALF)
-            case Held.TAKEN:
-                yield f"{name}: acked", state.with_letter(index, held=Held.HALF, is_acked=True)
-            case Held.HALF if 4 in rules.kept:
-                yield f"{name}: acked", state.with_letter(index, held=Held.NO, is_acked=True)
-            case Held.HALF:
-                yield f"{name}: decided", _decided(state, index, rules, Held.NO)
+        if letter.held is Held.NO and not letter.is_acked:
+            yield f"letter {index}: fetched", state.with_letter(index, held=Held.TAKEN)
+        for router in ROUTERS:
+            yield from _routed(state, index, router, rules)
+
+
+def _routed(state: State, index: int, router: str, rules: Rules) -> Iterator[Step]:
+    """Yield what *router* does next with a letter that it has."""
+    name = f"letter {index} ({router})"
+    match getattr(state.inbox[index], router):
+        case Held.TAKEN if 4 in rules.kept:
+            if _is_next(state, index, rules):
+                half = state.with_letter(index, **{router: Held.HALF})
+                yield f"{name}: decided", _decided(half, index, rules)
+        case Held.TAKEN:
+            early = state.with_letter(index, is_acked=True, **{router: Held.HALF})
+            yield f"{name}: acked", early
+        case Held.HALF if 4 in rules.kept:
+            done = state.with_letter(index, is_acked=True, **{router: Held.NO})
+            yield f"{name}: acked", done
+        case Held.HALF:
+            done = state.with_letter(index, **{router: Held.NO})
+            yield f"{name}: decided", _decided(done, index, rules)
 
 
 def _is_next(state: State, index: int, rules: Rules) -> bool:
@@ -102,26 +125,30 @@ def _is_next(state: State, index: int, rules: Rules) -> bool:
     return 5 not in rules.kept or all(
         state.runs_of(letter.message) or letter.message in dict(state.offered)
         for letter in state.inbox[:index]
+        if rules.are_in_line(state, letter.message, state.inbox[index].message)
     )
 
 
-def _decided(state: State, index: int, rules: Rules, held: Held) -> State:
+def _decided(state: State, index: int, rules: Rules, phase: Phase = Phase.WAITING) -> State:
     """Give a message its run, or hand it to the run at work: both are durable."""
     message = state.inbox[index].message
-    state = state.with_letter(index, held=held)
     is_same = [run.sequence == index or 2 in rules.kept for run in state.runs_of(message)]
     if any(is_same) and 3 in rules.kept:
         return state
     if message in dict(state.offered):
         return state
-    at_work = [n for n, run in enumerate(state.runs) if run.phase is Phase.RUNNING]
+    at_work = [
+        n
+        for n, run in enumerate(state.runs)
+        if run.phase is Phase.RUNNING and rules.are_in_line(state, run.message, message)
+    ]
     if rules.steers and at_work:
-        return replace(state, offered=state.offered | {(message, at_work[0])})
-    return _created(state, message, index)
+        return state._replace(offered=state.offered | {(message, at_work[0])})
+    return _created(state, message, index, phase)
 
 
-def _created(state: State, message: int, sequence: int) -> State:
-    return replace(state, runs=(*state.runs, Run(message, sequence)))
+def _created(state: State, message: Message, sequence: int, phase: Phase = Phase.WAITING) -> State:
+    return state._replace(runs=(*state.runs, Run(message, sequence, phase)))
 
 
 def _run(state: State, rules: Rules) -> Iterator[Step]:
@@ -134,21 +161,26 @@ def _run(state: State, rules: Rules) -> Iterator[Step]:
                 if offered_to == index and message not in run.absorbed:
                     absorbed = run.absorbed | {message}
                     yield f"{name}: takes in {message}", state.with_run(index, absorbed=absorbed)
-            yield f"{name}: succeeds", state.with_run(index, phase=Phase.SUCCEEDED)
+            if state.events[run.message].stuck is not Stuck.RUN:
+                yield f"{name}: succeeds", state.with_run(index, phase=Phase.SUCCEEDED)
 
 
 def _ended_runs(state: State) -> Iterator[Step]:
     for index, run in enumerate(state.runs):
         if run.phase is Phase.RUNNING and state.faults:
             failed = state.with_run(index, phase=Phase.FAILED)
-            yield f"run {index}: fails", replace(failed, faults=state.faults - 1)
+            yield f"run {index}: fails", failed._replace(faults=state.faults - 1)
         if not run.phase.is_terminal and state.stops:
             stopped = state.with_run(index, phase=Phase.CANCELLED)
-            yield f"run {index}: is stopped", replace(stopped, stops=state.stops - 1)
+            yield f"run {index}: is stopped", stopped._replace(stops=state.stops - 1)
 
 
 def _may_start(state: State, run: Run, rules: Rules) -> bool:
-    earlier = [other for other in state.runs if other.sequence < run.sequence]
+    earlier = [
+        other
+        for other in state.runs
+        if other.sequence < run.sequence and rules.are_in_line(state, other.message, run.message)
+    ]
     return 5 not in rules.kept or all(other.phase.is_terminal for other in earlier)
 
 
@@ -167,7 +199,11 @@ def _run_to_outbox(state: State, rules: Rules) -> Iterator[Step]:
 def _is_due(state: State, run: Run, rules: Rules) -> bool:
     """Return whether everything that was stored before *run*'s message has its end told."""
     told = {reply.message for reply in state.outbox}
-    earlier = {letter.message for letter in state.inbox[: run.sequence]} - {run.message}
+    earlier = {
+        letter.message
+        for letter in state.inbox[: run.sequence]
+        if rules.are_in_line(state, letter.message, run.message)
+    } - {run.message}
     return 5 not in rules.kept or earlier <= told
 
 
@@ -193,21 +229,27 @@ def _published(state: State, message: int, rules: Rules, *, is_joined: bool = Fa
         return state
     if sum(r.message == message for r in state.outbox) >= len(state.runs_of(message)) > 0:
         return state
-    return replace(state, outbox=(*state.outbox, Reply(message, place, is_joined)))
+    return state._replace(outbox=(*state.outbox, Reply(message, place, is_joined)))
 
 
 def _outbox_to_platform(state: State, rules: Rules) -> Iterator[Step]:
     for index, reply in enumerate(state.outbox):
-        before = state.outbox[:index]
+        before = [
+            other
+            for other in state.outbox[:index]
+            if rules.are_in_line(state, other.message, reply.message)
+        ]
         if any(not other.is_acked for other in before):
-            return  # of one conversation, one after another
+            continue  # of one conversation, one after another
         name = f"reply {index}"
         match reply.held:
             case Held.NO if not reply.is_acked:
                 yield f"{name}: fetched", state.with_reply(index, held=Held.TAKEN)
             case Held.TAKEN if reply.message not in state.placeholders and 9 in rules.kept:
                 placed = state.placeholders | {reply.message}
-                yield f"{name}: placeholder recorded", replace(state, placeholders=placed)
+                yield f"{name}: placeholder recorded", state._replace(placeholders=placed)
+            case Held.TAKEN if state.events[reply.message].stuck is Stuck.REPLY:
+                pass
             case Held.TAKEN if 8 in rules.kept:
                 yield f"{name}: shown", _shown(state, index, rules, Held.HALF)
             case Held.TAKEN:
@@ -224,7 +266,7 @@ def _shown(state: State, index: int, rules: Rules, held: Held) -> State:
     state = state.with_reply(index, held=held)
     if 9 in rules.kept and shown in state.shown:
         return state  # the edit finds what it would write
-    return replace(state, shown=(*state.shown, shown))
+    return state._replace(shown=(*state.shown, shown))
 
 
 def _refusals(state: State, rules: Rules) -> Iterator[Step]:
@@ -235,14 +277,37 @@ def _refusals(state: State, rules: Rules) -> Iterator[Step]:
             yield f"reply {index}: refused with 429", state.with_reply(index, held=Held.NO)
 
 
+def _given_to_another(state: State) -> Iterator[Step]:
+    """Yield the delivery of a letter to a second router while the first is at it."""
+    for index, letter in enumerate(state.inbox):
+        if letter.held is not Held.NO and letter.other is Held.NO and not letter.is_acked:
+            again = state.with_letter(index, other=Held.TAKEN)
+            yield f"letter {index}: delivered again, to another router", again
+
+
+def _trouble_with_the_api(state: State, rules: Rules) -> Iterator[Step]:
+    """Yield the refusal of a run for good, and a run whose creator is never told of it."""
+    for index, letter in enumerate(state.inbox):
+        takers = [router for router in ROUTERS if getattr(letter, router) is Held.TAKEN]
+        if not takers or not _is_next(state, index, rules):
+            continue
+        yield f"letter {index}: decided, and nobody told", _decided(state, index, rules)
+        refused = _decided(state, index, rules, Phase.REFUSED)
+        yield f"letter {index}: its run is refused", refused
+
+
 def _crashes(state: State) -> Iterator[Step]:
     """Yield the death of each program that holds something."""
     if any(event.held is not Held.NO for event in state.events):
-        events = tuple(replace(event, held=Held.NO) for event in state.events)
-        yield "channel dies on its way in", replace(state, events=events)
-    if any(letter.held is not Held.NO for letter in state.inbox):
-        inbox = tuple(replace(letter, held=Held.NO) for letter in state.inbox)
-        yield "router dies", replace(state, inbox=inbox)
+        events = tuple(event._replace(held=Held.NO) for event in state.events)
+        yield "channel dies on its way in", state._replace(events=events)
+    for router in ROUTERS:
+        held = [n for n, letter in enumerate(state.inbox) if getattr(letter, router)]
+        if held:
+            dead = state
+            for index in held:
+                dead = dead.with_letter(index, **{router: Held.NO})
+            yield f"router dies ({router})", dead
     unseen = [
         n for n, run in enumerate(state.runs) if run.phase.is_terminal and not run.is_announced
     ]
@@ -252,5 +317,5 @@ def _crashes(state: State) -> Iterator[Step]:
             missed = missed.with_run(index, is_announced=True)
         yield "router dies as a run ends", missed
     if any(reply.held is not Held.NO for reply in state.outbox):
-        outbox = tuple(replace(reply, held=Held.NO) for reply in state.outbox)
-        yield "channel dies on its way out", replace(state, outbox=outbox)
+        outbox = tuple(reply._replace(held=Held.NO) for reply in state.outbox)
+        yield "channel dies on its way out", state._replace(outbox=outbox)

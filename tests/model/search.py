@@ -27,25 +27,26 @@ class Found:
 
 def search(start: State, rules: Rules) -> Found:
     """Visit every state that *rules* allow from *start*, up to the first breach."""
-    came_from: dict[State, tuple[State, str] | None] = {start: None}
+    came_from: dict[State, State | None] = {start: None}
     waiting = deque([start])
     while waiting:
         state = waiting.popleft()
         following = list(steps(state, rules))
         promise = broken_now(state) or ("" if following else broken_at_rest(state))
         if promise:
-            return Found(len(came_from), Breach(promise, tuple(_way(state, came_from))))
-        for label, other in (*following, *mishaps(state, rules)):
+            return Found(len(came_from), Breach(promise, tuple(_way(state, came_from, rules))))
+        for _, other in (*following, *mishaps(state, rules)):
             if other not in came_from:
-                came_from[other] = (state, label)
+                came_from[other] = state
                 waiting.append(other)
     return Found(len(came_from), None)
 
 
-def _way(state: State, came_from: dict[State, tuple[State, str] | None]) -> Iterator[str]:
+def _way(state: State, came_from: dict[State, State | None], rules: Rules) -> Iterator[str]:
     labels: list[str] = []
     at: State = state
-    while (step := came_from[at]) is not None:
-        at, label = step
-        labels.append(label)
+    while (before := came_from[at]) is not None:
+        happened = (*steps(before, rules), *mishaps(before, rules))
+        labels.append(next(label for label, after in happened if after == at))
+        at = before
     return reversed(labels)

@@ -1,21 +1,22 @@
 """A state of the whole system, small enough to write down and to compare."""
 
-from dataclasses import dataclass, replace
-from enum import Enum
-from typing import Self
+from enum import IntEnum
+from typing import NamedTuple, Self
 
 Message = int
-"""A person's message, by number; all are of one conversation unless `Entry.place` differs."""
+"""A person's message, by number."""
 
 
-class Phase(Enum):
+class Phase(IntEnum):
     """Where a run is."""
 
-    WAITING = "waiting"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+    WAITING = 0
+    RUNNING = 1
+    SUCCEEDED = 2
+    FAILED = 3
+    CANCELLED = 4
+    REFUSED = 5
+    """It was never created: the refusal is recorded in its place."""
 
     @property
     def is_terminal(self) -> bool:
@@ -23,41 +24,56 @@ class Phase(Enum):
         return self not in {Phase.WAITING, Phase.RUNNING}
 
 
-class Held(Enum):
+class Held(IntEnum):
     """How far a program has come with something that is not settled; a crash forgets it."""
 
-    NO = "not held"
-    TAKEN = "taken"
-    HALF = "half done"
+    NO = 0
+    TAKEN = 1
+    HALF = 2
     """The first of two effects has happened, the second has not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Stuck(IntEnum):
+    """What never comes to an end of a message."""
+
+    NOTHING = 0
+    RUN = 1
+    REPLY = 2
+    """The platform takes nothing in its place."""
+
+
+class Event(NamedTuple):
     """A message at its platform.
 
     Attributes:
+        conversation: Where it was said.
         is_confirmed: The platform was told that it was received, and forgets it.
         repeats: How often it may deliver it again though it was confirmed.
     """
 
     message: Message
+    conversation: int = 0
+    stuck: Stuck = Stuck.NOTHING
     is_confirmed: bool = False
     repeats: int = 0
     held: Held = Held.NO
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """An entry of INBOX; its place in the tuple is its sequence."""
+class Letter(NamedTuple):
+    """An entry of INBOX; its place in the tuple is its sequence.
+
+    Attributes:
+        other: How far a second router has come with it, to which it was delivered
+            while the first one was at it.
+    """
 
     message: Message
     is_acked: bool = False
     held: Held = Held.NO
+    other: Held = Held.NO
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """An AgentRun; its place in the tuple is the order of creation.
 
     Attributes:
@@ -73,8 +89,7 @@ class Run:
     is_announced: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """An entry of OUTBOX: the end of a message.
 
     Attributes:
@@ -88,8 +103,7 @@ class Reply:
     held: Held = Held.NO
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """Everything that there is.
 
     Attributes:
@@ -113,19 +127,23 @@ class State:
 
     def with_event(self, index: int, **changes: object) -> Self:
         """Return this state with one event changed."""
-        return replace(self, events=_changed(self.events, index, changes))
+        return self._replace(events=_changed(self.events, index, changes))
 
     def with_letter(self, index: int, **changes: object) -> Self:
         """Return this state with one entry of INBOX changed."""
-        return replace(self, inbox=_changed(self.inbox, index, changes))
+        return self._replace(inbox=_changed(self.inbox, index, changes))
 
     def with_run(self, index: int, **changes: object) -> Self:
         """Return this state with one run changed."""
-        return replace(self, runs=_changed(self.runs, index, changes))
+        return self._replace(runs=_changed(self.runs, index, changes))
 
     def with_reply(self, index: int, **changes: object) -> Self:
         """Return this state with one entry of OUTBOX changed."""
-        return replace(self, outbox=_changed(self.outbox, index, changes))
+        return self._replace(outbox=_changed(self.outbox, index, changes))
+
+    def conversation(self, message: Message) -> int:
+        """Return where a message was said."""
+        return self.events[message].conversation
 
     def runs_of(self, message: Message) -> list[Run]:
         """Return every run that answers a message; more than one is a fault."""
@@ -133,4 +151,4 @@ class State:
 
 
 def _changed(items: tuple, index: int, changes: dict[str, object]) -> tuple:  # type: ignore[type-arg]
-    return (*items[:index], replace(items[index], **changes), *items[index + 1 :])
+    return (*items[:index], items[index]._replace(**changes), *items[index + 1 :])

@@ -1,6 +1,6 @@
 """Every interleaving of two messages with crashes, refusals and Stop keeps every promise.
 
-`MODEL_FAULTS=3 pytest tests/model` searches deeper; it takes minutes and some GB.
+`make model` searches deeper.
 """
 
 import os
@@ -9,7 +9,7 @@ import pytest
 
 from tests.model.protocol import Rules
 from tests.model.search import search
-from tests.model.state import Event, State
+from tests.model.state import Event, State, Stuck
 
 FAULTS = int(os.environ.get("MODEL_FAULTS", "1"))
 
@@ -34,8 +34,18 @@ def test_every_interleaving_keeps_every_promise(steers: bool) -> None:
 
 @pytest.mark.parametrize("steers", [False, True], ids=["queue", "steer"])
 def test_stopping_at_any_moment_keeps_every_promise(steers: bool) -> None:
-    found = search(start(faults=FAULTS - 1, stops=1), Rules(steers=steers))
+    found = search(start(stops=1, repeats=0), Rules(steers=steers))
     assert found.breach is None, found.breach
+
+
+@pytest.mark.parametrize("stuck", [Stuck.RUN, Stuck.REPLY])
+def test_one_conversation_never_waits_for_another(stuck: Stuck) -> None:
+    events = (Event(0, stuck=stuck), Event(1, conversation=1))
+    found = search(State(events, faults=FAULTS), Rules())
+    assert found.breach is None, found.breach
+    in_one_line = search(State(events), Rules().without("apart"))
+    assert in_one_line.breach is not None
+    assert "waits for another conversation" in in_one_line.breach.promise
 
 
 @pytest.mark.parametrize("rule", RULES)
