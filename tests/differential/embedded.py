@@ -6,9 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from sympozium.kube.client import connect
 from sympozium.kube.endpoint import Endpoint
 from sympozium_local.apiserver.server import serve
+from sympozium_local.controllers import run
 from sympozium_local.controllers.run import run_controllers
 from sympozium_local.kubelet.kubelet import KubeletSettings, run_kubelet
 from tests.differential.server import Server, client_session
@@ -17,6 +20,14 @@ from tests.differential.server import Server, client_session
 @asynccontextmanager
 async def embedded_server(data_dir: Path, *, kubelet: bool = False) -> AsyncIterator[Server]:
     """Serve an embedded cluster with its controllers, and with a kubelet if asked."""
+    with pytest.MonkeyPatch.context() as patient:
+        patient.setattr(run, "DRAIN_S", 30.0)  # at its end it still clears away what cases made
+        async with _serving(data_dir, kubelet=kubelet) as server:
+            yield server
+
+
+@asynccontextmanager
+async def _serving(data_dir: Path, *, kubelet: bool) -> AsyncIterator[Server]:
     api_dir = data_dir / "api"
     async with serve(api_dir) as served:
         endpoint = Endpoint(served.url, served.ca_file, served.token_file)

@@ -9,6 +9,7 @@ import pytest
 from sympozium_local.system.errors import AlreadyRunningError, StartError
 from sympozium_local.system.home import Home, find_home, is_running, locked
 from sympozium_local.system.ports import choose_ports, web_port
+from tests.fixtures.nats_server import free_port
 
 
 def test_the_environment_names_the_home(tmp_path: Path) -> None:
@@ -58,18 +59,14 @@ def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:
 
 
 def test_ports_are_kept_from_start_to_start(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        web = probe.getsockname()[1]
+    web = free_port()
     first = choose_ports(Home(tmp_path), web=web)
     assert choose_ports(Home(tmp_path), web=web) == first
     assert len({first.web, first.api, first.nats, first.model, first.controller, first.router}) == 6
 
 
 def test_a_port_that_was_taken_meanwhile_is_replaced(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        web = probe.getsockname()[1]
+    web = free_port()
     first = choose_ports(Home(tmp_path), web=web)
     with socket.socket() as other:
         other.bind(("127.0.0.1", first.nats))

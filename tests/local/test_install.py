@@ -66,6 +66,7 @@ def test_another_lock_file_is_installed(tmp_path: Path, install: ModuleType) -> 
     assert install.fingerprint(root) != before
 
 
+@pytest.mark.timeout(90)  # it unpacks pip, a thousand files
 def test_without_a_network_the_sentence_says_so(tmp_path: Path) -> None:
     root = project(tmp_path / "p", "nothing-of-ours==1 --hash=sha256:" + "0" * 64 + "\n")
     done = subprocess.run([sys.executable, "-m", "venv", str(root / ".venv")], check=False)

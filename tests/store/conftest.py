@@ -8,6 +8,7 @@ import pytest
 
 from sympozium.contract.messages import InboundMessage, Sender
 from sympozium.contract.names import ConversationId, MessageId, RunName
+from sympozium.store import postgresql
 from sympozium.store.ports import Message
 from sympozium.store.sql import SqlStore, open_store
 
@@ -31,6 +32,13 @@ def sqlite_url(tmp_path: Path) -> str:
 async def store(store_url: str) -> AsyncIterator[SqlStore]:
     async with open_store(store_url) as opened:
         yield opened
+
+
+@pytest.fixture
+def patient_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a server bear with a test that the machine stops for seconds in a transaction."""
+    for limit in ("idle_in_transaction_session_timeout", "lock_timeout", "statement_timeout"):
+        monkeypatch.setitem(postgresql._SETTINGS, limit, "15s")
 
 
 @pytest.fixture

@@ -144,7 +144,10 @@ async def failure_policy_ignores_disruptions(s: Sitting) -> None:
 
 @case()
 async def deadline(s: Sitting) -> None:
-    await _create(s, activeDeadlineSeconds=5)  # by then it has its pod, also beside other work
+    await _create(s)
+    await _pods(s)  # it has its pod, however long that took
+    path = s.path("jobs", "batch/v1") + "/a"
+    await s.ask("PATCH", path, {"spec": {"activeDeadlineSeconds": 1}}, **MERGE)
     await _status(s, "a", _has("Failed"))
 
 

@@ -7,6 +7,8 @@ from typing import Any
 from tests.differential.case import Object, Sitting, case
 
 IMAGE = "localhost/sympozium/machine:1"
+MOUNT = [{"name": "v", "mountPath": "/v"}]
+VOLUMES = [{"name": "v", "emptyDir": {}}]
 
 
 def sh(script: str, name: str = "m", **more: Any) -> Object:
@@ -78,11 +80,18 @@ def _container(status: Mapping[str, Any]) -> Object:
     return kept
 
 
+def _is_being_created(state: Object) -> bool:
+    """Say whether a container waits as it did before anything was told of it."""
+    reason = (state.get("waiting") or {}).get("reason")
+    return reason in {"ContainerCreating", "PodInitializing"}
+
+
 def _waiting(pod: Object) -> str:
     """Return why the first container cannot start; "" while it may."""
     statuses = pod["status"].get("containerStatuses") or [{"state": {}}]
-    reason = (statuses[0]["state"].get("waiting") or {}).get("reason", "")
-    return "" if reason in {"ContainerCreating", "PodInitializing"} else str(reason)
+    state = statuses[0]["state"]
+    reason = (state.get("waiting") or {}).get("reason", "")
+    return "" if _is_being_created(state) else str(reason)
 
 
 async def _log(s: Sitting, query: str = "") -> None:
@@ -191,8 +200,10 @@ async def init_container_that_fails(s: Sitting) -> None:
 
 @case()
 async def sidecar_ends_after_the_main_container(s: Sitting) -> None:
-    sidecar = sh("trap 'exit 0' TERM; sleep 60 & wait", "side", restartPolicy="Always")
-    await _start(s, sh("sleep 2"), initContainers=[sidecar])
+    heeds = "trap 'exit 0' TERM; touch /v/set; sleep 60 & wait"
+    sidecar = sh(heeds, "side", restartPolicy="Always", volumeMounts=MOUNT)
+    main = sh("until [ -e /v/set ]; do sleep 0.1; done", volumeMounts=MOUNT)
+    await _start(s, main, initContainers=[sidecar], volumes=VOLUMES)
     _say(s, await _seen(s, _ended))
 
 
@@ -218,9 +229,10 @@ async def readiness(s: Sitting) -> None:
 
 @case()
 async def liveness(s: Sitting) -> None:
-    often = {"periodSeconds": 1, "failureThreshold": 1, "initialDelaySeconds": 3}
-    probe = {"exec": {"command": ["false"]}, **often}
-    await _start(s, sh("trap 'exit 0' TERM; sleep 60 & wait", livenessProbe=probe))
+    often = {"periodSeconds": 1, "failureThreshold": 1}
+    probe = {"exec": {"command": ["test", "!", "-e", "/tmp/set"]}, **often}
+    heeds = "trap 'exit 0' TERM; touch /tmp/set; sleep 60 & wait"
+    await _start(s, sh(heeds, livenessProbe=probe))
     _say(s, await _seen(s, _ended))
 
 
@@ -297,7 +309,8 @@ async def volumes_that_are_not_there(s: Sitting) -> None:
         await s.pause()
     pod = (await s.ask("GET", s.path("pods") + "/p"))[2]
     s.say("phase", pod["status"]["phase"])
-    s.say("state", [one["state"] for one in pod["status"].get("containerStatuses") or ()])
+    states = [one["state"] for one in pod["status"].get("containerStatuses") or ()]
+    s.say("state", [state for state in states if not _is_being_created(state)])
     await s.ask("POST", s.path("secrets"), {"metadata": {"name": "late"}, "stringData": {"k": "v"}})
     _say(s, await _seen(s, _ended))
     await _log(s)

@@ -12,6 +12,8 @@ from sympozium_local.controllers.run import run_controllers
 
 NAMESPACE = "default"
 LOOK_S = 0.005
+LONG_S = 15
+"""How long what must come may take on a machine whose disk stands still for seconds."""
 
 
 @dataclass
@@ -67,7 +69,10 @@ def deployment(name: str, **spec: Any) -> Object:
 
 
 async def until(
-    look: Callable[[], Awaitable[Any]], holds: Callable[[Any], bool] = bool, *, timeout_s: float = 8
+    look: Callable[[], Awaitable[Any]],
+    holds: Callable[[Any], bool] = bool,
+    *,
+    timeout_s: float = LONG_S,
 ) -> Any:
     """Look until what is seen holds, and return it."""
     seen: Any = None

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from sympozium.contract.resources import DEPLOYMENTS, PODS, REPLICA_SETS, Object
 from sympozium.kube.client import Kube
 from tests.embedded.controllers.cluster import (
@@ -108,6 +110,7 @@ async def test_scaling_makes_and_removes_pods(kube: Kube) -> None:
     await some_pods(kube, 0)
 
 
+@pytest.mark.timeout(60)
 async def test_kubectl_rolls_out_and_back(controllers: Controllers, kube: Kube) -> None:
     await kube.create(DEPLOYMENTS, deployment("it", strategy={"type": "Recreate"}))
     await make_ready(kube, *await some_pods(kube, 1))
@@ -118,11 +121,11 @@ async def test_kubectl_rolls_out_and_back(controllers: Controllers, kube: Kube) 
         return [pod for pod in await pods(kube) if images([pod]) == [image]]
 
     await make_ready(kube, *await until(lambda: runs("sympozium/agent")))
-    told = await kubectl(controllers, "rollout", "status", "deployment/it", "--timeout=5s")
+    told = await kubectl(controllers, "rollout", "status", "deployment/it", "--timeout=20s")
     assert "successfully rolled out" in told
     await kubectl(controllers, "rollout", "undo", "deployment/it")
     await make_ready(kube, *await until(lambda: runs("sympozium/machine")))
-    told = await kubectl(controllers, "rollout", "status", "deployment/it", "--timeout=5s")
+    told = await kubectl(controllers, "rollout", "status", "deployment/it", "--timeout=20s")
     assert "successfully rolled out" in told
     there = await kube.get(DEPLOYMENTS, NAMESPACE, "it")
     assert there["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "3"

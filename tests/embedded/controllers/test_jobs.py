@@ -67,8 +67,9 @@ async def test_a_disrupted_pod_is_replaced_whatever_the_limit(kube: Kube) -> Non
 
 
 async def test_a_job_past_its_deadline_fails_and_its_pod_goes(kube: Kube) -> None:
-    await kube.create(JOBS, job("late", activeDeadlineSeconds=1))
+    await kube.create(JOBS, job("late"))
     await some_pods(kube, 1)
+    await kube.patch(JOBS, NAMESPACE, "late", {"spec": {"activeDeadlineSeconds": 1}})
     failed = await has_condition(kube, JOBS, "late", "Failed")
     assert failed["status"]["conditions"][-1]["reason"] == "DeadlineExceeded"
     await some_pods(kube, 0)

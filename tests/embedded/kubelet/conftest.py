@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sympozium.contract.resources import PODS, Object
+from sympozium.contract.resources import EVENTS, PODS, Object
 from sympozium.kube.client import Kube, connect
 from sympozium.kube.endpoint import Endpoint
 from sympozium.kube.informer import Informer, Key
@@ -55,6 +55,28 @@ class RunningNode:
         done = await self.wait_for(pod["metadata"]["name"], has_ended)
         specs = [*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"]]
         return done, {c["name"]: self.log(done, c["name"]) for c in specs}
+
+    async def wait_for_line(self, name: str, line: str) -> None:
+        """Return as soon as container `a` of a pod has printed *line*.
+
+        That it runs says less: its code may not have come to anything yet.
+        """
+        pod = await self.wait_for(name, lambda _: True)
+        while line not in self.log(pod, "a").splitlines():  # noqa: ASYNC110 - a file has no event
+            await asyncio.sleep(0.01)
+
+    async def wait_for_warning(self, name: str, text: str) -> None:
+        """Return as soon as an event about a pod says *text*."""
+        while True:
+            for event in (await self.kube.list(EVENTS, NAMESPACE)).items:
+                if event["involvedObject"]["name"] == name and text in event["message"]:
+                    return
+            await asyncio.sleep(0.02)
+
+    def touch(self, pod: Object, volume: str, name: str) -> None:
+        """Make a file in a volume of a running pod."""
+        pods = self.settings.data_dir / "pods"
+        (pods / pod["metadata"]["uid"] / "volumes" / volume / name).touch()
 
     def log(self, pod: Object, container: str, execution: int = 0) -> str:
         """Return what a container printed."""

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +56,15 @@ async def spawn_kubelet(tmp_path: Path) -> asyncio.subprocess.Process:
 
 
 def children(pid: int) -> list[int]:
-    """Return all descendants of *pid*."""
-    found = [
-        int(child)
-        for task in Path(f"/proc/{pid}/task").iterdir()
-        for child in (task / "children").read_text().split()
-    ]
-    return found + [inner for child in found for inner in children(child)]
+    """Return the children of *pid*."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the children of *pid*, and then theirs."""
+    found = children(pid)
+    return found + [inner for child in found for inner in descendants(child)]
 
 
 @pytest.mark.parametrize("victim", ["kubelet", "zygote"])
@@ -69,9 +72,10 @@ async def test_nothing_of_the_pods_survives_a_kill(
     victim: str, kubeless: Any, pod: Build, sh: Build, tmp_path: Path
 ) -> None:
     process = await spawn_kubelet(tmp_path)
-    await kubeless.create(pod("p", sh("a", "trap '' TERM; (sleep 900 &) ; sleep 900")))
+    await kubeless.create(pod("p", sh("a", "trap '' TERM; (sleep 900 &) ; echo set; sleep 900")))
     await kubeless.wait_for("p", is_ready)
-    everything = children(process.pid)
+    await kubeless.wait_for_line("p", "set")
+    everything = descendants(process.pid)
     zygote = everything[0]
     assert len(everything) >= 4
     os.kill(process.pid if victim == "kubelet" else zygote, signal.SIGKILL)
@@ -114,7 +118,7 @@ async def test_a_pod_that_may_restart_goes_on_when_the_node_comes_back(
 async def test_a_stopping_kubelet_ends_its_pods_and_says_so(
     kubeless: Any, start_kubelet: Any, pod: Build, sh: Build
 ) -> None:
-    async with start_kubelet(kubeless.settings):
+    async with start_kubelet(replace(kubeless.settings, drain_s=10.0)):
         await kubeless.create(pod("once", sh("a", "sleep 900")))
         await kubeless.create(pod("forever", sh("a", "sleep 900"), restartPolicy="Always"))
         pids = [first_pid(await kubeless.wait_for(name, is_ready)) for name in ("once", "forever")]
@@ -140,8 +144,9 @@ async def test_a_dead_zygote_ends_the_kubelet_with_a_clear_error(
     kubeless: Any, start_kubelet: Any
 ) -> None:
     async def kill_the_zygote() -> None:
+        others = set(children(os.getpid()))  # a server that other tests have left running
         async with start_kubelet(kubeless.settings):
-            (zygote,) = children(os.getpid())
+            (zygote,) = set(children(os.getpid())) - others
             os.kill(zygote, signal.SIGKILL)
             await asyncio.Event().wait()
 

@@ -17,6 +17,7 @@ from sympozium.contract.resources import (
     SECRETS,
     Object,
 )
+from tests.fixtures.nats_server import free_port
 from tests.fixtures.sockets import bare_connection
 
 Build = Callable[..., Object]
@@ -37,7 +38,7 @@ def new_user_namespace():
         raise OSError(ctypes.get_errno(), "unshare")
 
 def dial(host, port):
-    with socket.create_connection((host, port), timeout=2) as s:
+    with socket.create_connection((host, port), timeout=10) as s:
         return s.recv(100)
 
 def look():
@@ -220,8 +221,7 @@ async def test_siblings_of_an_isolated_pod_meet_at_their_declared_ports(
 async def test_a_host_port_of_an_isolated_pod_is_reached_from_the_machine(
     node: Any, pod: Build, py: Build
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
+    port = free_port()
     await node.kube.create(NETWORK_POLICIES, policy())
     page = "import http.server as h\n"
     page += "h.HTTPServer(('127.0.0.1', 8080), h.SimpleHTTPRequestHandler).serve_forever()"

@@ -68,8 +68,7 @@ async def test_following_a_log_brings_lines_as_they_come_and_ends_with_the_conta
     found = await node.wait_for("p", lambda p: p["status"].get("phase") == "Running")
     async with logs.ask("p", follow="true") as answer:
         assert await answer.content.readline() == b"one\n"
-        pods = node.settings.data_dir / "pods"
-        (pods / found["metadata"]["uid"] / "volumes" / "v" / "go").touch()
+        node.touch(found, "v", "go")
         assert await answer.content.read() == b"two\n"
 
 

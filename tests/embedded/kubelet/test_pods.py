@@ -1,12 +1,15 @@
 """Pods from their start to their end."""
 
-import socket
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from sympozium.contract.resources import EVENTS, PODS, SECRETS, Object
+from sympozium_local.kubelet import container
+from sympozium_local.kubelet import pod as pod_worker
+from sympozium_local.kubelet.pod import PodWorker
+from tests.fixtures.nats_server import free_port
 
 Build = Callable[..., Object]
 
@@ -35,6 +38,14 @@ def conditions(pod: Object) -> dict[str, str]:
 
 def is_ready(pod: Object) -> bool:
     return conditions(pod).get("Ready") == "True"
+
+
+def is_running(pod: Object) -> bool:
+    return bool(pod["status"].get("phase") == "Running")
+
+
+def has_ended(pod: Object) -> bool:
+    return pod["status"].get("phase") in {"Succeeded", "Failed"}
 
 
 async def test_a_pod_whose_command_ends_well_succeeds(node: Any, pod: Build, sh: Build) -> None:
@@ -163,8 +174,9 @@ async def test_a_sidecar_that_dies_is_restarted(node: Any, pod: Build, sh: Build
 
 
 async def test_a_failing_container_is_restarted_and_then_backed_off(
-    node: Any, pod: Build, sh: Build
+    node: Any, pod: Build, sh: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(container, "FIRST_BACKOFF_S", 60.0)  # or a late look sees a later one
     await node.create(pod("p", sh("a", "exit 1"), restartPolicy="OnFailure"))
 
     def is_backed_off(p: Object) -> bool:
@@ -179,8 +191,10 @@ async def test_a_failing_container_is_restarted_and_then_backed_off(
 
 
 async def test_deleting_a_pod_ends_it_with_sigterm(node: Any, pod: Build, sh: Build) -> None:
-    await node.create(pod("p", sh("a", "trap 'exit 9' TERM; while :; do sleep 0.02; done")))
+    script = "trap 'exit 9' TERM; echo set; while :; do sleep 0.02; done"
+    await node.create(pod("p", sh("a", script)))
     await node.wait_for("p", is_ready)
+    await node.wait_for_line("p", "set")
     ends: list[Object] = []
     node.pods.listen(lambda _key, old, new: ends.append(old) if new is None else None)
     await node.kube.delete(PODS, "default", "p")
@@ -191,9 +205,10 @@ async def test_deleting_a_pod_ends_it_with_sigterm(node: Any, pod: Build, sh: Bu
 async def test_a_container_that_ignores_sigterm_is_killed_after_its_grace(
     node: Any, pod: Build, sh: Build
 ) -> None:
-    script = "trap '' TERM; while :; do sleep 0.02; done"
+    script = "trap '' TERM; echo set; while :; do sleep 0.02; done"
     await node.create(pod("p", sh("a", script), terminationGracePeriodSeconds=1))
     await node.wait_for("p", is_ready)
+    await node.wait_for_line("p", "set")
     ends: list[Object] = []
     node.pods.listen(lambda _key, old, new: ends.append(old) if new is None else None)
     await node.kube.delete(PODS, "default", "p")
@@ -205,9 +220,10 @@ async def test_prestop_runs_before_the_container_is_told_to_end(
     node: Any, pod: Build, sh: Build
 ) -> None:
     hook = {"preStop": {"exec": {"command": ["sh", "-c", "touch /tmp/asked"]}}}
-    script = "trap 'test -e /tmp/asked && exit 4' TERM; while :; do sleep 0.02; done"
+    script = "trap 'test -e /tmp/asked && exit 4' TERM; echo set; while :; do sleep 0.02; done"
     await node.create(pod("p", sh("a", script, lifecycle=hook)))
     await node.wait_for("p", is_ready)
+    await node.wait_for_line("p", "set")
     ends: list[Object] = []
     node.pods.listen(lambda _key, old, new: ends.append(old) if new is None else None)
     await node.kube.delete(PODS, "default", "p")
@@ -215,7 +231,16 @@ async def test_prestop_runs_before_the_container_is_told_to_end(
     assert terminated(ends[-1], "a")["exitCode"] == 4
 
 
-async def test_a_pod_over_its_deadline_fails(node: Any, pod: Build, sh: Build) -> None:
+async def test_a_pod_over_its_deadline_fails(
+    node: Any, pod: Build, sh: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_deadline = PodWorker._keep_deadline
+
+    async def once_it_runs(worker: PodWorker) -> None:
+        await node.wait_for("p", is_running)
+        await keep_deadline(worker)
+
+    monkeypatch.setattr(PodWorker, "_keep_deadline", once_it_runs)
     done, _ = await node.run(pod("p", sh("a", "sleep 60"), activeDeadlineSeconds=1))
     assert (done["status"]["phase"], done["status"]["reason"]) == ("Failed", "DeadlineExceeded")
     assert terminated(done, "a")["exitCode"] == 143
@@ -231,45 +256,52 @@ async def test_a_container_over_its_memory_is_reported_as_such(
     assert done["status"]["phase"] == "Failed"
 
 
+WAITS = "until [ -e /v/go ]; do sleep 0.02; done"
 ENDS_AT_ONCE = "sleep 60"
 ENDS_SOON = "trap 'sleep 0.4; exit 0' TERM; while :; do sleep 0.02; done"
 
 
 @pytest.mark.parametrize("watches", [ENDS_AT_ONCE, ENDS_SOON])
 async def test_a_running_pod_costs_one_status_write_and_its_end_another(
-    node: Any, pod: Build, sh: Build, watches: str
+    node: Any, pod: Build, sh: Build, watches: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for patience in ("_SETTLE_S", "_END_SETTLE_S"):  # a busy machine starts and ends it slowly
+        monkeypatch.setattr(pod_worker, patience, 15.0)
     seen: list[Object] = []
     node.pods.listen(lambda _key, _old, new: seen.append(new) if new else None)
     sidecar = sh("s", watches, restartPolicy="Always")
-    await node.run(pod("p", sh("a", "sleep 0.5"), initContainers=[sidecar]))
+    await node.create(pod("p", sh("a", WAITS, **SHARED), initContainers=[sidecar], volumes=VOLUMES))
+    node.touch(await node.wait_for("p", is_running), "v", "go")
+    await node.wait_for("p", has_ended)
     assert [p["status"]["phase"] for p in seen] == ["Pending", "Running", "Succeeded"]
 
 
 async def test_a_readiness_probe_decides_when_the_pod_is_ready(
     node: Any, pod: Build, sh: Build
 ) -> None:
-    probe = {"exec": {"command": ["test", "-e", "/tmp/up"]}, "periodSeconds": 1}
-    await node.create(pod("p", sh("a", "sleep 0.6; touch /tmp/up; sleep 60", readinessProbe=probe)))
-    first = await node.wait_for("p", lambda p: p["status"].get("phase") == "Running")
+    probe = {"exec": {"command": ["test", "-e", "/v/up"]}, "periodSeconds": 1}
+    spec = sh("a", "sleep 60", readinessProbe=probe, **SHARED)
+    await node.create(pod("p", spec, volumes=VOLUMES))
+    first = await node.wait_for("p", is_running)
     assert not is_ready(first)
+    node.touch(first, "v", "up")
     await node.wait_for("p", is_ready)
 
 
 async def test_pods_that_ask_for_their_address_may_listen_on_the_same_port(
     node: Any, pod: Build, py: Build
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
+    port = free_port()
     address = {"name": "ADDRESS", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
     serve = "import os, socket, time\n"
     serve += f"s = socket.create_server((os.environ['ADDRESS'], {port}))\ntime.sleep(60)"
-    probe = {"tcpSocket": {"port": port}, "periodSeconds": 1}
+    probe = {"tcpSocket": {"port": port}, "periodSeconds": 1, "failureThreshold": 1}
     for name, source in (("one", serve), ("two", serve), ("deaf", "import time; time.sleep(60)")):
         await node.create(pod(name, py("a", source, env=[address], readinessProbe=probe)))
     one, two = [await node.wait_for(name, is_ready) for name in ("one", "two")]
     assert one["status"]["podIP"] != two["status"]["podIP"]
-    assert not is_ready(await node.wait_for("deaf", lambda p: bool(container_status(p))))
+    await node.wait_for_warning("deaf", "Readiness probe failed")
+    assert not is_ready(node.pods.get("default", "deaf"))
 
 
 async def test_a_container_that_fails_its_liveness_probe_is_restarted(

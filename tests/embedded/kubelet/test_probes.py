@@ -4,6 +4,8 @@ import asyncio
 import socket
 from typing import Any
 
+import pytest
+
 from sympozium_local.kubelet.probes import ProbeTarget, has_started
 from tests.fixtures.nats_server import free_port
 
@@ -47,6 +49,7 @@ async def test_a_start_is_noticed_long_before_the_next_period() -> None:
         group.create_task(begin())
 
 
+@pytest.mark.looptime
 async def test_only_what_is_asked_when_a_period_is_over_counts_against_a_start() -> None:
     target = Target()
     config = probe(target, periodSeconds=1, failureThreshold=3)
@@ -54,6 +57,7 @@ async def test_only_what_is_asked_when_a_period_is_over_counts_against_a_start()
     assert target.dialled > 3
 
 
+@pytest.mark.looptime
 async def test_a_command_is_run_once_a_period() -> None:
     target = Target()
     config = {"exec": {"command": ["false"]}, "periodSeconds": 1, "failureThreshold": 2}
