@@ -87,10 +87,13 @@ class Router:
         self._waiting = Waiting(bus, store)
         self._fetches = Fetches(bus, store, self._cluster)
 
-    async def run(self, stop: asyncio.Event, health: Health, *, keep: timedelta) -> None:
-        """Route until *stop* is set, then finish what is begun.
+    async def run(
+        self, stop: asyncio.Event, health: Health, *, keep: timedelta, drain_s: float = DRAIN_S
+    ) -> None:
+        """Route until *stop* is set, then finish what is begun within *drain_s* seconds.
 
         Raises:
+            TimeoutError: What was begun was not finished by then.
             ExceptionGroup: A part cannot go on: a role is missing, the bus is gone for good.
         """
         health.watch(self._missing, self._store_missing)
@@ -113,7 +116,7 @@ class Router:
                 self._route,
                 Pruning(self._bus, self._store, keep, self._clock).run,
                 stop=stop,
-                drain_s=DRAIN_S,
+                drain_s=drain_s,
             )
 
     async def _route(self, stop: asyncio.Event) -> None:

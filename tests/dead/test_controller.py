@@ -19,10 +19,11 @@ async def test_a_run_event_that_every_controller_dies_of_is_set_aside(bus: NatsB
     subject = run_out("team", RunUid("u-1"))
     await bus.publish(subject, b"fatal", message_id="1")
     await bus.publish(subject, b"good", message_id="2")
-    handled, deaths = [], 0
+    handled, deaths, at_work = [], 0, asyncio.Event()
 
     async def handle(delivery: Delivery) -> None:
         if delivery.data == b"fatal":
+            at_work.set()
             await asyncio.Event().wait()
         handled.append(delivery.data)
 
@@ -30,13 +31,15 @@ async def test_a_run_event_that_every_controller_dies_of_is_set_aside(bus: NatsB
         while not (kept := await letters_under(bus, dead(RUNS, "team", "u-1"))):
             delivery = await anext(deliveries)  # each time another controller
             suspects = Suspects(BusMarks(bus))
+            at_work.clear()
             async with asyncio.TaskGroup() as group:
                 task = group.create_task(settle(delivery, handle, suspects=suspects))
-                await asyncio.wait([task], timeout=0.3)
-                has_died = not task.done()
+                dying = group.create_task(at_work.wait())
+                await asyncio.wait({task, dying}, return_when=asyncio.FIRST_COMPLETED)
                 task.cancel()
-            deaths += has_died
-            if has_died:
+                dying.cancel()
+            deaths += at_work.is_set()
+            if at_work.is_set():
                 await delivery.retry(after_s=0)
     ((letter, data),) = kept
     assert (data, handled) == (b"fatal", [b"good"])

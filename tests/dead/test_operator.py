@@ -17,14 +17,16 @@ from sympozium.contract.subjects import INBOX, OUTBOX, RUNS, outbox
 from sympozium.runtime.health import Health
 from sympozium_router.dead import death_toll
 from tests.dead.test_retry_command import press, set_aside
-from tests.router.routed import CHANNEL, NAMESPACE, World, until
+from tests.router.routed import ANSWER_WITHIN_S, CHANNEL, NAMESPACE, World, until
 
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
 
 
 async def operate(bus: NatsBus, action: Action, id_: int = 0, **more: str | int) -> DeadAnswer:
     request = DeadRequest(action=action, id=id_, **more)  # type: ignore[arg-type] # checked there
-    return decode(await bus.request(DEAD_LETTERS, encode(request), timeout_s=5), DeadAnswer)
+    return decode(
+        await bus.request(DEAD_LETTERS, encode(request), timeout_s=ANSWER_WITHIN_S), DeadAnswer
+    )
 
 
 async def only_letter(bus: NatsBus) -> int:

@@ -70,7 +70,7 @@ async def test_the_same_press_delivered_again_gives_one_run(open_world: OpenWorl
         async with world.router():
             for number in range(3):
                 await press(world, dead, "p", nats_id=f"again-{number}")
-            barrier = await world.say("2", conversation="other")
+            barrier = await world.say("2")  # is dealt with after them
             await world.answer(f"{dead}~1", "once")
             await world.shown.end_of(f"{dead}~1")
             await world.answer(barrier, "hi")

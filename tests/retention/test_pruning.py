@@ -132,6 +132,7 @@ async def test_an_agent_says_how_many_of_its_runs_are_kept(open_world: OpenWorld
         assert await names(world) == {"run-5", "run-2", "run-4", "at-work"}
 
 
+@pytest.mark.timeout(60)
 async def test_the_loop_deletes_what_is_due_and_what_becomes_due(open_world: OpenWorld) -> None:
     async with open_world() as world:
         for number in range(3):

@@ -40,6 +40,7 @@ from sympozium.kube.client import Kube, connect
 from sympozium.kube.endpoint import Endpoint
 from sympozium.kube.errors import NotFoundError
 from sympozium.runtime.health import Health
+from sympozium.store.ports import ChannelKey
 from sympozium.store.sql import SqlStore, open_store
 from sympozium_local.apiserver.server import serve
 from sympozium_router.clock import utc_now
@@ -61,6 +62,8 @@ from tests.fixtures.tenants import make_tenant
 
 NAMESPACE = "default"
 CHANNEL = "web"
+ANSWER_WITHIN_S = 15.0
+"""A busy machine may stand still for seconds, and none of these tests is about that."""
 ADA = Sender(platform="web", user_id="ada", display_name="Ada")
 
 
@@ -197,6 +200,13 @@ class World:
             except NotFoundError:
                 await asyncio.sleep(0.01)
 
+    async def started(self, message_id: str, channel: str = CHANNEL) -> Object:
+        """Return the run of a message, once the store knows it: nobody makes it again then."""
+        run = await self.run_of(message_id, channel)
+        owner, uid = ChannelKey(NAMESPACE, channel), RunUid(run["metadata"]["uid"])
+        await until(lambda: self.store.is_run_of(owner, uid))
+        return run
+
     async def end_run(self, run: Object, **status: Any) -> None:
         """Have the controller write a run's terminal status."""
         status.setdefault("phase", "Succeeded")
@@ -226,14 +236,18 @@ class World:
     async def transcript(self, conversation: str = "c", channel: str = CHANNEL) -> list[Entry]:
         """Ask for a transcript as a channel does."""
         request = encode(HistoryRequest(conversation=ConversationId(conversation)))
-        data = await self.bus.request(history(NAMESPACE, channel), request, timeout_s=5)
+        data = await self.bus.request(
+            history(NAMESPACE, channel), request, timeout_s=ANSWER_WITHIN_S
+        )
         answer = decode(data, HistoryAnswer)
         assert answer.error == ""
         return answer.entries
 
     async def context(self, uid: str, namespace: str = NAMESPACE) -> ContextAnswer:
         """Ask for a context as a run's bridge does."""
-        data = await self.bus.request(context(namespace, RunUid(uid)), b"", timeout_s=5)
+        data = await self.bus.request(
+            context(namespace, RunUid(uid)), b"", timeout_s=ANSWER_WITHIN_S
+        )
         return decode(data, ContextAnswer)
 
     @asynccontextmanager
@@ -243,7 +257,8 @@ class World:
         health = Health()
         router = Router(self.bus, self.kube, store or self.store, clock=self.clock)
         async with asyncio.TaskGroup() as group:
-            group.create_task(router.run(stop, health, keep=timedelta(days=90)))
+            keep = timedelta(days=90)
+            group.create_task(router.run(stop, health, keep=keep, drain_s=ANSWER_WITHIN_S))
             await until(lambda: _is_ready(health))
             yield health
             stop.set()

@@ -1,12 +1,19 @@
 """Edits and deletions: in time they count, later they change nothing."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+
+import msgspec
+from typing_extensions import override
 
 from sympozium.contract.messages import OutboundKind, Sender
 from sympozium.contract.names import MessageId
 from sympozium.contract.resources import AGENT_RUNS, Object
+from sympozium.store.ports import Message
+from sympozium_router.runs.runs import Runs
+from sympozium_router.world.cluster import Cluster
 from tests.router.routed import NAMESPACE, World, until
 from tests.router.test_modes import end_cancelled, ends, is_cancelled, stored
 
@@ -24,6 +31,10 @@ async def task_of(world: World, run: Object) -> str:
     found = await world.kube.get(AGENT_RUNS, NAMESPACE, run["metadata"]["name"])
     task: str = found["spec"]["task"]
     return task
+
+
+async def is_task(world: World, run: Object, task: str) -> bool:
+    return await task_of(world, run) == task
 
 
 async def barrier(world: World, name: str = "barrier") -> None:
@@ -179,11 +190,51 @@ async def test_one_of_several_collected_messages_is_edited_and_one_withdrawn(
             await world.edit("e", ids[1], "better 3")
             await world.delete("d", ids[2])
             await barrier(world)
-            assert await task_of(world, run) == "text 2\n\nbetter 3"
+            await until(lambda: is_task(world, run, "text 2\n\nbetter 3"))
             assert await task_told(world, run) == "text 2\n\nbetter 3"
             await world.end_run(run, result="both")
             await world.shown.end_of(ids[2])
     assert ends(world)[-3:] == [("2", "final"), ("3", "joined"), ("4", "dropped")]
+
+
+class RunsBehind(Runs):
+    """Has read what a run is to be asked, when somebody else changes that."""
+
+    meanwhile: Callable[[], Awaitable[None]] | None = None
+
+    @override
+    async def _asked(self, message: Message) -> list[Message]:
+        """Return what was so before the change."""
+        asked = await super()._asked(message)
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
+        return asked
+
+
+async def test_of_two_who_change_a_task_at_once_none_puts_back_what_it_read_before(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world() as world:
+        async with world.router():
+            message_id = await world.say("1", "one")
+            run = await world.started(message_id)
+        (talk,) = await world.store.open_conversations()
+        first, second = [
+            kind(world.bus, world.store, Cluster(world.kube), world.clock)
+            for kind in (RunsBehind, Runs)
+        ]
+        (message,) = await world.store.open_messages(talk, limit=1)
+
+        async def changed() -> None:
+            better = msgspec.structs.replace(message.inbound, text="better")
+            await world.store.revise(talk, lambda open_: [replace(open_[0], inbound=better)])
+            await second.rewrite(message)
+
+        assert isinstance(first, RunsBehind)
+        first.meanwhile = changed
+        await first.rewrite(message)
+        assert await task_of(world, run) == "better"
 
 
 async def test_those_that_went_with_a_withdrawn_message_are_answered_by_a_run_of_their_own(

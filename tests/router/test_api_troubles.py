@@ -19,6 +19,7 @@ from tests.fixtures.api_troubles import (
     api_troubles,
     at_random,
 )
+from tests.fixtures.impatient import ImpatientKube
 from tests.router.routed import World
 
 pytestmark = pytest.mark.timeout(90)
@@ -27,14 +28,18 @@ CONVERSATIONS = 5
 
 
 @asynccontextmanager
-async def router_behind(world: World, choose: Choice) -> AsyncIterator[ApiTroubles]:
+async def router_behind(
+    world: World, choose: Choice, *, patience_s: float = client.REQUEST_TIMEOUT_S
+) -> AsyncIterator[ApiTroubles]:
     """Run a router that reaches the API server through its troubles."""
     async with (
         api_troubles(world.api.endpoint, choose) as troubles,
-        connect(troubles.endpoint) as kube,
-        replace(world, kube=kube).router(),
+        connect(troubles.endpoint) as patient,
     ):
-        yield troubles
+        kube = ImpatientKube.like(patient)
+        kube.patience_s = patience_s
+        async with replace(world, kube=kube).router():
+            yield troubles
 
 
 async def test_a_third_of_all_requests_that_fail_cost_nobody_an_answer_and_double_none(
@@ -61,7 +66,7 @@ async def test_a_third_of_all_requests_that_fail_cost_nobody_an_answer_and_doubl
 
 @pytest.mark.parametrize("trouble", [one for one in Trouble if one is not Trouble.NONE])
 async def test_a_run_whose_creation_is_not_confirmed_is_made_once(
-    open_world: OpenWorld, monkeypatch: pytest.MonkeyPatch, trouble: Trouble
+    open_world: OpenWorld, trouble: Trouble
 ) -> None:
     left = [trouble] * len(PASSING)
 
@@ -69,8 +74,7 @@ async def test_a_run_whose_creation_is_not_confirmed_is_made_once(
         is_creation = method == "POST" and path.endswith("/agentruns")
         return left.pop() if is_creation and left else Trouble.NONE
 
-    async with open_world() as world, router_behind(world, first_creations):
-        monkeypatch.setattr(client, "REQUEST_TIMEOUT_S", 2.0)
+    async with open_world() as world, router_behind(world, first_creations, patience_s=2.0):
         message_id = await world.say("1")
         await world.answer(message_id, "hi")
         end = await world.shown.end_of(message_id)

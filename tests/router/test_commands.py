@@ -21,7 +21,7 @@ from sympozium.contract.messages import (
 from sympozium.contract.names import ConversationId, MessageId
 from sympozium.contract.resources import AGENT_RUNS, AGENTS
 from sympozium.contract.run_events import Usage
-from sympozium.store.ports import Cut, Message, Scene, Talk
+from sympozium.store.ports import MAX_OPEN, Cut, Message, Scene, Talk
 from sympozium_router.commands.answers import Answer, Asked, answer
 from sympozium_router.dead.again import COMMAND as RETRY
 from sympozium_router.runs.turns import with_run
@@ -35,6 +35,16 @@ async def asked(
     world: World, client_id: str, name: str, arguments: str = "", **more: Any
 ) -> OutboundMessage:
     return await world.shown.end_of(await world.command(client_id, name, arguments, **more))
+
+
+async def cuts(world: World) -> list[Cut]:
+    """Return whether the messages that wait are to end early; their runs hear of it later."""
+    return [
+        message.cut
+        for talk in await world.store.open_conversations()
+        for message in await world.store.open_messages(talk, limit=MAX_OPEN)
+        if message.end is None
+    ]
 
 
 async def test_a_command_is_answered_while_a_run_is_at_work(open_world: OpenWorld) -> None:
@@ -139,6 +149,7 @@ async def test_a_stop_that_comes_five_times_stops_what_there_was_and_nothing_lat
                 await world.command("2", "stop", nats_id=f"again-{copy}")
         async with world.router():
             await asked(world, "barrier", "help")
+            assert await cuts(world) == [Cut.NOT]
             assert not await is_cancelled(world, await world.run_of(later))
     assert len(world.shown.of(stop)) == 1
 

@@ -18,7 +18,7 @@ from sympozium.contract.resources import AGENT_RUNS, CHANNELS, Object
 from sympozium.contract.subjects import fetch, file_part, notes
 from sympozium_router.clock import utc_now
 from tests.fixtures.nats_server import NatsServer
-from tests.router.routed import CHANNEL, NAMESPACE, World, channel, until
+from tests.router.routed import ANSWER_WITHIN_S, CHANNEL, NAMESPACE, World, channel, until
 
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
 
@@ -35,7 +35,7 @@ async def status_of(world: World, name: str = CHANNEL) -> Object:
 
 async def fetched(world: World, asker: str, owner: str, file_id: str = "f", part: int = 0) -> str:
     request = encode(FetchRequest(owner=owner, id=file_id, part=part))
-    data = await world.bus.request(fetch(NAMESPACE, asker), request, timeout_s=5)
+    data = await world.bus.request(fetch(NAMESPACE, asker), request, timeout_s=ANSWER_WITHIN_S)
     answer = decode(data, FetchAnswer)
     return answer.error or answer.data.decode()
 
@@ -93,7 +93,7 @@ async def test_more_notes_than_an_answer_holds_come_without_the_oldest(
 
 async def test_a_request_that_cannot_be_read_is_answered(open_world: OpenWorld) -> None:
     async with open_world() as world, world.router():
-        data = await world.bus.request(notes(NAMESPACE, CHANNEL), b"[]", timeout_s=5)
+        data = await world.bus.request(notes(NAMESPACE, CHANNEL), b"[]", timeout_s=ANSWER_WITHIN_S)
     assert decode(data, NotesAnswer).error
 
 
@@ -182,9 +182,9 @@ async def test_files_are_handed_to_their_channel_and_its_runs_and_to_nobody_else
     async with open_world() as world:
         await world.kube.create(CHANNELS, channel("other"))
         async with world.router():
-            mine = (await world.run_of(await world.say("1")))["metadata"]["uid"]
-            await world.say("1", channel="other")
-            other = (await world.run_of(f"web:{NAMESPACE}/other:c:1", "other"))["metadata"]["uid"]
+            mine = (await world.started(await world.say("1")))["metadata"]["uid"]
+            said = await world.say("1", channel="other")
+            other = (await world.started(said, "other"))["metadata"]["uid"]
             for owner in (CHANNEL, "other", mine, other):
                 await put_file(bus, owner, f"of {owner}".encode())
             for asker, owner in [
@@ -207,8 +207,7 @@ async def test_files_are_handed_to_their_channel_and_its_runs_and_to_nobody_else
 async def test_a_file_outlives_its_run_for_the_channel(open_world: OpenWorld, bus: NatsBus) -> None:
     async with open_world() as world, world.router():
         message_id = await world.say("1")
-        run = await world.run_of(message_id)
-        await world.shown.accepted(message_id)
+        run = await world.started(message_id)
         uid = RunUid(run["metadata"]["uid"])
         await put_file(bus, uid, b"report")
         await world.kube.delete(AGENT_RUNS, NAMESPACE, run["metadata"]["name"])

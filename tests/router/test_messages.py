@@ -149,8 +149,7 @@ async def test_a_failed_run_is_told_in_a_sentence_with_its_name(open_world: Open
 async def test_a_run_deleted_by_hand_is_told_as_cancelled(open_world: OpenWorld) -> None:
     async with open_world() as world, world.router():
         message_id = await world.say("1")
-        await world.shown.accepted(message_id)
-        run = await world.run_of(message_id)
+        run = await world.started(message_id)
         await world.kube.delete(AGENT_RUNS, NAMESPACE, run["metadata"]["name"])
         end = await world.shown.end_of(message_id)
     assert end.error is not None

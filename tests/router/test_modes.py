@@ -221,7 +221,7 @@ async def test_a_message_for_another_agent_does_not_steer_the_one_at_work(
             first = await world.say("1", "one")
             await world.shown.accepted(first)
             second = await world.say("2", "@coder two")
-            await stored(world, second)
+            await world.shown.end_of(await world.command("barrier", "help"))
             run = await world.run_of(first)
             assert await world.bus.last(RUNS, run_in(NAMESPACE, run["metadata"]["uid"])) is None
             await world.end_run(run, result="uno")

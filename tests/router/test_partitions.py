@@ -15,6 +15,7 @@ from sympozium.contract.resources import AGENT_RUNS
 from sympozium.contract.subjects import reply_prefix
 from sympozium.kube import client
 from sympozium.kube.errors import UnavailableError
+from tests.fixtures.impatient import ImpatientKube
 from tests.fixtures.nats_server import NatsServer
 from tests.fixtures.tcp_proxy import TcpProxy, Way, tcp_proxy
 from tests.router.routed import World
@@ -39,6 +40,7 @@ class Between:
 
     bus: TcpProxy
     api: TcpProxy
+    kube: ImpatientKube
 
 
 @asynccontextmanager
@@ -51,10 +53,11 @@ async def router_between(world: World, nats_server: NatsServer) -> AsyncIterator
         endpoint = replace(world.api.endpoint, url=f"https://{url.hostname}:{to_api.port}")
         async with (
             connect(address) as bus,
-            client.connect(endpoint) as kube,
-            replace(world, bus=bus, kube=kube).router(),
+            client.connect(endpoint) as patient,
         ):
-            yield Between(to_bus, to_api)
+            kube = ImpatientKube.like(patient)
+            async with replace(world, bus=bus, kube=kube).router():
+                yield Between(to_bus, to_api, kube)
 
 
 async def agents_at_work(world: World) -> None:
@@ -83,7 +86,7 @@ async def test_a_router_that_is_cut_off_answers_everybody_once_and_in_order_when
         agents = group.create_task(agents_at_work(world))
         said = [await world.say(str(n), str(n), conversation=f"c{n % 2}") for n in range(4)]
         await world.shown.accepted(said[0])
-        monkeypatch.setattr(client, "REQUEST_TIMEOUT_S", 1.0)
+        between.kube.patience_s = 1.0
         proxy: TcpProxy = getattr(between, pair)
         cut(proxy)
         said += [await world.say(str(n), str(n), conversation=f"c{n % 2}") for n in range(4, 8)]

@@ -60,11 +60,22 @@ async def read_only(server: PostgresqlServer, url: str) -> AsyncIterator[None]:
     operator = await asyncpg.connect(url.replace("+asyncpg", ""))
     await operator.execute("ALTER SYSTEM SET default_transaction_read_only = on")
     await operator.execute("SELECT pg_reload_conf()")
+    while not await begins_read_only(url):  # noqa: ASYNC110 - the server has no event
+        await asyncio.sleep(0.01)
     yield
     await operator.execute("SET default_transaction_read_only = off")
     await operator.execute("ALTER SYSTEM RESET default_transaction_read_only")
     await operator.execute("SELECT pg_reload_conf()")
     await operator.close()
+
+
+async def begins_read_only(url: str) -> bool:
+    """Return whether a new connection is read-only: those that there were were told before it."""
+    fresh = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        return bool(await fresh.fetchval("SHOW default_transaction_read_only") == "on")
+    finally:
+        await fresh.close()
 
 
 @pytest.mark.parametrize("harm", [killed, paused, locked, read_only])

@@ -21,7 +21,7 @@ from sympozium_router.clock import utc_now
 from sympozium_router.outbox.replies import Replies
 from sympozium_router.runs.context import Contexts
 from sympozium_router.world.cluster import Cluster
-from tests.router.routed import CHANNEL, NAMESPACE, World, agent, until
+from tests.router.routed import ANSWER_WITHIN_S, CHANNEL, NAMESPACE, World, agent, until
 
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
 
@@ -147,10 +147,11 @@ async def test_a_transcript_shows_every_message_with_its_state_oldest_first(
         second = await world.say("2", "and then?")
         await world.shown.accepted(second)
 
-        async def is_running() -> bool:
-            return (await world.transcript())[-1].state is EntryState.RUNNING
+        async def is_all_noted() -> bool:
+            entries = await world.transcript()
+            return entries[-1].state is EntryState.RUNNING and bool(entries[1].sequence)
 
-        await until(is_running)
+        await until(is_all_noted)
         entries = await world.transcript()
     assert [(entry.id, entry.role, entry.text, entry.state) for entry in entries] == [
         (first, Role.USER, "list pods", EntryState.DONE),
@@ -180,12 +181,16 @@ async def test_a_limit_keeps_the_newest_entries(open_world: OpenWorld) -> None:
             await world.answer(message_id, f"answer {n}")
             await world.shown.end_of(message_id)
         request = encode(HistoryRequest(conversation=ConversationId("c"), limit=3))
-        data = await world.bus.request(history(NAMESPACE, CHANNEL), request, timeout_s=5)
+        data = await world.bus.request(
+            history(NAMESPACE, CHANNEL), request, timeout_s=ANSWER_WITHIN_S
+        )
     entries = decode(data, HistoryAnswer).entries
     assert [entry.text for entry in entries] == ["answer 1", "question 2", "answer 2"]
 
 
 async def test_a_question_that_cannot_be_read_gets_an_error(open_world: OpenWorld) -> None:
     async with open_world() as world, world.router():
-        data = await world.bus.request(history(NAMESPACE, CHANNEL), b"nonsense", timeout_s=5)
+        data = await world.bus.request(
+            history(NAMESPACE, CHANNEL), b"nonsense", timeout_s=ANSWER_WITHIN_S
+        )
     assert decode(data, HistoryAnswer).error

@@ -265,6 +265,7 @@ async def test_an_end_that_was_published_before_a_long_outage_is_found_in_the_ou
     async with open_world() as world:
         async with world.router():
             first, second = await world.say("1"), await world.say("2")
+            await world.shown.accepted(second)
             await world.answer(first, "hi")
             await world.shown.end_of(first)
         conversation = Conversation(NAMESPACE, "web", ConversationId("c"))

@@ -20,7 +20,7 @@ from sympozium.contract.run_events import (
     recorded_id,
 )
 from sympozium.contract.subjects import context, run_out
-from tests.router.routed import NAMESPACE, World
+from tests.router.routed import ANSWER_WITHIN_S, NAMESPACE, World
 
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
 
@@ -37,7 +37,9 @@ async def said_by(world: World, uid: str, pod: str, *events: RunEvent) -> None:
 
 async def told_to(world: World, uid: str, pod: str) -> ContextAnswer:
     request = encode(ContextRequest(pod_uid=pod))
-    data = await world.bus.request(context(NAMESPACE, RunUid(uid)), request, timeout_s=5)
+    data = await world.bus.request(
+        context(NAMESPACE, RunUid(uid)), request, timeout_s=ANSWER_WITHIN_S
+    )
     return decode(data, ContextAnswer)
 
 

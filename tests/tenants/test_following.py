@@ -73,6 +73,17 @@ async def test_a_namespace_that_is_deleted_and_made_anew_is_followed_anew(
                 return not held(agents)
 
             await until(is_gone)
+            await until_deleted(cluster, "other")
+
+
+async def until_deleted(cluster: Cluster, namespace: str) -> None:
+    """Return when a namespace is there no more: what is in it goes first."""
+
+    async def is_deleted() -> bool:
+        listed = await cluster.kube.list(NAMESPACES)
+        return namespace not in {one["metadata"]["name"] for one in listed.items}
+
+    await until(is_deleted)
 
 
 async def test_rights_that_come_later_than_the_label_are_waited_for(cluster: Cluster) -> None:

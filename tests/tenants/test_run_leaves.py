@@ -8,6 +8,7 @@ from sympozium.contract.resources import (
     SERVICE_ACCOUNTS,
 )
 from sympozium.contract.run_events import Result
+from sympozium_controller.furniture import ROUTER_ROLE
 from sympozium_controller.settings import Settings
 from tests.controller.cluster import NAMESPACE, Cluster, controller, say
 
@@ -30,6 +31,7 @@ async def test_runs_share_the_rights_of_their_namespace_and_make_change_and_leav
         for number in range(3):
             run = await cluster.create_run(f"r{number}")
             await cluster.job(f"r{number}")
+            await cluster.until(ROLE_BINDINGS, ROUTER_ROLE, bool)  # comes side by side with it
             at_work = await rights_in(cluster)
             if number == 0:
                 first = at_work

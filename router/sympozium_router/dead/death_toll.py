@@ -43,12 +43,12 @@ class DeathToll:
     async def run(self, stop: asyncio.Event) -> None:
         """Count until *stop* is set."""
         while not stop.is_set():
+            self._changed.clear()  # before the look, which may miss what changes during it
             try:
                 await self.look()
             except TransientError as error:
                 cause = {"action": "retry", "cause": str(error)}
                 log.warning("dead letters not counted", extra=cause)
-            self._changed.clear()
             await pause(LOOK_EVERY_S, stop, self._changed)
 
     async def look(self) -> None:

@@ -74,10 +74,13 @@ class Runs:
 
     async def rewrite(self, message: Message) -> None:
         """Have the run of *message* asked what the store says now, if it exists."""
-        asked = await self._asked(message)
-        if message.run_uid and asked:
-            task = task_of(asked)
-            await self._cluster.change_task(message.namespace, message.run_name, task)
+
+        async def wanted() -> str | None:
+            asked = await self._asked(message)
+            return task_of(asked) if asked else None
+
+        if message.run_uid:
+            await self._cluster.change_task(message.namespace, message.run_name, wanted)
 
     async def refuse(self, message: Message, reason: Reason, *, rule: str = "") -> Message:
         """Note why a stored *message* gets no run; return it."""

@@ -6,7 +6,7 @@ does not exist is asked again at the API server, because people are told so.
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 
@@ -36,6 +36,9 @@ from sympozium_router.world.channel_status import (
 from sympozium_router.world.held import Cutter, held_run, is_cut, is_terminal
 
 _UID = "uid"
+
+Wanted = Callable[[], Awaitable[str | None]]
+"""Returns what a run is to be asked; None: nothing any more."""
 
 
 class Cluster:
@@ -188,15 +191,21 @@ class Cluster:
             )
             self._runs.remember(changed)
 
-    async def change_task(self, namespace: str, name: RunName, task: str) -> None:
-        """Change what a run is asked, unless it has ended or is gone.
+    async def change_task(self, namespace: str, name: RunName, wanted: Wanted) -> None:
+        """Change what a run is asked to what *wanted* returns, unless it has ended or is gone.
+
+        *wanted* is asked after the run was read, so that of two who write at the same time
+        none puts back what it had read before the other wrote; None: it stays as it is.
 
         Raises:
             TransientError: The API server does not answer, or others write all the time.
         """
         for _ in range(MAX_CONFLICTS):
             run = await self._read(AGENT_RUNS, namespace, name)
-            if run is None or is_terminal(run) or run["spec"].get("task") == task:
+            if run is None or is_terminal(run):
+                return
+            task = await wanted()
+            if task is None or run["spec"].get("task") == task:
                 return
             version = {"resourceVersion": run["metadata"]["resourceVersion"]}
             patch = {"metadata": version, "spec": {"task": task}}

@@ -8,8 +8,6 @@ from sympozium.bus.failures import asked_to
 from sympozium.contract.dead_letters import DeadLetter, headers_of
 from sympozium.contract.subjects import DEAD
 
-TIMEOUT_S = 2.0
-
 _ROOM_FOR_THE_REST = 64
 """Bytes of a message beside its data, its subject and what is written of each header."""
 
@@ -23,7 +21,7 @@ async def bury(client: Client, stream: JetStreamContext, letter: DeadLetter, dat
     room = client.max_payload - _ROOM_FOR_THE_REST
     room -= sum(len(name) + len(text) + 4 for name, text in headers.items())
     with asked_to(f"keep a dead letter of {letter.stream}"):
-        await stream.publish(letter.kept_under, data[:room], timeout=TIMEOUT_S, headers=headers)
+        await stream.publish(letter.kept_under, data[:room], headers=headers)
 
 
 async def unbury(stream: JetStreamContext, sequence: int) -> None:
