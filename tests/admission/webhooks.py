@@ -104,7 +104,7 @@ class Installation:
             group.create_task(tenants.run(stop))
             group.create_task(webhook.run(stop))
             try:
-                yield Served(webhook, settings.webhook_port)
+                yield Served(self, webhook, settings.webhook_port)
             finally:
                 stop.set()
 
@@ -138,14 +138,19 @@ class Installation:
 class Served:
     """One controller's webhook, and where it is."""
 
+    installation: Installation
     webhook: Webhook
     port: int
 
     async def ready(self) -> None:
-        """Return when it answers."""
+        """Return when it answers, and the API server trusts its answers."""
         async with asyncio.timeout(WAIT_S):
-            while not self.webhook.is_served:  # noqa: ASYNC110 - as a kubelet's probe looks
+            while not (self.webhook.is_served and await self._is_trusted()):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
+
+    async def _is_trusted(self) -> bool:
+        bundle = await self.installation.bundle()
+        return bool(bundle) and bundle == (await self.installation.secret()).get("ca.crt")
 
 
 def empty_secret() -> Object:

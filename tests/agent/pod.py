@@ -121,6 +121,12 @@ class Pod:
                     await self.bus.send(run_in(NAMESPACE, RUN_UID), handed(message_id, text))
                 await self.bus.client.flush()
 
+    async def until_told(self, message_id: str) -> None:
+        """Return once the agent has been told a message, whether or not it has begun."""
+        async with asyncio.timeout(PATIENCE_S):
+            while message_id.encode() not in self.layout.to_agent.read_bytes():  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
     async def until_listening(self) -> None:
         """Return once the bridge hears what is handed to the run."""
         async with asyncio.timeout(PATIENCE_S):

@@ -140,6 +140,7 @@ async def test_a_file_that_comes_with_a_later_message_is_there_before_it(pod: Po
     bridge = pod.start("bridge")
     await pod.until_listening()
     await pod.steer("slack:1", "see the file", file)
+    await pod.until_told("slack:1")
     pod.start("agent")
     end = await pod.end()
     assert isinstance(end, Result)

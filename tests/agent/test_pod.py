@@ -91,10 +91,11 @@ async def test_nothing_is_doubled_when_the_bridge_is_killed_between_publishing_a
     assert await exited(agent) == 0
     await killed(bridge)
     pod.layout.recorded.unlink(missing_ok=True)
+    asked = pod.asked_for_context  # more than once, where the answer took long
     again = pod.start("bridge")
     assert await pod.ends_recorded(again) == [end]
     assert await pod.recorded() == [Started(), end]
-    assert pod.asked_for_context == 1
+    assert pod.asked_for_context == asked
 
 
 async def test_a_result_written_while_the_bus_is_away_is_published_by_the_next_bridge(

@@ -89,4 +89,4 @@ async def test_a_server_that_speaks_before_it_has_admitted_us_is_asked_again() -
     async with server, asyncio.timeout(10), connect(address, patience_s=5) as bus:
         await bus.client.flush(timeout=2)
         assert bus.is_connected
-        assert connections == 2
+        assert connections > 1

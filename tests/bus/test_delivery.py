@@ -1,14 +1,16 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from sympozium.bus import pull
 from sympozium.bus.nats import NatsBus, connect
 from sympozium.bus.ports import BusFullError
-from sympozium.bus.pull import HEARTBEAT_S
 from sympozium.contract.subjects import DEAD, INBOX, INBOX_CONSUMER, dead, inbox
 from tests.fixtures.nats_server import NatsServer
 
 SUBJECT = inbox("default", "web")
+WAIT_S, HANGS_S = 15.0, 60.0
 
 
 async def test_message_left_unsettled_comes_back_when_retried(bus: NatsBus) -> None:
@@ -44,16 +46,19 @@ async def test_discarded_message_is_kept_with_its_reason_and_not_delivered_again
 
 
 async def test_a_killed_server_loses_nothing_and_the_consumer_goes_on_at_once(
-    nats_server: NatsServer, bus: NatsBus
+    nats_server: NatsServer, bus: NatsBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pull, "HEARTBEAT_S", HANGS_S)  # so that its absence wakes nobody
+    monkeypatch.setattr(pull, "EXPIRES_S", HANGS_S)
+    consumer = replace(INBOX_CONSUMER, ack_wait_s=HANGS_S)
     await bus.publish(SUBJECT, b"before", message_id="1")
-    async with bus.consume(INBOX_CONSUMER) as deliveries:
+    async with bus.consume(consumer) as deliveries:
         await anext(deliveries)
         nats_server.kill()
         await nats_server.start()
         async with connect(nats_server.address("other")) as other:
             await other.publish(SUBJECT, b"after", message_id="2")
-        async with asyncio.timeout(HEARTBEAT_S):
+        async with asyncio.timeout(WAIT_S):
             seen = {(await anext(deliveries)).data for _ in range(1)}
     assert seen <= {b"before", b"after"}
 

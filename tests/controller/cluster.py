@@ -130,10 +130,16 @@ class Cluster:
         )
 
     async def create_run(
-        self, name: str, *, conversation: str = "", sequence: float = 1, **spec: Any
+        self,
+        name: str,
+        *,
+        namespace: str = NAMESPACE,
+        conversation: str = "",
+        sequence: float = 1,
+        **spec: Any,
     ) -> Object:
         """Create an AgentRun, as the router does when there is a *conversation*."""
-        metadata: Object = {"name": name, "namespace": NAMESPACE}
+        metadata: Object = {"name": name, "namespace": namespace}
         if conversation:
             metadata["labels"] = {CONVERSATION_LABEL: conversation}
             spec["source"] = {
@@ -193,15 +199,18 @@ class Cluster:
             namespace=namespace,
         )
 
-    async def knows_every_run(self) -> None:
-        """Return once the controller has looked at each run that was created before."""
-        await self.create_run(BARRIER, agentRef="nobody")
-        await self.ended(BARRIER)
+    async def knows_every_run(self, *, namespace: str = NAMESPACE) -> None:
+        """Return once the controller has looked at each run that was created there before."""
+        await self.create_run(BARRIER, namespace=namespace, agentRef="nobody")
+        await self.ended(BARRIER, namespace=namespace)
 
-    async def ended(self, name: str) -> Object:
+    async def ended(self, name: str, *, namespace: str = NAMESPACE) -> Object:
         """Return a run's status once it is terminal."""
         run = await self.until(
-            AGENT_RUNS, name, lambda run: "finishedAt" in (run.get("status") or {})
+            AGENT_RUNS,
+            name,
+            lambda run: "finishedAt" in (run.get("status") or {}),
+            namespace=namespace,
         )
         status: Object = run["status"]
         return status

@@ -33,6 +33,8 @@ async def test_what_a_run_took_in_stands_in_its_status_each_once(
     await controlled.create_agent()
     run = await controlled.create_run("r1")
     await controlled.job("r1")
+    for message_id in (FIRST, SECOND):
+        await hand_over(bus, run, message_id)
     lines = [Started(), Absorbed(message_id=FIRST), Absorbed(message_id=SECOND)]
     for number, line in enumerate([*lines, Absorbed(message_id=FIRST), end]):
         await say(bus, run, line, number=number)

@@ -10,7 +10,7 @@ from pathlib import Path
 import nats.errors
 import pytest
 
-from sympozium.bus.nats import Address, NatsBus, connect
+from sympozium.bus.nats import PUBLISH_TIMEOUT_S, Address, NatsBus, connect
 from sympozium.bus.ports import BusDeniedError, BusUnavailableError, Stored
 from sympozium.bus.server import ServerAccess, new_issuer, server_config
 from sympozium.contract.names import RunUid
@@ -47,7 +47,7 @@ from tests.controller.cluster import (
     say,
     settings_for,
 )
-from tests.fixtures.nats_server import NatsServer
+from tests.fixtures.nats_server import CONFIRM_WITHIN_S, NatsServer
 
 PASSWORD = "a-password-for-the-controller"
 PATIENCE_S = 10.0
@@ -62,9 +62,17 @@ class Secured:
     cluster: Cluster
     server: NatsServer
 
-    def connect(self, token: str, *identity: str) -> AbstractAsyncContextManager[NatsBus]:
+    def connect(
+        self, token: str, *identity: str, confirm_within_s: float = CONFIRM_WITHIN_S
+    ) -> AbstractAsyncContextManager[NatsBus]:
         """Return a connection of the bearer of *token*."""
-        address = Address(self.server.url, "test", reply_prefix(*identity), token=lambda: token)
+        address = Address(
+            self.server.url,
+            "test",
+            reply_prefix(*identity),
+            token=lambda: token,
+            confirm_within_s=confirm_within_s,
+        )
         return connect(address, patience_s=PATIENCE_S)
 
     async def run(self, name: str) -> tuple[Object, str]:
@@ -158,10 +166,11 @@ async def test_a_run_says_what_it_did_and_nobody_else_can_say_it(secured: Secure
     first, first_token = await secured.run("first")
     second, _ = await secured.run("second")
     uid, other = (RunUid(run["metadata"]["uid"]) for run in (first, second))
-    async with secured.connect(first_token, "run", NAMESPACE, uid) as bus:
-        assert await denied(
-            bus.publish(run_out(NAMESPACE, other), b'{"type":"result","text":"x"}', message_id="f")
-        )
+    forged = b'{"type":"result","text":"x"}'
+    me = (first_token, "run", NAMESPACE, uid)
+    async with secured.connect(*me, confirm_within_s=PUBLISH_TIMEOUT_S) as bus:
+        assert await denied(bus.publish(run_out(NAMESPACE, other), forged, message_id="f"))
+    async with secured.connect(*me) as bus:
         await say(bus, first, Result(text="mine"))
     assert (await secured.cluster.ended("first"))["result"] == "mine"
     log = (secured.server.directory / "nats.log").read_text()
@@ -430,7 +439,7 @@ async def test_a_restarted_bus_admits_everybody_again(secured: Secured) -> None:
     async with secured.connect(token, "router") as bus:
         secured.server.kill()
         await secured.server.start()
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 try:
                     await bus.publish(outbox(NAMESPACE, "web"), b"x", message_id="1")

@@ -26,6 +26,13 @@ async def metric(settings: Settings, name: str) -> float:
     return float(found[0].split()[-1]) if found else 0.0
 
 
+async def until_metric(settings: Settings, name: str, value: float) -> None:
+    """Return once a sample has this value: the watch brings it, or the next term of a lease."""
+    async with asyncio.timeout(10):
+        while await metric(settings, name) != value:  # noqa: ASYNC110 - another task
+            await asyncio.sleep(0.02)
+
+
 async def test_runs_are_counted_by_how_they_ended(
     cluster: Cluster, bus: NatsBus, settings: Settings
 ) -> None:
@@ -43,15 +50,13 @@ async def test_runs_are_counted_by_how_they_ended(
         await cluster.job("r2")
         await say(bus, run, Failure(reason="ModelTimeout", blocked_connections=5))
         await cluster.ended("r2")
-        assert await metric(settings, "sympozium_controller_leading") == 1
-        assert await metric(settings, 'sympozium_queue_depth{queue="runs"}') == 0
+        await until_metric(settings, "sympozium_controller_leading", 1)
+        await until_metric(settings, 'sympozium_queue_depth{queue="runs"}', 0)
         assert await metric(settings, 'sympozium_reconcile_seconds_count{queue="runs"}') > 0
         written = 'sympozium_api_requests_total{verb="PATCH",answer="ok"}'
         assert await metric(settings, written) > 0
         now = 'sympozium_controller_runs{phase="Failed",reason="ModelTimeout"}'
-        async with asyncio.timeout(10):
-            while await metric(settings, now) != 1:  # noqa: ASYNC110 - the watch brings it
-                await asyncio.sleep(0.02)
+        await until_metric(settings, now, 1)
         after = [await metric(settings, name) for name in (good, bad, blocked)]
     assert [now - then for now, then in zip(after, before, strict=True)] == [1, 1, 5]
 

@@ -1,9 +1,10 @@
 """Tokens: whose they are, for how long that is believed, and what ends with them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
@@ -93,15 +94,15 @@ async def bus_with(issuer: Issuer, directory: Path) -> AsyncIterator[NatsServer]
         server.kill()
 
 
-async def admit_for(client: Client, signer: Signer, life: timedelta) -> list[str]:
-    """Admit every connection as the run that its token names; return the tokens seen."""
+async def admit_for(client: Client, signer: Signer, lives: Iterator[timedelta]) -> list[str]:
+    """Admit every connection as a run, each for the next of *lives*; return the tokens seen."""
     tokens: list[str] = []
 
     async def answer(message: Msg) -> None:
         request, now = read_request(message.data), datetime.now(UTC)
         tokens.append(request.token)
         grants = grants_of(RunIdentity(NAMESPACE, RunUid("u-1")))
-        until = now + life
+        until = now + next(lives)
         await message.respond(signer.admit(request, "run", grants, now=now, until=until))
 
     await client.subscribe(CALLOUT_SUBJECT, cb=answer)
@@ -112,7 +113,8 @@ async def admit_for(client: Client, signer: Signer, life: timedelta) -> list[str
 
 async def test_a_connection_outlives_its_credential_with_the_renewed_token(tmp_path: Path) -> None:
     issuer = new_issuer()
-    fresh = iter(["first", "second", "third", "fourth"])
+    fresh = chain(["first", "second"], repeat("later"))
+    lives = chain([timedelta(seconds=1)], repeat(timedelta(hours=1)))
     async with bus_with(issuer, tmp_path) as server:
         own = Address(
             server.url,
@@ -125,7 +127,7 @@ async def test_a_connection_outlives_its_credential_with_the_renewed_token(tmp_p
         async with connect(own) as controller:
             await ensure_bus(controller.client)
             signer = Signer(issuer.seed)
-            tokens = await admit_for(controller.client, signer, timedelta(seconds=1))
+            tokens = await admit_for(controller.client, signer, lives)
             async with connect(run) as bus:
                 async with asyncio.timeout(10):
                     while len(tokens) < 2:  # noqa: ASYNC110 - the server ends the connection

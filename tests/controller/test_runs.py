@@ -1,19 +1,23 @@
 """Runs from AgentRun to status, through a real API server and a real bus."""
 
 import asyncio
+import json
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from sympozium.bus.nats import NatsBus
 from sympozium.contract.names import RunUid
-from sympozium.contract.resources import AGENT_RUNS, AGENTS, EVENTS, JOBS, PODS
+from sympozium.contract.resources import AGENT_RUNS, EVENTS, JOBS, PODS, Object
 from sympozium.contract.run_events import Blocked, Failure, Result, Started, Usage
 from sympozium.contract.subjects import RUNS_CONSUMER, run_out
+from sympozium.kube.client import Kube
 from sympozium_controller.settings import Settings
 from tests.controller.cluster import (
     BARRIER,
     NAMESPACE,
+    WAIT_S,
     Cluster,
     controller,
     say,
@@ -41,17 +45,32 @@ async def test_a_run_becomes_a_job_and_its_result_its_status(
     assert status["startedAt"]
 
 
-async def test_a_run_costs_one_job_and_one_status_write(controlled: Cluster, bus: NatsBus) -> None:
+def writes_noted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[tuple[str, str]]:
+    """Return a list that gets (method, path) of every write from now on that names *name*."""
+    noted: list[tuple[str, str]] = []
+    request = Kube.request
+
+    async def noting(kube: Kube, method: str, path: str, **given: Any) -> Object:
+        if method != "GET" and f'"{name}"' in json.dumps([path.split("/"), given]):
+            noted.append((method, path))
+        return await request(kube, method, path, **given)
+
+    monkeypatch.setattr(Kube, "request", noting)
+    return noted
+
+
+async def test_a_run_costs_one_job_and_one_status_write(
+    controlled: Cluster, bus: NatsBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await controlled.create_agent()
-    await controlled.until(AGENTS, controlled.agent, lambda agent: "status" in agent)
-    await controlled.job((await controlled.create_run("first"))["metadata"]["name"])
     run = await controlled.create_run("second")
+    writes = writes_noted(monkeypatch, "second")
     await controlled.job("second")
     await say(bus, run, Result(text="hi"))
     await controlled.ended("second")
-    ended = await controlled.kube.get(AGENT_RUNS, NAMESPACE, "second")
-    created = int(run["metadata"]["resourceVersion"])
-    assert int(ended["metadata"]["resourceVersion"]) - created == 2  # the Job, and the status
+    await controlled.knows_every_run()
+    assert [method for method, _ in writes] == ["POST", "PUT"], writes
+    assert [path.rpartition("/")[2] for _, path in writes] == ["jobs", "status"]
 
 
 async def test_what_a_run_tried_is_known_whoever_ends_it(controlled: Cluster, bus: NatsBus) -> None:
@@ -185,12 +204,18 @@ async def test_a_bus_that_is_away_delays_a_run_and_loses_nothing(
     run = await controlled.create_run("r1")
     await controlled.job("r1")
     nats_server.kill()
+    await until_connected(bus, is_so=False)  # what is said before is lost with the connection
     await nats_server.start()
-    async with asyncio.timeout(5):
-        while not bus.is_connected:  # noqa: ASYNC110 - the client has no event for it
-            await asyncio.sleep(0.02)
+    await until_connected(bus)
     await say(bus, run, Result(text="hi"))
     assert (await controlled.ended("r1"))["result"] == "hi"
+
+
+async def until_connected(bus: NatsBus, *, is_so: bool = True) -> None:
+    """Return once *bus* has noticed that its connection stands, or that it does not."""
+    async with asyncio.timeout(WAIT_S):
+        while bus.is_connected is not is_so:  # noqa: ASYNC110 - the client has no event for it
+            await asyncio.sleep(0.02)
 
 
 async def test_a_job_that_may_have_no_pod_fails_the_run_with_the_rule(

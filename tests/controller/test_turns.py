@@ -61,13 +61,6 @@ async def other_namespace(cluster: Cluster, name: str) -> AsyncIterator[Cluster]
     yield cluster
 
 
-async def create_run_in(cluster: Cluster, namespace: str, name: str) -> Object:
-    spec = {"agentRef": cluster.agent, "task": "hello"}
-    metadata = {"name": name, "namespace": namespace}
-    body = {"apiVersion": AGENT_RUNS.api_version, "kind": AGENT_RUNS.kind}
-    return await cluster.kube.create(AGENT_RUNS, {**body, "metadata": metadata, "spec": spec})
-
-
 async def starts_before(cluster: Cluster, name: str, since: str) -> list[str]:
     """Return the Jobs created after version *since* up to that of *name*."""
     names: list[str] = []
@@ -97,8 +90,9 @@ async def test_one_message_of_another_tenant_passes_a_flood(controlled: Cluster)
     await controlled.create_agent()
     async with other_namespace(controlled, "quiet"):
         await flood(controlled, 300)
+        await started(controlled, FEWEST)
         since = (await controlled.kube.list(JOBS)).resource_version
-        await create_run_in(controlled, "quiet", "alone")
+        await controlled.create_run("alone", namespace="quiet")
         assert await starts_before(controlled, "alone", since) == ["alone"]
 
 
@@ -110,7 +104,7 @@ async def test_a_tenant_that_floods_and_is_killed_over_leaves_the_other_its_turn
         await flood(cluster, 60)
         async with controller(cluster, settings):
             await started(cluster, FEWEST)
-        await create_run_in(cluster, "quiet", "alone")
+        await cluster.create_run("alone", namespace="quiet")
         since = (await cluster.kube.list(JOBS)).resource_version
         async with controller(cluster, settings):
             assert await starts_before(cluster, "alone", since) == ["alone"]
@@ -124,7 +118,7 @@ async def test_further_messages_of_the_other_tenant_take_turns_with_the_flood(
         runs = await flood(controlled, 60)
         await started(controlled, FEWEST)
         for number in range(4):
-            await create_run_in(controlled, "quiet", f"quiet-{number}")
+            await controlled.create_run(f"quiet-{number}", namespace="quiet")
         await controlled.queued("quiet-3", namespace="quiet")
         since = (await controlled.kube.list(JOBS)).resource_version
         for run in runs[:FEWEST]:
@@ -186,13 +180,14 @@ async def test_a_limit_of_the_system_and_of_each_namespace_holds(
         await started(cluster, 2)
         since = (await cluster.kube.list(JOBS)).resource_version
         for name in ("quiet-0", "quiet-1"):
-            await create_run_in(cluster, "quiet", name)
+            await cluster.create_run(name, namespace="quiet")
         assert await starts_before(cluster, "quiet-0", since) == ["quiet-0"]
-        await cluster.knows_every_run()
-        assert await job_names(cluster) == ["flood-000", "flood-001", "quiet-0"]
-        for run in runs[:2]:
+        for namespace in (NAMESPACE, "quiet"):
+            await cluster.knows_every_run(namespace=namespace)
+        assert sorted(await job_names(cluster)) == ["flood-000", "flood-001", "quiet-0"]
+        for run, successor in zip(runs, ("flood-002", "quiet-1"), strict=False):
             await say(bus, run, Result(text="done"))
-        names = await starts_before(cluster, "quiet-1", since)
+            names = await starts_before(cluster, successor, since)
         assert names == ["quiet-0", "flood-002", "quiet-1"]
 
 
