@@ -11,6 +11,7 @@ import pytest
 from sympozium.runtime.reach import arm, reach
 from sympozium.runtime.settings import SettingsError
 from sympozium.runtime.sync_points import Point
+from tests.fixtures.locks import holder
 
 PROGRAM = """
 import os
@@ -119,6 +120,37 @@ def test_a_paused_program_goes_on_when_it_is_told_to() -> None:
         process.kill()
         process.wait()
     assert stdout == b"survived\n"
+
+
+def test_of_all_processes_with_one_marker_one_stops_and_has_it_locked_until_it_goes_on(
+    tmp_path: Path,
+) -> None:
+    variables = {
+        "SYMPOZIUM_PAUSE_AT": "router.before-ack, router.after-ack",
+        "SYMPOZIUM_PAUSE_MARKER": str(tmp_path / "paused"),
+    }
+    (tmp_path / "paused.router.after-ack").touch()
+    marker = tmp_path / "paused.router.before-ack"
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM], env={**os.environ, **variables})
+    try:
+        _, status = os.waitpid(process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        assert holder(marker) == process.pid
+        assert run(PROGRAM, **variables).stdout == "survived\n"
+        process.send_signal(signal.SIGCONT)
+        assert process.wait(timeout=15) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert holder(marker) is None
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "paused.router.after-ack", marker]
+
+
+def test_a_program_that_cannot_make_its_marker_does_not_stop(tmp_path: Path) -> None:
+    marker = str(tmp_path / "no-such-folder" / "paused")
+    done = run(PROGRAM, SYMPOZIUM_PAUSE_AT="router.before-ack", SYMPOZIUM_PAUSE_MARKER=marker)
+    assert (done.returncode, done.stdout) == (0, "survived\n")
+    assert "marker cannot be created" in done.stderr
 
 
 def test_a_fork_heeds_its_own_environment_and_not_that_of_its_parent() -> None:

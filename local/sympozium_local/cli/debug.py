@@ -21,10 +21,11 @@ def sync_points(as_json: Json = False) -> None:
     """List the moments at which a program can be made to die or to stop.
 
     A program dies, as by SIGKILL, at each point that `SYMPOZIUM_CRASH_AT` names in its
-    environment, with commas between them, and stops until SIGCONT at that of
+    environment, with commas between them, and stops until SIGCONT at those of
     `SYMPOZIUM_PAUSE_AT`. One that is started again dies again, unless `SYMPOZIUM_CRASH_MARKER`
     begins the name of a file that outlives it: only the process that creates
-    `<marker>.<point>` dies at a point. The controller passes the variables on to run pods.
+    `<marker>.<point>` dies at a point. `SYMPOZIUM_PAUSE_MARKER` is the same for those that
+    stop. The controller passes the variables on to run pods.
 
     Example: `SYMPOZIUM_CRASH_AT=router.after-create,router.before-ack`
     """

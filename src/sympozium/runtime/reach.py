@@ -4,9 +4,11 @@ Each program calls `arm` when it starts, so that a process that was forked heeds
 own environment and not that of its parent.
 """
 
+import fcntl
 import logging
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +22,8 @@ log = logging.getLogger(__name__)
 CRASH_AT = "SYMPOZIUM_CRASH_AT"
 CRASH_MARKER = "SYMPOZIUM_CRASH_MARKER"
 PAUSE_AT = "SYMPOZIUM_PAUSE_AT"
-VARIABLES = (CRASH_AT, CRASH_MARKER, PAUSE_AT)
+PAUSE_MARKER = "SYMPOZIUM_PAUSE_MARKER"
+VARIABLES = (CRASH_AT, CRASH_MARKER, PAUSE_AT, PAUSE_MARKER)
 
 EXIT_KILLED = 128 + signal.SIGKILL
 """What a container's exit code says of a main process that was killed."""
@@ -33,16 +36,19 @@ class Armed:
     Attributes:
         marker: Of all processes that are to die at a point, the one that creates the file
             of this name, with "." and the point added, does.
+        pause_marker: The same for those that are to stop; whoever stops has a lock on it.
     """
 
     crash_at: frozenset[Point] = frozenset()
     marker: Path | None = None
-    pause_at: Point | None = None
+    pause_at: frozenset[Point] = frozenset()
+    pause_marker: Path | None = None
 
 
 _POLL_S = 0.02
 
 _armed: Armed | None = None
+_paused: set[Point] = set()
 
 
 def reach(point: Point) -> None:
@@ -58,10 +64,12 @@ def arm(environ: Mapping[str, str] | None = None) -> None:
     |---|---|
     | `SYMPOZIUM_CRASH_AT` | the points, with commas between, at which it dies, as by SIGKILL |
     | `SYMPOZIUM_CRASH_MARKER` | only who creates the file `<marker>.<point>` dies at a point |
-    | `SYMPOZIUM_PAUSE_AT` | the point at which the process stops, once, until SIGCONT |
+    | `SYMPOZIUM_PAUSE_AT` | the points at which the process stops, once each, until SIGCONT |
+    | `SYMPOZIUM_PAUSE_MARKER` | only who creates the file `<marker>.<point>` stops at a point |
+    | | and has a lock on it (`F_SETLK`) until it goes on |
 
     A program that is started again with the same variables needs a marker that
-    outlives it, or it dies at each start.
+    outlives it, or it dies at each start. Who removes a marker asks for one more.
 
     Raises:
         SettingsError: There is no such point.
@@ -69,30 +77,31 @@ def arm(environ: Mapping[str, str] | None = None) -> None:
     global _armed
     reader = Reader(environ)
     accepted = "what `sympozium debug sync-points` lists"
-    marker = reader.text(CRASH_MARKER, "")
     armed = Armed(
         reader.parsed(CRASH_AT, frozenset(), _points, accepted),
-        Path(marker) if marker else None,
-        reader.parsed(PAUSE_AT, None, _point, accepted),
+        _path(reader.text(CRASH_MARKER, "")),
+        reader.parsed(PAUSE_AT, frozenset(), _points, accepted),
+        _path(reader.text(PAUSE_MARKER, "")),
     )
     reader.finish()
     _armed = armed if armed.crash_at or armed.pause_at else None
+    _paused.clear()
 
 
 def _points(names: str) -> frozenset[Point]:
     return frozenset(Point(name.strip()) for name in names.split(","))
 
 
-def _point(name: str) -> Point | None:
-    return Point(name)
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None
 
 
 def _act(point: Point, armed: Armed) -> None:
     if point in armed.crash_at and (armed.marker is None or _is_first(armed.marker, point)):
         log.warning("sync point reached", extra={"action": "crash", "point": point.value})
         _die()
-    if point is armed.pause_at:
-        _pause(point, armed)
+    if point in armed.pause_at:
+        _pause(point, armed.pause_marker)
 
 
 def _is_first(marker: Path, point: Point) -> bool:
@@ -103,10 +112,14 @@ def _is_first(marker: Path, point: Point) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
-        extra = {"action": "drop", "cause": error.strerror}
-        log.error("sync point passed: its marker cannot be created", extra=extra)
+        _say_passed(error)
         return False
     return True
+
+
+def _say_passed(error: OSError) -> None:
+    extra = {"action": "drop", "cause": error.strerror}
+    log.error("sync point passed: its marker cannot be created", extra=extra)
 
 
 def _die() -> None:
@@ -114,10 +127,47 @@ def _die() -> None:
     os._exit(EXIT_KILLED)  # pid 1 of a container cannot be killed from inside: the same without it
 
 
-def _pause(point: Point, armed: Armed) -> None:
+def _pause(point: Point, marker: Path | None) -> None:
+    if marker is None:
+        if point not in _paused:
+            _paused.add(point)
+            _stop(point)
+        return
+    lock = _locked(Path(f"{marker}.{point.value}"))
+    if lock is not None:
+        try:
+            _stop(point)
+        finally:
+            os.close(lock)
+
+
+def _locked(file: Path) -> int | None:
+    """Create *file* with a lock on it from its first moment, and return what holds the lock.
+
+    None: somebody has stopped here before, or nobody can know.
+    """
+    if file.exists():
+        return None
+    lock = None
+    try:
+        lock, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+        try:
+            os.fchmod(lock, 0o644)
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.link(name, file)
+        finally:
+            os.unlink(name)
+    except OSError as error:
+        if not isinstance(error, FileExistsError):
+            _say_passed(error)
+        if lock is not None:
+            os.close(lock)
+        return None
+    return lock
+
+
+def _stop(point: Point) -> None:
     """Stop until SIGCONT; pid 1 of a container, which cannot be stopped, as far as it can."""
-    global _armed
-    _armed = Armed(armed.crash_at, armed.marker) if armed.crash_at else None
     log.warning("sync point reached", extra={"action": "pause", "point": point.value})
     if os.getpid() != 1:
         os.kill(os.getpid(), signal.SIGSTOP)
