@@ -30,7 +30,12 @@ POLL_S = 0.1
 
 VOLUME = "sync-points"
 FOLDER = "/ipc/tools/cluster-reader"
-MARKER = f"{FOLDER}/died"
+DIED, PAUSED = "died", "paused"
+"""What the names of markers begin with."""
+
+MARKER = f"{FOLDER}/{DIED}"
+ARMED = "armed"
+"""A folder of markers beside those, which may be missing."""
 
 Place = tuple[str, str]
 """Namespace and name of a Deployment."""
@@ -103,11 +108,15 @@ def as_controller(kube: Kube) -> Kube:
     return acting
 
 
-async def roll_out(kube: Kube, place: Place, change: Callable[[Object], None]) -> None:
-    """Change the pods of a Deployment and return when the new one is ready."""
+async def roll_out(
+    kube: Kube, place: Place, change: Callable[[Object], None], *, replicas: int | None = None
+) -> None:
+    """Change the pods of a Deployment, and how many, and return when the new ones are ready."""
     while True:
         deployment = await kube.get(DEPLOYMENTS, *place)
         change(deployment["spec"]["template"]["spec"])
+        if replicas is not None:
+            deployment["spec"]["replicas"] = replicas
         try:
             deployment = await _change_pods(kube, place, deployment)
         except ConflictError:
@@ -147,7 +156,7 @@ def _is_rolled_out(deployment: Object) -> bool:
     status = deployment.get("status", {})
     is_seen = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
     counts = (status.get(f"{kind}eplicas", 0) for kind in ("r", "updatedR", "availableR"))
-    return is_seen and all(count == 1 for count in counts)
+    return is_seen and all(count == deployment["spec"]["replicas"] for count in counts)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from tests.fault.arming import Place
 
 OF_SUPERVISOR = {"bus": "nats-server", "api": "apiserver", "node": "node"}
 IN_PODS = {"router": "router", "controller": "controller", "web": "channel", "bot": "channel"}
-IN_RUNS = {"bridge": "ipc-bridge", "agent": "agent"}
+IN_RUNS = {"bridge": "ipc-bridge", "agent": "agent", "tool": "skill-cluster-reader"}
 PROGRAMS = (*IN_PODS, *IN_RUNS, *OF_SUPERVISOR)
 
 

@@ -2,7 +2,8 @@
 
 Router, controller, web channel, bot and the pods of runs each have their own way to the
 bus, to the API server, to the platform and to the model. Their sync points are armed,
-and the markers of all are there, so that nobody dies before one is taken away.
+and the markers of all are there, so that nobody dies or stops before one is taken away.
+There are two routers and two controllers: one takes over while the other is stopped.
 """
 
 import json
@@ -22,14 +23,27 @@ from sympozium.contract.resources import (
     Object,
 )
 from sympozium.kube.client import Kube
-from sympozium.runtime.reach import CRASH_AT, CRASH_MARKER
+from sympozium.runtime.reach import CRASH_AT, CRASH_MARKER, PAUSE_AT, PAUSE_MARKER
 from sympozium.runtime.sync_points import Point
 from sympozium_local.system.home import Home, read_json, write_private
 from tests.fault.api_proxy import ApiProxy, api_proxy
-from tests.fault.arming import CONTROLLER, MARKER, ROUTER, WEB, mount, roll_out, set_env
+from tests.fault.arming import (
+    ARMED,
+    CONTROLLER,
+    DIED,
+    FOLDER,
+    PAUSED,
+    ROUTER,
+    WEB,
+    mount,
+    roll_out,
+    set_env,
+)
 from tests.fault.clocks import preload
 from tests.fault.laboratory import added
 from tests.fault.pids import Pids
+from tests.fault.run_points import make_markers
+from tests.fault.run_points import points as points_of_runs
 from tests.fixtures.embedded_system import EmbeddedSystem
 from tests.fixtures.system import administrator
 from tests.fixtures.tcp_proxy import TcpProxy, tcp_proxy
@@ -42,8 +56,8 @@ PAIRS = (*BUS_PAIRS, *API_PAIRS, "bot-platform", "runs-model")
 LIVE = {"router": "router", "controller": "controller", "web": "web", "bot": "channel"}
 """Whose sync points can be armed at any moment, and how these are called."""
 
+REPLICAS = {"router": 2, "controller": 2}
 FORBIDS_MARKERS = "sympozium-pods"
-SHARED_MODE = 0o777
 
 
 @dataclass
@@ -54,6 +68,7 @@ class Plant:
         pairs: The proxy between each two that talk.
         apis: What stands between a program and the API server, by program.
         pids: Where the processes are, and the Deployments by program.
+        hit: At which points somebody was stopped, and at which of a run somebody has died.
     """
 
     home: Home
@@ -63,6 +78,7 @@ class Plant:
     pairs: dict[str, TcpProxy] = field(default_factory=dict)
     apis: dict[str, ApiProxy] = field(default_factory=dict)
     locks: defaultdict[str, Lock] = field(default_factory=lambda: defaultdict(Lock))
+    hit: list[Point] = field(default_factory=list)
 
     @asynccontextmanager
     async def pair(self, name: str) -> AsyncIterator[TcpProxy]:
@@ -70,14 +86,14 @@ class Plant:
         async with self.locks[name]:
             yield self.pairs[name]
 
-    def marker(self, point: Point) -> Path:
-        """Return the file whose absence has a program die at *point*."""
+    def marker(self, point: Point, kind: str = DIED) -> Path:
+        """Return the file whose absence has a program die, or stop, at *point*."""
         (program,) = (name for name, prefix in LIVE.items() if prefix == point.program)
-        return markers(self.home, program) / f"{Path(MARKER).name}.{point.value}"
+        return markers(self.home, program) / ARMED / f"{kind}.{point.value}"
 
 
 def markers(home: Home, program: str) -> Path:
-    """Return the folder of a program's markers, which its pods see whenever they start."""
+    """Return the folder that a program's pods see whenever they start, with its markers in it."""
     return home.router / "sync-points" / program
 
 
@@ -112,12 +128,7 @@ async def planted(system: EmbeddedSystem, model_port: int, *, seed: str) -> Asyn
 
 def _make_markers(plant: Plant) -> None:
     for program in LIVE:
-        folder = markers(plant.home, program)
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(SHARED_MODE)  # its owner is another one after each start of a pod
-    for point in Point:
-        if point.program in LIVE.values():
-            plant.marker(point).touch()
+        make_markers(markers(plant.home, program) / ARMED, points_of(program), (DIED, PAUSED))
 
 
 async def _let_markers_in(plant: Plant) -> None:
@@ -149,19 +160,28 @@ async def _lead_through(plant: Plant) -> None:
         variables = {**_variables(plant, program), **more, **_api(plant, program)}
         change = partial(_changed, plant, program, variables)
         _at_every_start(plant, program, change)
-        await roll_out(plant.kube, plant.pids.places[program], change)
+        place = plant.pids.places[program]
+        await roll_out(plant.kube, place, change, replicas=REPLICAS[program])
     for program in ("web", "bot"):
         await _until_told_by_controller(plant, program)
         change = partial(_changed, plant, program, _variables(plant, program))
         await roll_out(plant.kube, plant.pids.places[program], change)
 
 
+def points_of(program: str) -> list[Point]:
+    """Return every point that one of the programs in `LIVE` comes to."""
+    return [point for point in Point if point.program == LIVE[program]]
+
+
 def _variables(plant: Plant, program: str) -> dict[str, str]:
-    points = [point.value for point in Point if point.program == LIVE[program]]
+    own = points_of(program)
+    handed_on = points_of_runs() if program == "controller" else []
     return {
         "SYMPOZIUM_NATS_URL": _bus(plant, program),
-        CRASH_AT: ",".join(points),
-        CRASH_MARKER: MARKER,
+        CRASH_AT: ",".join(point.value for point in (*own, *handed_on)),
+        CRASH_MARKER: f"{FOLDER}/{ARMED}/{DIED}",
+        PAUSE_AT: ",".join(point.value for point in own),
+        PAUSE_MARKER: f"{FOLDER}/{ARMED}/{PAUSED}",
         **preload(markers(plant.home, program)),
     }
 
@@ -187,6 +207,7 @@ def _at_every_start(plant: Plant, program: str, change: partial[None]) -> None:
     for obj in addons["apply"]:
         if (obj["kind"], obj["metadata"]["name"]) == (DEPLOYMENTS.kind, name):
             change(obj["spec"]["template"]["spec"])
+            obj["spec"]["replicas"] = REPLICAS[program]
     write_private(plant.home.addons, json.dumps(addons))
 
 

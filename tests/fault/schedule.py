@@ -14,12 +14,15 @@ from typing import get_type_hints
 
 from typing_extensions import override
 
+from sympozium.contract.subjects import SHARED_ACK_WAIT_S
+from sympozium.kube.lease import DURATION_S
 from sympozium.runtime.sync_points import Point
 from sympozium.testing.channels.driver import Fault as PlatformFault
 from tests.fault.api_proxy import Wrong
 from tests.fault.faults.answers import Api, Full, Platform
 from tests.fault.faults.clocks import Clock
 from tests.fault.faults.network import Deaf, Refuse, Reset, Slow
+from tests.fault.faults.pauses import Pause
 from tests.fault.faults.processes import Die, Kill, Restart, Stop
 from tests.fault.faults.shape import Fault
 from tests.fault.pids import PROGRAMS
@@ -30,6 +33,7 @@ KINDS: dict[str, Callable[..., Fault]] = {
     "restart": Restart,
     "stop": Stop,
     "die": Die,
+    "pause": Pause,
     "refuse": Refuse,
     "reset": Reset,
     "slow": Slow,
@@ -42,6 +46,9 @@ KINDS: dict[str, Callable[..., Fault]] = {
 MEAN_PAUSE_S = 2.5
 LONGEST_STOP_S = 35.0
 """Longer than the bus waits for an acknowledgement."""
+
+PAUSE_S = (2 * max(SHARED_ACK_WAIT_S, DURATION_S), 8.0)
+"""Long enough that the bus gives away what a stopped program holds, and its lease is over."""
 
 TRANSIENT = (
     PlatformFault.BUSY,
@@ -92,7 +99,10 @@ def parse(line: str) -> Moment:
     if len(words) != len(wanted):
         raise ValueError(f"{line!r}: {name} takes {len(wanted)} words, not {len(words)}")
     values = [convert(word) for convert, word in zip(wanted, words, strict=True)]
-    return Moment(float(at_s), kind(*values))
+    try:
+        return Moment(float(at_s), kind(*values))
+    except ValueError as error:
+        raise ValueError(f"{line!r}: {error}") from error
 
 
 def without_clocks(schedule: Sequence[Moment]) -> list[Moment]:
@@ -140,14 +150,17 @@ def _deaf(chance: random.Random) -> Fault:
     return Deaf(chance.choice(PAIRS), way, _for_s(chance, 1, 12))
 
 
-def _points() -> Sequence[Point]:
-    return [point for point in Point if point.program in LIVE.values()]
+def _pause(chance: random.Random) -> Fault:
+    points = [point for point in Point if point.program in LIVE.values()]
+    is_long = chance.random() < 0.2
+    return Pause(chance.choice(points), LONGEST_STOP_S if is_long else _for_s(chance, *PAUSE_S))
 
 
 _WEIGHTS: Sequence[tuple[Callable[[random.Random], Fault], float]] = (
     (lambda chance: Kill(chance.choice(PROGRAMS)), 6),
-    (lambda chance: Die(chance.choice(_points())), 6),
+    (lambda chance: Die(chance.choice(list(Point))), 6),
     (_stop, 3),
+    (_pause, 4),
     (lambda chance: Restart("bus"), 1),
     (lambda chance: Refuse(chance.choice(PAIRS), _for_s(chance, 0.5, 6)), 3),
     (lambda chance: Reset(chance.choice(PAIRS)), 3),

@@ -5,6 +5,9 @@
     python -m tests.fault.seeded --schedule FILE                that schedule; lines as printed
     python -m tests.fault.seeded --seed 7 --shrink-minutes 15   look longer for a shorter one
 
+In a file, `pause POINT SECONDS` stops a router, a controller or a channel at a sync point,
+and `die POINT` kills whoever comes there; README.md has every kind of fault.
+
 The exit code is 1 if a promise was broken. Then parts of the schedule are left out, as
 long as time allows, and the shortest schedule known to fail is printed.
 """
@@ -21,6 +24,7 @@ from pathlib import Path
 
 import aiohttp
 
+from sympozium.runtime.sync_points import Point
 from tests.fault.acts import Acts
 from tests.fault.clocks import can_step
 from tests.fault.laboratory import own_system
@@ -43,11 +47,13 @@ class Result:
 
     Attributes:
         quiet_s: From the last fault until everybody saw the end of everything.
+        hit: At which points somebody was stopped, and at which of a run somebody has died.
     """
 
     said: int
     quiet_s: float
     problems: list[str]
+    hit: Sequence[Point] = ()
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ def _copy(home: Path, folder: Path) -> None:
 
 async def run_in(plant: Plant, system: EmbeddedSystem, model_port: int, plan: Plan) -> Result:
     """Run a plan in a system whose connections lead through proxies."""
-    async with _acting(plant, system, model_port, plan.seed) as acts:
+    async with acting(plant, system, model_port, plan.seed) as acts:
         try:
             async with asyncio.timeout(plan.seconds + QUIET_S), asyncio.TaskGroup() as group:
                 group.create_task(acts.run())
@@ -92,13 +98,14 @@ async def run_in(plant: Plant, system: EmbeddedSystem, model_port: int, plan: Pl
         except TimeoutError:
             quiet_s = QUIET_S
         said = len(acts.web.said) + len(acts.bot.said)
-        return Result(said, quiet_s, await acts.problems())
+        return Result(said, quiet_s, await acts.problems(), plant.hit)
 
 
 @asynccontextmanager
-async def _acting(
+async def acting(
     plant: Plant, system: EmbeddedSystem, model_port: int, seed: str
 ) -> AsyncIterator[Acts]:
+    """Have people who act at both channels of a system, and one who sees what is stored."""
     timeout = aiohttp.ClientTimeout(total=10)
     async with aiohttp.ClientSession(timeout=timeout) as http, observing(plant.home) as observer:
         model = ScriptedModel(f"http://127.0.0.1:{model_port}", http)
@@ -157,6 +164,8 @@ def main() -> None:
 
 def _tell(result: Result) -> None:
     kept = "\n".join(result.problems) or "every promise was kept"
+    hit = ", ".join(point.value for point in result.hit) or "none"
+    _say(f"stopped, or dead in a run, at: {hit}")
     _say(f"{result.said} said, all seen {result.quiet_s:.1f} s after: {kept}")
 
 

@@ -9,6 +9,12 @@ from dataclasses import dataclass
 from sympozium.runtime.sync_points import Point
 from tests.fault.pids import all_of
 from tests.fault.plant import Plant
+from tests.fault.run_points import PROGRAMS, Mine
+
+PATIENCE_S = 15.0
+"""How long somebody in a run's pod is awaited at a point."""
+
+POLL_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -56,14 +62,36 @@ class Stop:
 
 @dataclass(frozen=True)
 class Die:
-    """A program dies when it next comes to a sync point."""
+    """A program dies when it next comes to a sync point.
+
+    Of what runs in runs' pods, whoever is the first to come there within a while.
+    """
 
     point: Point
 
     async def inject(self, plant: Plant) -> None:
         """Arm the point; whoever dies there disarms it."""
+        if self.point.program in PROGRAMS:
+            async with plant.locks[f"{self.point} in runs"]:
+                await die_in_a_run(plant, self.point)
+            return
         with suppress(FileNotFoundError):
             plant.marker(self.point).unlink()
+
+
+async def die_in_a_run(plant: Plant, point: Point, *, patience_s: float = PATIENCE_S) -> None:
+    """Have the first who comes to a point in the pod of a run, within a while, die there."""
+    mine = Mine(plant.home, point)
+    try:
+        async with asyncio.timeout(patience_s):
+            while not mine.was_stepped_on():
+                mine.lay()
+                await asyncio.sleep(POLL_S)
+        plant.hit.append(point)
+    except TimeoutError:
+        pass
+    finally:
+        mine.take_up()
 
 
 def _send(pid: int, what: signal.Signals) -> None:
