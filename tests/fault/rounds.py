@@ -21,7 +21,7 @@ from typing_extensions import override
 
 from sympozium.runtime.sync_points import Point
 from sympozium_local.system.home import Home, read_json
-from tests.fault import loads
+from tests.fault import acts, loads
 from tests.fault.loads import Crowd, Load
 
 RESTART_AFTER_S = (0.1, 2.0)
@@ -55,6 +55,7 @@ STEER = (Point.ROUTER_BEFORE_OFFER, Point.ROUTER_AFTER_OFFER)
 HAND_OVER = (Point.BRIDGE_BEFORE_HAND_OVER, Point.BRIDGE_AFTER_HAND_OVER)
 COLLECT = (Point.ROUTER_AFTER_TURN,)
 QUEUE = (loads.talk, loads.stop, loads.chat)
+BURSTS = (acts.burst, acts.group_burst, acts.edit, loads.look, loads.chat, loads.stop)
 
 KINDS = {
     "bridge": Kind("queue", QUEUE),
@@ -68,8 +69,13 @@ KINDS = {
         in_pods=("agent",),
     ),
     "collect": Kind("collect", (loads.collect, loads.look, loads.chat), COLLECT),
+    "interrupt": Kind("interrupt", (acts.interrupt, loads.look, loads.chat)),
+    "burst": Kind("queue", BURSTS),
 }
-CYCLE = ("bridge", "agent", "bridge", "steer", "tool", "bridge", "absorb", "agent", "collect")
+CYCLE = (
+    *("bridge", "agent", "burst", "steer", "tool", "interrupt"),
+    *("bridge", "absorb", "agent", "collect", "burst"),
+)
 OWN = frozenset(chain.from_iterable(kind.own for kind in KINDS.values()))
 
 
