@@ -8,7 +8,6 @@ import fcntl
 import logging
 import os
 import signal
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -148,11 +147,10 @@ def _locked(file: Path) -> int | None:
     """
     if file.exists():
         return None
-    lock = None
+    lock, name = None, file.with_name(f".{file.name}.{os.urandom(8).hex()}")
     try:
-        lock, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+        lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
-            os.fchmod(lock, 0o644)
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.link(name, file)
         finally:
