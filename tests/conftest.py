@@ -2,6 +2,8 @@
 
 import asyncio
 
+import hypothesis
+
 pytest_plugins = [
     "tests.fixtures.nats_server",
     "tests.fixtures.postgresql",
@@ -11,3 +13,7 @@ pytest_plugins = [
 
 # Without this, asking for "the current loop" before the first test makes one that nobody closes.
 asyncio.set_event_loop(None)
+
+# How long an example takes depends on who else uses the machine.
+hypothesis.settings.register_profile("shared-machine", deadline=None)
+hypothesis.settings.load_profile("shared-machine")

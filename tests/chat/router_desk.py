@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import groupby
 
 from typing_extensions import override
 
@@ -37,8 +38,11 @@ class RouterDesk(MemoryDesk):
             await self._changed.wait()
 
     def said(self) -> list[str]:
-        """Return the reasons that were reported, in order."""
-        return [one.reason for one in self.reports]
+        """Return the reasons that were reported, in order, each once however often it came.
+
+        What is not answered soon is asked again: a slow bus brings a report twice.
+        """
+        return [reason for reason, _ in groupby(one.reason for one in self.reports)]
 
     @override
     async def answer_notes(self, subject: str, data: bytes) -> bytes:

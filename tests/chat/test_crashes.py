@@ -121,15 +121,23 @@ async def test_a_channel_that_is_asked_to_stop_gives_back_what_it_holds(channel:
 async def test_answers_of_a_conversation_come_in_order_and_others_do_not_wait(
     channel: Stage,
 ) -> None:
-    platform = channel.platform
+    platform, other = channel.platform, asked("other", "c2")
     mine = [asked(f"m{number}") for number in range(10)]
+    is_shown_elsewhere = asyncio.Event()
+
+    async def step(message_id: MessageId) -> None:
+        if message_id != other.id:  # however long the other takes, ours take longer
+            await is_shown_elsewhere.wait()
+
+    platform.step = step
     platform.fail("post", PlatformBusyError("busy", retry_after_s=2.0))
     for one in mine:
         await channel.finish(one, f"answer {one.id}")
     await platform.until(lambda: "post" in platform.calls)
-    await channel.finish(asked("other", "c2"), "elsewhere")
+    await channel.finish(other, "elsewhere")
     await platform.until(lambda: platform.texts("c2") == ["elsewhere"])
     assert platform.texts("c1") == []
+    is_shown_elsewhere.set()
     await channel.settled(11)
     assert platform.texts("c1") == [f"answer {one.id}" for one in mine]
     assert platform.calls_in_penalty == 0

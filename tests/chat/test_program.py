@@ -19,6 +19,7 @@ from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.limits import FILE_PART_BYTES, MAX_FILE_BYTES
 from sympozium.contract.messages import FileRef, InboundMessage, Sender
 from sympozium.contract.subjects import INBOX_CONSUMER, outbox_consumer, reply_prefix
+from sympozium.testing.nats_server import CONFIRM_WITHIN_S
 from tests.chat.router_desk import RouterDesk, router_desk
 from tests.chat.stage import CHANNEL, NAMESPACE, Stage, asked
 from tests.chat.stand_in import StandIn
@@ -63,7 +64,8 @@ class Program:
 
 
 def settings_for(server: NatsServer, health_port: int) -> ChannelSettings:
-    address = Address(server.url, "channel", reply_prefix("channel", NAMESPACE, CHANNEL))
+    prefix = reply_prefix("channel", NAMESPACE, CHANNEL)
+    address = Address(server.url, "channel", prefix, confirm_within_s=CONFIRM_WITHIN_S)
     return ChannelSettings(NAMESPACE, CHANNEL, address, Triggers(), health_port=health_port)
 
 

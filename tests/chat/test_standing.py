@@ -1,6 +1,7 @@
 """What is said of the channel, and how a platform that refuses the bot is left alone."""
 
 import asyncio
+from typing import cast
 
 import pytest
 
@@ -9,13 +10,16 @@ from sympozium.chat.desk import Desk
 from sympozium.chat.health import Health
 from sympozium.chat.outbox.breaker import Breaker
 from sympozium.chat.outbox.standing import CONNECTED, Stand, Standing
-from tests.chat.router_desk import router_desk
+from tests.chat.direct_line import DirectLine
+from tests.chat.router_desk import RouterDesk
 
 
-async def test_what_changes_is_said_once_and_until_it_is_heard(bus: NatsBus) -> None:
-    async with router_desk(bus, "default", "talk") as desk, asyncio.TaskGroup() as group:
+@pytest.mark.looptime
+async def test_what_changes_is_said_once_and_until_it_is_heard() -> None:
+    desk = RouterDesk(cast(NatsBus, None))  # of which only files would be read
+    async with asyncio.TaskGroup() as group:
         health = Health(lambda: True)
-        standing = Standing(Desk(bus, "default", "talk"), health)
+        standing = Standing(Desk(DirectLine(desk), "default", "talk"), health)
         stop = asyncio.Event()
         group.create_task(standing.say_loop(stop))
         health.inbound_is_up()
@@ -25,6 +29,8 @@ async def test_what_changes_is_said_once_and_until_it_is_heard(bus: NatsBus) -> 
         await desk.until(lambda: desk.said() == ["Connected", "TokenRevoked"])
         standing.taken()
         await desk.until(lambda: desk.said() == ["Connected", "TokenRevoked", "Connected"])
+        await asyncio.sleep(60.0)
+        assert len(desk.reports) == 3
         stop.set()
 
 

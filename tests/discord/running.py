@@ -35,8 +35,13 @@ class Running:
         """Return *text* after a mention of the bot."""
         return f"<@{self.world.bot}> {text}"
 
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        """Return when Discord is so; the test's time limit ends the wait."""
+        while not is_so():
+            await self.discord.changed()
+
     async def barrier(self, text: str = "barrier") -> InboundMessage:
-        """Have somebody write elsewhere; all that was written before has been dealt with."""
+        """Have somebody write elsewhere: what was written before has been read, and begun with."""
         where = self.stage.somewhere()
         await self.discord.says("zoe", where, text, mention=True)
         heard = await self.stage.heard(where)

@@ -1,5 +1,6 @@
 """Who and what is heard in Discord, and what is not."""
 
+import asyncio
 import json
 import random
 from pathlib import Path
@@ -213,7 +214,8 @@ async def test_events_that_nobody_can_read_are_kept_and_stop_nothing(here: Runni
     here.gateway.send("this is not JSON {")
     here.gateway.send(json.dumps([1, 2, 3]))
     assert (await here.barrier()).text == "barrier"
-    assert await here.stage.backstage.dead_letters() > len(names)
+    while await here.stage.backstage.dead_letters() <= len(names):  # noqa: ASYNC110 - no event
+        await asyncio.sleep(0.05)  # what is in other lanes than the barrier may come after it
 
 
 async def test_mutated_events_never_stop_what_follows(here: Running) -> None:

@@ -73,8 +73,7 @@ async def test_thinking_goes_away_where_the_answer_is_for_everyone(here: Running
     await here.stage.backstage.finish(heard, None, "two runs", is_notice=True)
     seen = await here.stage.sees_once(where, "two runs")
     assert seen.only_for == ""
-    await here.barrier()
-    assert here.world.whispers == {}
+    await here.until(lambda: here.world.whispers == {})
 
 
 async def test_a_private_answer_that_is_faster_than_discord_is_private(here: Running) -> None:

@@ -1,7 +1,6 @@
 """One running system, in which one program after the other dies at a sync point."""
 
 import asyncio
-import json
 import os
 import tempfile
 import uuid
@@ -287,11 +286,8 @@ async def added(system: EmbeddedSystem, driver: Driver, api_url: str) -> AsyncIt
     """Have a bot whose platform is at *api_url*; yield its Deployment."""
     name = f"telegram-{uuid.uuid4().hex[:6]}"
     known = replace(system, environ=system.environ | driver.env)
-    await _done(known, "channel", "add", "telegram", "--name", name, "--api-url", api_url)
-    users = json.dumps({"spec": {"access": {"users": [driver.user_id("ada")]}}})
-    patch = ("patch", "channel", name, "--type=merge", "-p", users)
-    patched = await asyncio.to_thread(system.kubectl, *patch)
-    assert patched.returncode == 0, patched.stderr
+    options = ("--name", name, "--api-url", api_url, "--user", driver.user_id("ada"))
+    await _done(known, "channel", "add", "telegram", *options)
     try:
         yield "default", f"channel-{name}"
     finally:

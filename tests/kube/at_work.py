@@ -53,7 +53,7 @@ class Floor:
             await self.kube.apply(AGENTS, one, manager="test")
         names = [one["metadata"]["name"] for one in agents]
         try:
-            async with channel(self.kube, agents=names):
+            async with channel(self.person, self.kube, agents=names):
                 yield
         finally:
             for name in names:

@@ -8,7 +8,8 @@ evaluated, so an admission webhook refuses in the words of the real ones.
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -107,15 +108,33 @@ def stage_agents(system: System) -> list[Object]:
 
 
 @asynccontextmanager
-async def channel(kube: Kube, **spec: object) -> AsyncIterator[None]:
-    """Have the web channel be so while the block lasts."""
+async def channel(
+    person: Person, kube: Kube, *, agents: Sequence[str] = (), **spec: object
+) -> AsyncIterator[None]:
+    """Have the web channel be so while the block lasts, as the router knows it.
+
+    It names one more agent, which nobody made: a router whose copy of the channel is the
+    changed one says so.
+    """
     before = (await kube.get(CHANNELS, "default", "web"))["spec"]
-    restored = {name: before.get(name) for name in spec}
-    await kube.patch(CHANNELS, "default", "web", {"spec": spec})
+    unknown = f"unknown-{secrets.token_hex(3)}"
+    changed = {**spec, "agents": [*(agents or before.get("agents") or ()), unknown]}
+    restored = {name: before.get(name) for name in changed}
+    await kube.patch(CHANNELS, "default", "web", {"spec": changed})
     try:
+        await until_refused(person, f"@{unknown} hello")
         yield
     finally:
         await kube.patch(CHANNELS, "default", "web", {"spec": restored})
+
+
+async def until_refused(person: Person, text: str) -> Object:
+    """Ask until the router's copy of the channel is the changed one; return what is said then."""
+    for _ in range(20):
+        entry = await person.ask(f"refused-{secrets.token_hex(4)}", text)
+        if entry["error"]:
+            return entry
+    raise AssertionError(f"it is not refused: {text}")
 
 
 @pytest.fixture
@@ -125,7 +144,7 @@ async def stage(
     """The whole system with the agents of the stage behind its web channel."""
     for one in stage_agents(system):
         await kube.apply(AGENTS, one, manager="stage")
-    async with channel(kube, agents=[*AGENTS_OF_THE_STAGE, "absent"]):
+    async with channel(person, kube, agents=[*AGENTS_OF_THE_STAGE, "absent"]):
         yield Stage(person, kube, model, system, tmp_path)
     for name in AGENTS_OF_THE_STAGE:
         await kube.delete(AGENTS, "default", name)
@@ -261,7 +280,7 @@ async def cancelled(stage: Stage) -> Object:
 
 
 async def interrupted(stage: Stage) -> Object:
-    async with channel(stage.kube, mode="interrupt"):
+    async with channel(stage.person, stage.kube, mode="interrupt"):
         message_id, _ = await asked_and_at_work(stage, "interrupted")
         await stage.model.script()
         await stage.person.ask("interrupted", "@steady hello")
@@ -273,17 +292,8 @@ async def nobody_there(stage: Stage) -> Object:
 
 
 async def not_let_in(stage: Stage) -> Object:
-    async with channel(stage.kube, access={"users": ["somebody-else"]}):
-        return await until_refused(stage)
-
-
-async def until_refused(stage: Stage) -> Object:
-    """Ask until the router's copy of the channel is the changed one."""
-    for number in range(20):
-        entry = await stage.person.ask(f"stranger-{number}", "hello")
-        if entry["error"]:
-            return entry
-    raise AssertionError("everybody is let in")
+    async with channel(stage.person, stage.kube, access={"users": ["somebody-else"]}):
+        return await until_refused(stage.person, "hello")
 
 
 ENDINGS = [

@@ -211,17 +211,32 @@ async def test_nothing_crosses_between_tenants_with_the_same_names(
             assert not any(stranger.word.encode() in text for text in own_logs)
 
 
+@asynccontextmanager
+async def agent_here(kube: Kube) -> AsyncIterator[str]:
+    """Yield the name of an Agent that the first tenant alone has ever had."""
+    name = f"only-here-{secrets.token_hex(3)}"
+    agent: Object = {
+        "apiVersion": AGENTS.api_version,
+        "kind": AGENTS.kind,
+        "metadata": {"name": name, "namespace": HERE},
+        "spec": {"agents": {"default": {"model": "demo"}}},
+    }
+    await kube.create(AGENTS, agent)
+    try:
+        yield name
+    finally:
+        await kube.delete(AGENTS, HERE, name)
+
+
 async def test_a_run_names_no_agent_of_another_tenant(
     kube: Kube, http: aiohttp.ClientSession
 ) -> None:
-    async with second_tenant(kube, http):
-        await kube.delete(CHANNELS, THERE, "web")
-        await kube.delete(AGENTS, THERE, "assistant")
+    async with second_tenant(kube, http), agent_here(kube) as name:
         run: Object = {
             "apiVersion": AGENT_RUNS.api_version,
             "kind": AGENT_RUNS.kind,
             "metadata": {"name": "reaching-over", "namespace": THERE},
-            "spec": {"agentRef": "assistant", "task": "hello"},
+            "spec": {"agentRef": name, "task": "hello"},
         }
         try:
             await kube.create(AGENT_RUNS, run)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from sympozium.contract.resources import AGENTS, CHANNELS
+from sympozium.contract.resources import AGENTS, CHANNELS, Object
 from sympozium.kube.client import Kube
 from tests.fixtures.chat import Person, replies_to
 from tests.fixtures.system import ScriptedModel, System
@@ -18,11 +18,23 @@ pytestmark = pytest.mark.timeout(120)
 async def one_at_a_time(kube: Kube) -> AsyncIterator[None]:
     """Have the Agent work on one message at a time while the block lasts."""
     agent = (await kube.get(CHANNELS, "default", "web"))["spec"]["agentRef"]
-    await kube.patch(AGENTS, "default", agent, {"spec": {"maxConcurrent": 1}})
+    wanted = await kube.patch(AGENTS, "default", agent, {"spec": {"maxConcurrent": 1}})
+    await until_heeded(kube, wanted)
     try:
         yield
     finally:
         await kube.patch(AGENTS, "default", agent, {"spec": {"maxConcurrent": None}})
+
+
+async def until_heeded(kube: Kube, wanted: Object) -> None:
+    """Return when the controller has seen an Agent as it is wanted."""
+    metadata = wanted["metadata"]
+    async with asyncio.timeout(30):
+        while True:
+            agent = await kube.get(AGENTS, metadata["namespace"], metadata["name"])
+            if agent.get("status", {}).get("observedGeneration", 0) >= metadata["generation"]:
+                return
+            await asyncio.sleep(0.05)
 
 
 async def told_to_wait(person: Person, conversation: str, text: str) -> tuple[str, object, object]:

@@ -61,10 +61,11 @@ async def test_a_run_at_work_when_the_program_was_killed_shows_its_progress_agai
     own.program.kill()
     await own.program.start()
     await own.backstage.starts(run)
-    await own.backstage.writes(run, "there are two pods")
-    await own.sees_once(where, "there are two pods")
-    await own.backstage.finish(heard, run, "two pods")
-    await own.sees_once(where, "two pods")
+    await own.sees_live(
+        where, "there are two pods", lambda: own.backstage.writes(run, "there are two pods")
+    )
+    await own.backstage.finish(heard, run, "in truth three")
+    await own.sees_once(where, "in truth three")
     assert len(own.driver.seen(where)) == 1
 
 

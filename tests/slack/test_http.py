@@ -97,6 +97,16 @@ async def posted(stage: Stage, body: bytes, headers: dict[str, str]) -> tuple[in
         return response.status, await response.text()
 
 
+async def brought(stage: Stage, body: bytes, headers: dict[str, str]) -> int:
+    """Bring a request again while it cannot be taken, as Slack does; return the last status.
+
+    A busy machine's disk may take longer than Slack waits.
+    """
+    while (status := (await posted(stage, body, headers))[0]) == 503:  # noqa: ASYNC110 - no event
+        await asyncio.sleep(0.2)
+    return status
+
+
 def direct(stage: Stage, text: str) -> tuple[Where, Wire]:
     where = Where(Spot.DIRECT, "http")
     chat = stage.driver.chat_id(where)
@@ -119,7 +129,8 @@ async def test_a_replayed_request_is_refused(own_http: Stage) -> None:
     where, event = direct(own_http, "once")
     body = json.dumps(event).encode()
     headers = signed(body)
-    assert [(await posted(own_http, body, headers))[0] for _ in range(2)] == [200, 401]
+    assert await brought(own_http, body, headers) == 200
+    assert (await posted(own_http, body, headers))[0] == 401
     assert (await own_http.heard(where)).text == "once"
 
 
@@ -160,7 +171,7 @@ async def test_requests_beyond_every_limit_are_refused_and_stop_nothing(own_http
 async def test_what_cannot_be_read_is_set_aside_and_stops_nothing(
     own_http: Stage, body: bytes
 ) -> None:
-    assert (await posted(own_http, body, signed(body)))[0] == 200
+    assert await brought(own_http, body, signed(body)) == 200
     assert await own_http.backstage.dead_letters() == 1
     _, barrier = await own_http.asks("ada", Where(Spot.DIRECT, "next"), "still there?")
     assert barrier.text == "still there?"
@@ -173,7 +184,7 @@ async def test_slack_hears_received_only_when_the_bus_has_it(own_http: Stage) ->
     assert (await posted(own_http, body, signed(body)))[0] == 503
     await own_http.nats.start()
     await own_http.program.ready()
-    assert (await posted(own_http, body, signed(body, at=time.time() + 1)))[0] == 200
+    assert await brought(own_http, body, signed(body, at=time.time() + 1)) == 200
     assert (await own_http.heard(where)).text == "is anybody there?"
 
 

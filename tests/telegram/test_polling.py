@@ -34,6 +34,7 @@ async def started(driver: TelegramDriver, directory: Path) -> AsyncIterator[Stag
 async def test_a_kill_between_store_and_confirmation_neither_loses_nor_doubles(
     polling: Stage, server: BotApiServer, driver: TelegramDriver
 ) -> None:
+    await server.polled()
     held = server.faults.hold("getUpdates")
     said, _ = await polling.asks("ada", PRIVATE, "once")
     assert said not in driver.counts.accepted
@@ -80,6 +81,7 @@ async def test_a_poll_that_fails_is_made_again(
 async def test_another_poller_is_waited_out(
     polling: Stage, server: BotApiServer, api: BotApi
 ) -> None:
+    await server.polled()
     await api.call("getUpdates", {"timeout": 0, "limit": 1})
     _, heard = await polling.asks("ada", PRIVATE, "hello")
     assert heard.text == "hello"

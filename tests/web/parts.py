@@ -40,7 +40,7 @@ from tests.fixtures.nats_server import free_port
 NAMESPACE = "default"
 CHANNEL = "web"
 START_TIMEOUT_S = 15.0
-PATIENCE_S = 8.0
+PATIENCE_S = 15.0
 
 
 @dataclass

@@ -174,6 +174,13 @@ async def test_without_a_bus_nothing_is_accepted_and_all_is_well_when_it_is_back
             assert (await until(stream, "final")).data["text"] == "hello again"
 
 
+async def _until_connected(bus: NatsBus, *, is_so: bool) -> None:
+    """Return when a connection knows that it stands, or that it does not."""
+    async with asyncio.timeout(10):
+        while bus.is_connected is not is_so:  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0.02)
+
+
 async def test_a_stream_outlives_the_bus(
     nats_server: NatsServer, own_web: WebProgram, http: aiohttp.ClientSession
 ) -> None:
@@ -184,10 +191,9 @@ async def test_a_stream_outlives_the_bus(
             await person.say("c", "question")
             message = await router.next_message("c")
             nats_server.kill()
+            await _until_connected(router.bus, is_so=False)
             await nats_server.start()
-            async with asyncio.timeout(10):
-                while not router.bus.is_connected:  # noqa: ASYNC110 - it has no event
-                    await asyncio.sleep(0.02)
+            await _until_connected(router.bus, is_so=True)
             await router.finish(message, "answer")
             assert (await until(stream, "final")).data["text"] == "answer"
 

@@ -58,8 +58,8 @@ async def test_whatever_is_taken_away_every_message_has_one_end_in_its_place(
     place = Place(cluster, release.clients, release, model_port, changed, API_DOWN_S)
     struck: list[Struck] = []
     async with (
-        channel(kube, mode=MODE),
         person_at(real_system) as person,
+        channel(person, kube, mode=MODE),
         observing_bus(real_system.bus_url, bus_password(real_system)) as observer,
     ):
         talk = Talk(person, model, observer, RATE, SECONDS, CONVERSATIONS, seed=time.time_ns())

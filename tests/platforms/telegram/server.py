@@ -30,6 +30,7 @@ class BotApiServer:
         self.url = ""
         self._poll_number = 0
         self._runner: web.AppRunner | None = None
+        self._is_polled = asyncio.Event()
         self.webhook_answers: list[int] = []
         self.conflicts = 0
 
@@ -57,6 +58,10 @@ class BotApiServer:
         for connection in list(server.connections if server else []):
             if connection.transport is not None:
                 connection.transport.abort()
+
+    async def polled(self) -> None:
+        """Return when a poll waits for news: between two polls nothing is asked."""
+        await self._is_polled.wait()
 
     async def _call(self, request: web.Request) -> web.StreamResponse:
         self.hosts.add(request.host)
@@ -125,11 +130,14 @@ class BotApiServer:
 
     async def _news(self, for_s: float) -> None:
         self.world.news.clear()
+        self._is_polled.set()
         try:
             async with asyncio.timeout(for_s):
                 await self.world.news.wait()
         except TimeoutError:
             return
+        finally:
+            self._is_polled.clear()
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
         self.hosts.add(request.host)

@@ -1,6 +1,7 @@
 """The bus behind a channel: what it hands in, and what it is told to show."""
 
 import asyncio
+import contextlib
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator
@@ -33,6 +34,8 @@ from sympozium.testing.channels.desk import MemoryDesk, memory_desk
 
 PATIENCE_S = 15.0
 """How long something may take that is to happen; it happens in milliseconds."""
+
+LOOK_EVERY_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -169,6 +172,19 @@ class Backstage:
         while stored := await self._bus.next(DEAD, subject, since=since):
             since, count = stored.sequence + 1, count + 1
         return count
+
+    async def buried(self, count: int, stream: str = INBOX) -> None:
+        """Return when so many messages of the channel were set aside.
+
+        Raises:
+            AssertionError: There are fewer after a while, or more.
+        """
+        found = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                while (found := await self.dead_letters(stream)) < count:  # noqa: ASYNC110 - no event
+                    await asyncio.sleep(LOOK_EVERY_S)
+        assert found == count, f"{found} messages were set aside instead of {count}"
 
     def _next(self, chat: str) -> InboundMessage | None:
         for message in self._heard:
