@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 
-import hypothesis
 import pytest
 
 from sympozium.bus.nats import NatsBus
@@ -11,10 +10,6 @@ from tests.controller.cluster import Cluster, controller
 from tests.controller.fixtures import cluster, settings
 
 __all__ = ["cluster", "controlled", "settings"]
-
-# How long an example takes depends on who else uses the machine.
-hypothesis.settings.register_profile("shared-machine", deadline=None)
-hypothesis.settings.load_profile("shared-machine")
 
 
 @pytest.fixture

@@ -4,15 +4,10 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-import hypothesis
 import pytest
 
 from sympozium.bus.nats import NatsBus
 from tests.router.routed import World, a_world
-
-# How long an example takes depends on who else uses the machine.
-hypothesis.settings.register_profile("shared-machine", deadline=None)
-hypothesis.settings.load_profile("shared-machine")
 
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
 
