@@ -80,12 +80,22 @@ def test_an_address_without_a_key_is_not_ignored_in_silence() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "cause"),
-    [("ftp://x/v1", "no http or https address"), ("http://10.0.0.7:80/v1", "private network")],
+    ("host", "cidr"),
+    [("10.0.0.7", "10.0.0.7/32"), ("[fd00::7]", "fd00::7/128"), ("8.8.8.8", "0.0.0.0/0")],
 )
-def test_an_address_that_cannot_work_is_refused(url: str, cause: str) -> None:
-    with pytest.raises(StartError, match=cause):
-        read_model(1003, {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": url})
+def test_an_endpoint_in_the_private_network_is_named_by_itself(host: str, cidr: str) -> None:
+    environ = {"OPENAI_API_KEY": "any", "OPENAI_BASE_URL": f"http://{host}:11434/v1"}
+    assert egress(read_model(1003, environ))[1] == (cidr, [11434])
+
+
+def test_an_endpoint_whose_name_nobody_knows_is_looked_for_in_the_internet() -> None:
+    environ = {"OPENAI_API_KEY": "any", "OPENAI_BASE_URL": "https://nobody.invalid/v1"}
+    assert egress(read_model(1003, environ))[1] == ("0.0.0.0/0", [443])
+
+
+def test_an_address_that_cannot_work_is_refused() -> None:
+    with pytest.raises(StartError, match="no http or https address"):
+        read_model(1003, {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "ftp://x/v1"})
 
 
 def test_the_same_settings_have_the_same_fingerprint_and_others_another() -> None:

@@ -7,8 +7,8 @@ pod's events can say so.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from sympozium.contract.resources import EGRESS_CONTAINERS_ANNOTATION, Object
 
@@ -18,12 +18,39 @@ _MAX_PORT_RANGE = 64
 
 
 @dataclass(frozen=True)
-class Internet:
-    """Public addresses that may be reached through the proxy."""
+class Block:
+    """Addresses that a rule names, be they public or not; never the machine's own loopback."""
 
+    network: IPv4Network | IPv6Network
     ports: frozenset[int] | None
     """None: every port."""
     excluded: frozenset[IPv4Network | IPv6Network] = frozenset()
+
+    def holds(self, address: IPv4Address | IPv6Address, port: int) -> bool:
+        """Say whether the rule allows *port* of *address*."""
+        if address.is_loopback or address.is_unspecified:
+            return False
+        is_named = address in self.network and not any(address in one for one in self.excluded)
+        return is_named and (self.ports is None or port in self.ports)
+
+
+@dataclass(frozen=True)
+class Internet:
+    """What may be reached through the proxy."""
+
+    ports: frozenset[int] | None
+    """Of public addresses. None: every port."""
+    excluded: frozenset[IPv4Network | IPv6Network] = frozenset()
+    """Of public addresses."""
+    blocks: tuple[Block, ...] = ()
+
+    def has_port(self, port: int) -> bool:
+        """Say whether *port* may be reached at any address."""
+        allowed = (self.ports, *(block.ports for block in self.blocks))
+        return any(ports is None or port in ports for ports in allowed)
+
+
+_NOTHING = Internet(ports=frozenset())
 
 
 @dataclass(frozen=True)
@@ -94,9 +121,9 @@ def _combine(rules: list[Object], pod: Object) -> Egress:
                 if ports is None:
                     unsupported.append("loopback destinations without ports")
             elif network == _EVERYWHERE:
-                internet = _widen(internet, ports, block.get("except") or ())
+                internet = _widen(internet or _NOTHING, ports, block.get("except") or ())
             else:
-                unsupported.append(f"ipBlock {block['cidr']}")
+                internet = _add_block(internet or _NOTHING, network, ports, block)
     named = (pod["metadata"].get("annotations") or {}).get(EGRESS_CONTAINERS_ANNOTATION)
     containers = None if named is None else frozenset(n.strip() for n in named.split(","))
     return Egress(frozenset(loopback), internet, tuple(dict.fromkeys(unsupported)), containers)
@@ -120,9 +147,24 @@ def _ports(entries: list[Object] | None) -> tuple[set[int] | None, list[str]]:
     return ports, problems
 
 
-def _widen(before: Internet | None, ports: set[int] | None, excluded: Iterable[str]) -> Internet:
-    networks = frozenset(ip_network(cidr, strict=False) for cidr in excluded)
-    if before is None:
-        return Internet(None if ports is None else frozenset(ports), networks)
+def _widen(before: Internet, ports: set[int] | None, excluded: Iterable[str]) -> Internet:
+    networks = _networks(excluded)
+    if before.ports == frozenset():
+        return replace(before, ports=_frozen(ports), excluded=networks)
     both = None if ports is None or before.ports is None else before.ports | ports
-    return Internet(both, before.excluded & networks)
+    return replace(before, ports=both, excluded=before.excluded & networks)
+
+
+def _add_block(
+    before: Internet, network: IPv4Network | IPv6Network, ports: set[int] | None, block: Object
+) -> Internet:
+    added = Block(network, _frozen(ports), _networks(block.get("except") or ()))
+    return replace(before, blocks=(*before.blocks, added))
+
+
+def _networks(cidrs: Iterable[str]) -> frozenset[IPv4Network | IPv6Network]:
+    return frozenset(ip_network(cidr, strict=False) for cidr in cidrs)
+
+
+def _frozen(ports: set[int] | None) -> frozenset[int] | None:
+    return None if ports is None else frozenset(ports)

@@ -2,7 +2,8 @@
 
 It connects to the very address that it has checked, so a name that changes its address between
 the check and the connection reaches nothing. What is not a public address is refused whatever
-name led there: the machine itself, its networks, the metadata services of clouds.
+name led there, unless a policy names its block: the machine's networks, the metadata services of
+clouds. The machine's loopback is refused always.
 """
 
 import asyncio
@@ -78,23 +79,27 @@ def _one_request_only(headers: bytes) -> bytes:
 
 
 async def _connect(host: str, port: int, internet: Internet) -> Streams:
-    if internet.ports is not None and port not in internet.ports:
+    if not internet.has_port(port):  # nor is its name asked for
         raise RefusedError(f"port {port} is not allowed by the NetworkPolicy")
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(DIAL_TIMEOUT_S):
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses = [ipaddress.ip_address(entry[4][0]) for entry in found]
         for address in addresses:
-            check_address(address, internet)
+            check_address(address, port, internet)
         return await asyncio.open_connection(str(addresses[0]), port)
 
 
-def check_address(address: _Address, internet: Internet) -> None:
-    """Return if *address* is a public one that the policy does not exclude.
+def check_address(address: _Address, port: int, internet: Internet) -> None:
+    """Return if the policy names *address*, or it is a public one that it does not exclude.
 
     Raises:
         RefusedError: It is not.
     """
+    if any(block.holds(address, port) for block in internet.blocks):
+        return
+    if internet.ports is not None and port not in internet.ports:
+        raise RefusedError(f"port {port} of {address} is not allowed by the NetworkPolicy")
     inner = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None) or address
     is_public = all(a.is_global and not a.is_multicast for a in (address, inner))
     is_translated = address in _TRANSLATED
@@ -102,7 +107,7 @@ def check_address(address: _Address, internet: Internet) -> None:
         address.version == network.version and address in network for network in internet.excluded
     )
     if not is_public or is_translated or is_excluded:
-        raise RefusedError(f"{address} is not a public address, or is excluded")
+        raise RefusedError(f"{address} is not a public address, or the NetworkPolicy excludes it")
 
 
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")

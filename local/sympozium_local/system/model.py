@@ -3,6 +3,7 @@
 import hashlib
 import ipaddress
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -12,6 +13,8 @@ from sympozium_local.system.errors import StartError
 DEFAULT_MODEL = "gpt-5-mini"
 DEMO_MODEL = "demo"
 DEFAULT_IDLE_TIMEOUT_S = 30
+OPENAI_URL = "https://api.openai.com/v1"
+EVERYWHERE = "0.0.0.0/0"
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,28 @@ class ModelSettings:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def egress(self) -> list[dict[str, object]]:
-        """Return the NetworkPolicy rules without which a run could not reach the endpoint."""
-        parts = urlsplit(self.base_url or "https://api.openai.com/v1")
+        """Return the NetworkPolicy rules without which a run could not reach the endpoint.
+
+        A private address is named by itself, since runs reach no other one. Behind a name
+        it is the address that the name has now.
+        """
+        parts = urlsplit(self.base_url or OPENAI_URL)
         port = parts.port or (80 if parts.scheme == "http" else 443)
-        local = parts.hostname in {"127.0.0.1", "localhost", "::1"}
-        cidr = "127.0.0.1/32" if local else "0.0.0.0/0"
-        return [{"to": [{"ipBlock": {"cidr": cidr}}], "ports": [{"protocol": "TCP", "port": port}]}]
+        cidrs = _blocks(parts.hostname or "", port) if self.base_url else [EVERYWHERE]
+        to = [{"ipBlock": {"cidr": cidr}} for cidr in cidrs]
+        return [{"to": to, "ports": [{"protocol": "TCP", "port": port}]}]
+
+
+def _blocks(host: str, port: int) -> list[str]:
+    if host in {"127.0.0.1", "localhost", "::1"}:
+        return ["127.0.0.1/32"]
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:  # nobody knows it yet; a run says so if that stays
+        found = []
+    addresses = {ipaddress.ip_address(entry[4][0]) for entry in found}
+    private = (one for one in addresses if one.is_private and not one.is_loopback)
+    return sorted(f"{one}/{one.max_prefixlen}" for one in private) or [EVERYWHERE]
 
 
 def read_model(demo_port: int, environ: Mapping[str, str] | None = None) -> ModelSettings:
@@ -96,13 +115,4 @@ def _check(base_url: str) -> None:
         raise StartError(
             f"cannot use OPENAI_BASE_URL {base_url!r}: it is no http or https address; "
             "set it to one like https://api.openai.com/v1"
-        )
-    try:
-        address = ipaddress.ip_address(parts.hostname)
-    except ValueError:
-        return
-    if address.is_private and not address.is_loopback:
-        raise StartError(
-            f"cannot use OPENAI_BASE_URL {base_url!r}: runs reach public addresses and this "
-            "machine, not the private network; forward it to a port of 127.0.0.1 and set that"
         )
