@@ -28,6 +28,20 @@ MODULES = {
 }
 """Top-level modules by image, named without `sympozium/`."""
 
+_PARTS_OF_ALL = {"bus", "contract", "runtime"}
+_PARTS_OF_CHANNELS = _PARTS_OF_ALL | {"chat"}
+
+PARTS = {
+    "agent": _PARTS_OF_ALL,
+    "router": _PARTS_OF_CHANNELS | {"kube", "store"},
+    "controller": _PARTS_OF_ALL | {"kube"},
+    "channel-web": _PARTS_OF_CHANNELS,
+    "channel-slack": _PARTS_OF_CHANNELS,
+    "channel-telegram": _PARTS_OF_CHANNELS,
+    "channel-discord": _PARTS_OF_CHANNELS,
+}
+"""Parts of the project's own library by image."""
+
 
 def by_name(image: Image) -> str:
     """Return the image's name as the table has it."""

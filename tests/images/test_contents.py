@@ -3,16 +3,18 @@
 `tests/kube/test_images.py` asks the same of the images as they were built.
 """
 
+import json
 import re
 from importlib.metadata import distribution, requires
 from pathlib import Path
 
+import grimp
 import pytest
 
 from sympozium_images.assemble import CannotAssembleError, closure, pins, wanted_by
 from sympozium_images.builders import ROOT
 from sympozium_images.programs import PROGRAMS, Image
-from tests.images.contents import MODULES, by_name
+from tests.images.contents import MODULES, PARTS, by_name
 
 PYPROJECT = (ROOT / "pyproject.toml").read_text()
 LOCK = (ROOT / "requirements.lock").read_text()
@@ -40,6 +42,25 @@ def test_an_image_gets_what_is_listed_and_nothing_more(image: Image) -> None:
     copied = set(re.findall(r"packages/(\w+)$", dockerfile(image), re.MULTILINE))
     found = copied.union(*(modules_of(name) for name in distributions_of(image)))
     assert found - {"__pycache__"} == MODULES[by_name(image)]
+
+
+def parts_of(image: Image) -> set[str]:
+    """Return the parts of the project's library that are copied into an image and stay there."""
+    (without,) = re.findall(r'"--without", (.*)\]', dockerfile(image))
+    folders = {path.parent.name for path in (ROOT / "src/sympozium").glob("*/__init__.py")}
+    return folders - set(json.loads(f"[{without}]"))
+
+
+@pytest.mark.parametrize("image", PROGRAMS, ids=by_name)
+def test_an_image_has_the_parts_of_the_library_that_its_program_imports_and_no_other(
+    image: Image,
+) -> None:
+    (program,) = re.findall(r"packages/(sympozium_\w+)$", dockerfile(image), re.MULTILINE)
+    graph = grimp.build_graph("sympozium", program, cache_dir=None)
+    modules = {program, *graph.find_descendants(program)}
+    imported = set().union(*(graph.find_upstream_modules(module) for module in modules))
+    needed = {name.split(".")[1] for name in imported if name.startswith("sympozium.")}
+    assert parts_of(image) == needed == PARTS[by_name(image)]
 
 
 @pytest.mark.parametrize("image", PROGRAMS, ids=by_name)

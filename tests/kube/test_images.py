@@ -9,7 +9,7 @@ import pytest
 from sympozium_images.archive import ImageArchive
 from sympozium_images.make import BILL
 from sympozium_images.programs import PROGRAMS, Image
-from tests.images.contents import MODULES, by_name
+from tests.images.contents import MODULES, PARTS, by_name
 from tests.kube.cluster import Clients, KubeCluster
 from tests.kube.images import REGISTRY, TAG, archive_of
 
@@ -43,6 +43,10 @@ def test_an_image_can_import_what_is_listed_and_nothing_more(
     below = {name.removeprefix(SITE).split("/")[0] for name in archive.files if SITE in name}
     found = {name.split(".")[0] for name in below if not name.endswith((".dist-info", ".json"))}
     assert found - {"__pycache__"} == MODULES[by_name(image)]
+    library = f"{SITE}sympozium/"
+    parts = [name.removeprefix(library).split("/") for name in archive.files if library in name]
+    folders = {names[0] for names in parts if len(names) > 1}
+    assert folders - {"__pycache__"} == PARTS[by_name(image)]
 
 
 def test_an_image_has_no_shell_no_package_manager_and_nobody_but_its_user(
@@ -52,6 +56,17 @@ def test_an_image_has_no_shell_no_package_manager_and_nobody_but_its_user(
     assert commands & (SHELLS | PACKAGE_MANAGERS) == set()
     assert archive.config["User"] == "65532:65532"
     assert archive.size_bytes < LARGEST_BYTES
+
+
+def test_the_image_that_is_pulled_most_is_the_smallest(
+    kube_cluster: KubeCluster, tmp_path: Path
+) -> None:
+    sizes = {}
+    for image in PROGRAMS:
+        opened = ImageArchive(archive_of(image, tmp_path))
+        sizes[by_name(image)] = opened.size_bytes
+        opened.close()
+    assert min(sizes, key=lambda name: sizes[name]) == "agent", sizes
 
 
 def test_an_image_says_what_it_is_made_of(image: Image, archive: ImageArchive) -> None:
