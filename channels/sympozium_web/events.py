@@ -15,7 +15,7 @@ from sympozium.contract.messages import (
     OutboundMessage,
     VisibleError,
 )
-from sympozium.contract.names import MessageId, RunName
+from sympozium.contract.names import MessageId, RunName, short_hash
 from sympozium.contract.run_events import Delta, Progress, Waiting
 
 CONTENT_TYPE = "text/event-stream"
@@ -92,19 +92,22 @@ def end(
     error: VisibleError | None,
     sequence: int,
     files: Sequence[FileRef] = (),
+    choices: Sequence[Choice] = (),
 ) -> Event:
     """Return the one end of a message, with the id from which a stream can be resumed.
 
     A *sequence* of 0 is not known yet: the event then carries no id.
     """
     if error is None:
-        data: dict[str, Any] = {"message_id": message_id, "text": text}
+        data: dict[str, Any] = {"message_id": message_id, "text": with_choices(text, choices)}
         if files:
             data["files"] = [as_file(file) for file in files]
         wire = _wire("final", data, sequence)
     else:
-        said = {"code": error.code, "message": error.message}
-        wire = _wire("error", {"message_id": message_id, "error": said}, sequence)
+        data = {"message_id": message_id, "error": as_error(error)}
+        if choices:
+            data["choices"] = [as_choice(message_id, choice) for choice in choices]
+        wire = _wire("error", data, sequence)
     return Event(message_id, wire, sequence=sequence, is_end=True)
 
 
@@ -119,10 +122,11 @@ def end_of(message: OutboundMessage, sequence: int) -> Event:
         case _:
             return end(
                 message.message_id,
-                text=with_choices(message.text, message.choices),
+                text=message.text,
                 error=message.error,
                 sequence=sequence,
                 files=message.files,
+                choices=message.choices,
             )
     return Event(message.message_id, wire, sequence=sequence, is_end=True)
 
@@ -131,6 +135,21 @@ def with_choices(text: str, choices: Sequence[Choice]) -> str:
     """Return *text* with what may be picked below it, as a person would write it here."""
     lines = [f"* {choice.label}: `{written(choice.command)}`" for choice in choices]
     return "\n\n".join(part for part in (text, "\n".join(lines)) if part)
+
+
+def as_error(error: VisibleError) -> dict[str, str]:
+    """Return a failure in the form of the HTTP contract."""
+    return {"code": error.code, "message": error.message}
+
+
+def as_choice(message_id: MessageId, choice: Choice) -> dict[str, str]:
+    """Return what may be picked below an error: the message with which it is picked.
+
+    Its id is made of what it is and of where it stands, so however often and by whomever it
+    is posted, it is one message.
+    """
+    text = written(choice.command)
+    return {"label": choice.label, "text": text, "id": f"pick-{short_hash(message_id, text)}"}
 
 
 def as_file(file: FileRef) -> dict[str, Any]:

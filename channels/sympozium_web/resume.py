@@ -71,7 +71,12 @@ class Resumption:
 
 def _end_of(entry: Entry, message_id: MessageId, sequence: int) -> Event:
     return events.end(
-        message_id, text=entry.text, error=entry.error, sequence=sequence, files=entry.files
+        message_id,
+        text=entry.text,
+        error=entry.error,
+        sequence=sequence,
+        files=entry.files,
+        choices=entry.choices,
     )
 
 

@@ -6,9 +6,9 @@ from sympozium.bus.ports import LiveBus, NoAnswerError
 from sympozium.contract.envelope import decode, encode
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.messages import Entry, HistoryAnswer, HistoryRequest
-from sympozium.contract.names import ConversationId
+from sympozium.contract.names import ConversationId, MessageId
 from sympozium.contract.subjects import history
-from sympozium_web.events import as_file
+from sympozium_web.events import as_choice, as_error, as_file, with_choices
 
 ANSWER_TIMEOUT_S = 3.0
 
@@ -45,14 +45,16 @@ class Transcript:
 
 def as_message(entry: Entry) -> dict[str, Any]:
     """Return an entry in the form of the HTTP contract."""
-    error = entry.error
+    error, about = entry.error, MessageId(entry.in_reply_to or entry.id)
+    is_answer = error is None
     return {
         "id": entry.id,
         "role": entry.role,
-        "text": entry.text,
+        "text": with_choices(entry.text, entry.choices) if is_answer else entry.text,
         "time": entry.time,
         "state": entry.state,
         "in_reply_to": entry.in_reply_to,
-        "error": {"code": error.code, "message": error.message} if error is not None else None,
+        "error": as_error(error) if error is not None else None,
+        "choices": [] if is_answer else [as_choice(about, choice) for choice in entry.choices],
         "files": [as_file(file) for file in entry.files],
     }

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -147,6 +148,10 @@ class MemoryRouter:
                 await delivery.ack()
                 if message.conversation == conversation:
                     break
+        self._record(message)
+        return message
+
+    def _record(self, message: InboundMessage) -> None:
         entry = Entry(
             id=message.message_id,
             role=Role.USER,
@@ -155,11 +160,11 @@ class MemoryRouter:
             state=EntryState.STORED,
         )
         self.transcripts.setdefault(message.conversation, []).append(entry)
-        return message
 
     async def accept(self, message: InboundMessage) -> RunUid:
         """Say that a run works on a message; return the run's uid."""
-        uid = RunUid("uid-" + message.message_id.rpartition(":")[2].replace(".", "_"))
+        key = message.message_id.rpartition(":")[2]
+        uid = RunUid("uid-" + re.sub(r"[.~]", "_", key))
         name = RunName(f"web-{uid}")
         self._change(message, state=EntryState.RUNNING, run_uid=uid, run_name=name)
         await self._publish(
@@ -197,16 +202,24 @@ class MemoryRouter:
             await self.say(uid, Delta(text=piece, offset=offset))
             offset += len(piece)
 
-    async def finish(self, message: InboundMessage, text: str) -> int:
+    async def finish(self, message: InboundMessage, text: str, *choices: Choice) -> int:
         """Give a message its answer; return its OUTBOX sequence."""
         self._change(message, state=EntryState.DONE)
-        return await self._end(message, OutboundKind.FINAL, text, None)
+        return await self._end(message, OutboundKind.FINAL, text, None, choices)
 
-    async def fail(self, message: InboundMessage, code: str, sentence: str) -> int:
+    async def fail(
+        self, message: InboundMessage, code: str, sentence: str, *choices: Choice
+    ) -> int:
         """Give a message its error; return its OUTBOX sequence."""
         self._change(message, state=EntryState.FAILED)
         error = VisibleError(code=code, message=sentence)
-        return await self._end(message, OutboundKind.ERROR, "", error)
+        return await self._end(message, OutboundKind.ERROR, "", error, choices)
+
+    def try_again(self, message: InboundMessage) -> InboundMessage:
+        """Record another try of a message, and return it."""
+        again = msgspec.structs.replace(message, message_id=MessageId(f"{message.message_id}~1"))
+        self._record(again)
+        return again
 
     async def join(self, message: InboundMessage, other: InboundMessage) -> int:
         """Say that the answer to *other* answers *message* too; return its OUTBOX sequence."""
@@ -222,7 +235,8 @@ class MemoryRouter:
 
     async def drop(self, message: InboundMessage) -> int:
         """Say that a message needs no answer; return its OUTBOX sequence."""
-        self._change(message, state=EntryState.DONE)
+        entries = self.transcripts[message.conversation]
+        entries[:] = [entry for entry in entries if entry.id != message.message_id]
         return await self._publish(
             OutboundMessage(
                 kind=OutboundKind.DROPPED,
@@ -258,6 +272,7 @@ class MemoryRouter:
         kind: OutboundKind,
         text: str,
         error: VisibleError | None,
+        choices: Sequence[Choice] = (),
     ) -> int:
         outbound = OutboundMessage(
             kind=kind,
@@ -265,6 +280,7 @@ class MemoryRouter:
             conversation=message.conversation,
             text=text,
             error=error,
+            choices=list(choices),
         )
         entry = Entry(
             id=f"{message.message_id}/reply",
@@ -273,6 +289,7 @@ class MemoryRouter:
             time=datetime.now(UTC),
             in_reply_to=message.message_id,
             error=error,
+            choices=list(choices),
         )
         entries = self.transcripts[message.conversation]
         entries.append(entry)

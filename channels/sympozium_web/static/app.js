@@ -30,7 +30,8 @@ class App {
     this.sidebar = new Sidebar({ onOpen: (id) => this.open(id), onNew: () => this.open(store.newId("t-")) });
     this.composer = new Composer({ onSend: (text) => this.send(text) });
     this.list = new MessageList(byId("messages"), {
-      onRetry: (message) => this.send(message.text),
+      onAskAgain: (message) => this.send(message.text),
+      onPick: (message, choice) => this.pick(this.conversation, message, choice),
       onResend: (message) => this.deliver(this.conversation, message),
       onStop: (message) => this.stop(message),
     });
@@ -129,8 +130,8 @@ class App {
     if (this.conversation !== conversation) return;
     const message = conversation.apply(name, data);
     if (name === "stored") store.removeUnsent(conversation.id, message.key);
-    if (name === "final") this.announce(`Answer: ${message.answer.slice(0, MAX_ANNOUNCED_CHARS)}`);
-    if (name === "error") this.announce(`No answer: ${message.error.message}`);
+    if (name === "final") this.announce(`Answer: ${data.text.slice(0, MAX_ANNOUNCED_CHARS)}`);
+    if (name === "error") this.announce(`No answer: ${data.error.message}`);
     if (name === "joined") this.announce("Answered together with another message.");
     if ((name === "final" || name === "error") && document.hidden) this.news += 1;
     this.show();
@@ -150,6 +151,22 @@ class App {
   stop(message) {
     message.isStopping = true;
     this.send(`!stop ${message.run}`);
+  }
+
+  /** Pick what is offered below the error of *message*. However often it is picked, it is one message. */
+  async pick(conversation, message, choice) {
+    message.isPicked = true;
+    message.pickAnswer = null;
+    this.show();
+    try {
+      await post(conversation.id, choice.id, choice.text);
+    } catch (refusal) {
+      message.isPicked = false;
+      message.pickAnswer = `${refusal.message} ${refusal.hint}`;
+      this.announce(`Not sent: ${refusal.message}`);
+      if (refusal.status === 401) this.lost(refusal);
+    }
+    if (this.conversation === conversation) this.show();
   }
 
   async deliver(conversation, message) {
@@ -175,7 +192,7 @@ class App {
 
   show() {
     const { conversation } = this;
-    const messages = [...conversation.messages.values()];
+    const messages = conversation.shown;
     const isEmpty = messages.length === 0;
     byId("empty").hidden = !isEmpty || (!conversation.isLoaded && isListed(conversation.id));
     this.list.show(messages);

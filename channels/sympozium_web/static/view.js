@@ -28,9 +28,10 @@ const MAX_NAMED_CHARS = 80;
 export class MessageList {
   #views = new Map();
 
-  constructor(list, { onRetry, onResend, onStop }) {
+  constructor(list, { onAskAgain, onPick, onResend, onStop }) {
     this.list = list;
-    this.onRetry = onRetry;
+    this.onAskAgain = onAskAgain;
+    this.onPick = onPick;
     this.onResend = onResend;
     this.onStop = onStop;
     setInterval(() => this.tick(), 1000);
@@ -52,6 +53,8 @@ export class MessageList {
       view.update();
       previous = view;
     }
+    const keys = new Set(messages.map(({ key }) => key));
+    for (const [key, view] of this.#views) if (!keys.has(key)) this.#remove(key, view);
   }
 
   tick() {
@@ -61,6 +64,11 @@ export class MessageList {
   /** Return what was asked in another message, or null where it is not shown. */
   questionOf(key) {
     return this.#views.get(key)?.message.text ?? null;
+  }
+
+  #remove(key, view) {
+    this.#views.delete(key);
+    view.node.remove();
   }
 
   #viewOf(message) {
@@ -99,7 +107,8 @@ class MessageView {
     this.files = make("ul", "files");
     this.problem = make("div", "problem");
     this.answer.append(this.body, this.files, this.activity, this.stop, this.note, this.problem);
-    this.question.append(visuallyHidden("You: "), this.text, this.sentFiles, this.meta);
+    this.you = visuallyHidden("You: ");
+    this.question.append(this.you, this.text, this.sentFiles, this.meta);
     this.node.append(this.question, this.answer);
   }
 
@@ -107,13 +116,14 @@ class MessageView {
     const { message } = this;
     this.node.dataset.state = message.state;
     this.question.hidden = message.text === null;
+    this.you.hidden = this.text.hidden = message.isAgain;
     if (this.text.textContent !== (message.text ?? "")) this.text.textContent = message.text ?? "";
     this.#showMeta();
     this.#showAnswer();
     this.#showProblem();
     this.#showStop();
     this.#showNote();
-    showFiles(this.sentFiles, message.sentFiles);
+    showFiles(this.sentFiles, message.isAgain ? [] : message.sentFiles);
     showFiles(this.files, message.files);
     this.tick();
     const isRunning = message.state === "running";
@@ -164,6 +174,7 @@ class MessageView {
     }
     const parts = [state];
     if (message.time) parts.unshift(clock(message.time));
+    if (message.isAgain) parts.unshift(textOf("span", "tried-again", "Tried again"));
     const signature = parts.map((part) => part.textContent).join();
     if (this.meta.dataset.shown === signature) return;
     this.meta.dataset.shown = signature;
@@ -189,7 +200,9 @@ class MessageView {
   #showProblem() {
     const { message } = this;
     const { error } = message;
-    const signature = error ? `${message.state} ${error.code} ${error.message}` : "";
+    const { choices, isPicked, isTriedAgain, pickAnswer } = message;
+    const offers = JSON.stringify([choices, isPicked, isTriedAgain, pickAnswer]);
+    const signature = error ? `${message.state} ${error.code} ${error.message} ${offers}` : "";
     if (this.problem.dataset.shown === signature) return;
     this.problem.dataset.shown = signature;
     this.problem.hidden = !error;
@@ -203,13 +216,28 @@ class MessageView {
     this.problem.append(title, sentence);
     const hint = error.hint ?? HINTS[error.code];
     if (hint) this.problem.append(textOf("p", "problem-hint", hint));
+    if (pickAnswer) this.problem.append(textOf("p", "problem-hint", pickAnswer));
     const foot = make("p", "problem-foot");
-    const again = textOf("button", "again", isUnsent ? "Send again" : "Ask again");
-    again.type = "button";
-    again.addEventListener("click", () => (isUnsent ? this.list.onResend(message) : this.list.onRetry(message)));
-    if (message.text !== null && error.isFinal !== true) foot.append(again);
+    foot.append(...this.#waysOn(isUnsent));
     if (error.code) foot.append(textOf("code", "problem-code", error.code));
     this.problem.append(foot);
+  }
+
+  /** Return the buttons below an error. What the system offers comes before asking anew. */
+  #waysOn(isUnsent) {
+    const { message, list } = this;
+    if (message.isTriedAgain) return [];
+    if (isUnsent) return [button("again", "Send again", () => list.onResend(message))];
+    if (message.choices.length === 0) {
+      if (message.text === null) return [];
+      return [button("again", "Ask again", () => list.onAskAgain(message))];
+    }
+    return message.choices.map((choice) => {
+      const label = message.isPicked ? `${choice.label}…` : choice.label;
+      const made = button("again pick", label, () => list.onPick(message, choice));
+      made.disabled = message.isPicked;
+      return made;
+    });
   }
 }
 
@@ -240,6 +268,13 @@ function make(name, className) {
 function textOf(name, className, text) {
   const made = make(name, className);
   made.textContent = text;
+  return made;
+}
+
+function button(className, label, onClick) {
+  const made = textOf("button", className, label);
+  made.type = "button";
+  made.addEventListener("click", onClick);
   return made;
 }
 

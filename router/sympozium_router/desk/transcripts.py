@@ -51,6 +51,7 @@ def _told(message: Message, end: End) -> Entry:
         run_name=message.run_name,
         run_uid=message.run_uid,
         files=list(end.files),
+        choices=list(end.choices),
     )
 
 

@@ -237,6 +237,7 @@ class Entry(_Wire, frozen=True, kw_only=True):
     Attributes:
         id: The message id; an answer's is that of its message with `/reply`.
         sequence: For an assistant's entry, its OUTBOX sequence; 0 until it is published.
+        choices: What may be picked below it.
     """
 
     id: str
@@ -250,6 +251,7 @@ class Entry(_Wire, frozen=True, kw_only=True):
     run_name: RunName = RunName("")
     run_uid: RunUid = RunUid("")
     files: list[FileRef] = []
+    choices: list[Choice] = []
 
 
 class HistoryRequest(_Wire, frozen=True, kw_only=True):
