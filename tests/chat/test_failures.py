@@ -11,6 +11,8 @@ from sympozium.chat.errors import (
 )
 from sympozium.chat.platform import Mark
 from sympozium.contract.errors import PermanentError, TransientError
+from sympozium.contract.messages import Choice, Command
+from sympozium.contract.names import short_hash
 from sympozium.contract.subjects import outbox
 from tests.chat.stage import CHANNEL, NAMESPACE, Stage, asked
 
@@ -162,9 +164,11 @@ async def test_an_answer_that_the_platform_will_not_show_is_replaced_by_a_senten
     platform.fail("edit", PermanentError("cannot edit: the content is not allowed"))
     await channel.finish(one, "something that is not allowed")
     await channel.settled(2)
-    (text,) = platform.texts()
-    assert text.startswith("There is an answer, but it cannot be shown here.")
-    assert "run-m1" in text
+    (seen,) = platform.seen()
+    assert seen.text.startswith("There is an answer, but it cannot be shown here.")
+    assert "run-m1" in seen.text
+    again = Command(name="retry", arguments=short_hash(one.id))
+    assert seen.choices == (Choice(label="Send again", command=again),)
     await channel.desk.until(lambda: "AnswerRefused" in channel.desk.said())
     assert len(await channel.dead_letters()) == 1
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sympozium.chat.commands import COMMANDS
+from sympozium.chat.commands import COMMANDS, RETRY
 from sympozium.contract.messages import (
     Command,
     InboundMessage,
@@ -23,7 +23,6 @@ from sympozium.contract.resources import AGENT_RUNS, AGENTS
 from sympozium.contract.run_events import Usage
 from sympozium.store.ports import MAX_OPEN, Cut, Message, Scene, Talk
 from sympozium_router.commands.answers import Answer, Asked, answer
-from sympozium_router.dead.again import COMMAND as RETRY
 from sympozium_router.runs.turns import with_run
 from tests.router.routed import World, agent
 from tests.router.test_modes import end_cancelled, is_cancelled, stored

@@ -11,12 +11,12 @@ from datetime import datetime
 
 import msgspec
 
+from sympozium.chat.commands import RETRY
 from sympozium.contract.messages import Choice, Command, InboundMessage
 from sympozium.contract.names import MessageId, RunName
 from sympozium.store.ports import End, Message, SessionStore
 from sympozium_router.outbox import wording
 
-COMMAND = "retry"
 LABEL = "Retry"
 LOOK_BACK = 200
 """Messages of a conversation among which the one that is meant is looked for."""
@@ -33,17 +33,17 @@ class Again:
     Attributes:
         message: As it is to be stored, or is stored already by the same request.
         refusal: A sentence for a person; empty where there is a message.
-        first: What failed.
+        first: What was asked at first.
     """
 
-    message: Message | None
+    message: Message | None = None
     refusal: str = ""
     first: Message | None = None
 
 
 def retry_choice(message: Message) -> Choice:
     """Return the button with which the sender of *message* has it tried again."""
-    command = Command(name=COMMAND, arguments=wording.reference_of(RunName(""), message.id))
+    command = Command(name=RETRY, arguments=wording.reference_of(RunName(""), message.id))
     return Choice(label=LABEL, command=command)
 
 
@@ -53,8 +53,11 @@ class Retries:
     def __init__(self, store: SessionStore) -> None:
         self._store = store
 
-    async def asked_for(self, request: Message) -> Again:
-        """Return what the sender of the command *request* wants to have tried again.
+    async def meant_by(self, request: Message) -> Message | str:
+        """Return which message the command *request* is about, or why its sender is refused.
+
+        Without a reference it is about what failed last; else that may have an answer too,
+        which was perhaps not shown.
 
         Raises:
             StoreUnavailableError: Try again.
@@ -64,14 +67,17 @@ class Retries:
         known = await self._store.transcript(
             request.conversation, limit=LOOK_BACK, before=request.sequence
         )
-        failed = [one for one in known if _has_failed(one)]
-        meant = [one for one in failed if not reference or reference in _references(one)]
+        ended = [one for one in known if _is_told(one) and not _is_request(one)]
+        meant = [
+            one
+            for one in ended
+            if (reference in _references(one) if reference else _has_failed(one))
+        ]
         if not meant:
-            return Again(None, wording.nothing_to_retry(reference))
+            return wording.nothing_to_retry(reference)
         if not _is_same_sender(meant[-1].inbound, request.inbound):
-            return Again(None, wording.NOT_YOURS_TO_RETRY)
-        at = request.sequence
-        return await self.next_try(meant[-1], sequence=at, now=request.recorded_at, asked_at=at)
+            return wording.NOT_YOURS_TO_RETRY
+        return meant[-1]
 
     async def next_try(
         self, first: Message, *, sequence: int, now: datetime, asked_at: int = 0
@@ -81,7 +87,7 @@ class Retries:
         What has no row yet is tried as itself.
 
         Args:
-            first: What failed.
+            first: What failed, or was answered; then there is none.
             sequence: An INBOX sequence.
             now: When it is asked for.
             asked_at: Sequence of the request, which may come again; 0: it has none.
@@ -98,9 +104,9 @@ class Retries:
             if known.sequence == asked_at and known.id != first.id:
                 return Again(known, first=first)  # this very request made it
             if known.end is None or known.end.error is None:
-                return Again(None, wording.ALREADY_RETRIED)
+                return Again(refusal=wording.ALREADY_RETRIED)
             key = key._replace(message_id=MessageId(f"{key.message_id}{_SUFFIX}"))
-        return Again(None, wording.RETRIED_TOO_OFTEN)
+        return Again(refusal=wording.RETRIED_TOO_OFTEN)
 
 
 def refused(again: Again, *, now: datetime) -> End:
@@ -116,10 +122,17 @@ def _tried_again(first: Message, id_: MessageId, sequence: int, now: datetime) -
 
 
 def _has_failed(message: Message) -> bool:
-    """Return whether there is anything to try again: a request to do so is none."""
+    return message.end is not None and message.end.error is not None
+
+
+def _is_told(message: Message) -> bool:
+    return message.end is not None and not message.end.is_dropped
+
+
+def _is_request(message: Message) -> bool:
+    """Return whether *message* itself only asks to try another again."""
     command = message.inbound.command
-    is_request = command is not None and command.name == COMMAND
-    return message.end is not None and message.end.error is not None and not is_request
+    return command is not None and command.name == RETRY
 
 
 def _references(message: Message) -> set[str]:

@@ -6,15 +6,13 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
-import msgspec
-
 from sympozium.bus.nats import NatsBus
 from sympozium.bus.ports import Stored
 from sympozium.contract.dead_letters import DeadLetter, read_headers
 from sympozium.contract.envelope import decode, encode, open_envelope, unwrap
 from sympozium.contract.errors import PermanentError, TransientError
-from sympozium.contract.messages import OutboundKind, OutboundMessage, UnreadableEvent
-from sympozium.contract.names import MessageId, is_subject_token
+from sympozium.contract.messages import UnreadableEvent
+from sympozium.contract.names import is_subject_token
 from sympozium.contract.operate import (
     DEAD_LETTERS,
     Action,
@@ -29,11 +27,11 @@ from sympozium.contract.subjects import (
     OUTBOX,
     ROUTER_GROUP,
     inbox,
-    outbox,
 )
 from sympozium.store.ports import Conversation, Message
 from sympozium_router.clock import Clock
 from sympozium_router.dead.death_toll import DeathToll
+from sympozium_router.dead.unshown import send_again
 from sympozium_router.inbox.letters import read_letter
 from sympozium_router.inbox.reception import Reception
 from sympozium_router.outbox import wording
@@ -123,7 +121,8 @@ class DeadLetters:
         if letter.stream == INBOX:
             return await self._ask_again(stored, letter)
         if letter.stream == OUTBOX:
-            return await self._send_again(stored)
+            await send_again(self._bus, stored)
+            return "It is sent to its channel again."
         raise PermanentError(
             f"cannot retry dead letter {stored.sequence}: what a run said is its own to say; have "
             "the message tried again whose run it was, and drop this"
@@ -152,32 +151,6 @@ class DeadLetters:
         if again.refusal == wording.ALREADY_RETRIED:
             return "It was tried again already, or answered meanwhile."
         raise PermanentError(f"cannot retry dead letter {stored.sequence}: {again.refusal}")
-
-    async def _send_again(self, stored: Stored) -> str:
-        """Have a channel show again what it could not. Doing it again has no effect."""
-        data = _as_new(stored)
-        id_ = f"{stored.subject}/{stored.sequence}/again"
-        await self._bus.publish(outbox(*_owner(stored)), data, message_id=id_)
-        return "It is sent to its channel again."
-
-
-def _as_new(stored: Stored) -> bytes:
-    """Return an end as one of a message of its own, so that what was shown does not stand in it.
-
-    What says that a run exists, and what cannot be read here, stays as it is.
-    """
-    try:
-        message = unwrap(stored.data, OutboundMessage)
-    except PermanentError:
-        return stored.data
-    if message.kind is OutboundKind.ACCEPTED:
-        return stored.data
-    first = message.again_for or message.message_id
-    shown = msgspec.structs.replace(
-        message, message_id=MessageId(f"{first}~{stored.sequence}"), again_for=first
-    )
-    envelope = open_envelope(stored.data)
-    return encode(msgspec.structs.replace(envelope, payload=msgspec.Raw(encode(shown))))
 
 
 def _owner(stored: Stored) -> tuple[str, str]:

@@ -7,7 +7,8 @@ its row. What is not for the bot leaves no row, and is decided again in the same
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from sympozium.bus.ports import Bus
+from sympozium.bus.ports import Bus, Stored
+from sympozium.chat.commands import RETRY
 from sympozium.contract.channel import ChannelSpec
 from sympozium.contract.envelope import wrap
 from sympozium.contract.messages import InboundKind, InboundMessage
@@ -21,11 +22,12 @@ from sympozium_router.commands.commands import Commands
 from sympozium_router.dead import again
 from sympozium_router.dead.again import Retries
 from sympozium_router.dead.aside import Aside
+from sympozium_router.dead.unshown import find_unshown, send_again
 from sympozium_router.inbox.admission import Admission
 from sympozium_router.inbox.amendments import Amendments
 from sympozium_router.inbox.choosing import agents_of, who_answers
 from sympozium_router.inbox.letters import Letter
-from sympozium_router.outbox.ends import failed_end
+from sympozium_router.outbox.ends import dropped_end, failed_end
 from sympozium_router.runs.runs import Runs
 from sympozium_router.runs.task import steering_of
 from sympozium_router.runs.turns import placed, with_run
@@ -98,8 +100,19 @@ class Reception:
         return found
 
     async def _try_again(self, request: Message, spec: ChannelSpec) -> Message:
-        """Put through once more what the command *request* asks for, and record that."""
-        found = await self._to.retries.asked_for(request)
+        """Put through once more what the command *request* asks for, and record that.
+
+        What exists and was not shown is shown, and not worked on again.
+        """
+        meant = await self._to.retries.meant_by(request)
+        if isinstance(meant, str):
+            end = again.refused(again.Again(refusal=meant), now=self._clock())
+            return await self._store.record(replace(request, end=end))
+        unshown = await find_unshown(self._bus, meant)
+        if unshown is not None:
+            return await self._show_again(request, unshown)
+        at, now = request.sequence, request.recorded_at
+        found = await self._to.retries.next_try(meant, sequence=at, now=now, asked_at=at)
         if found.message is not None:
             stored = await self._decided(found.message, spec)
             await self._go_on(stored, is_new=True)
@@ -107,6 +120,13 @@ class Reception:
             await self.aside.unbury(found.first)
         end = again.refused(found, now=self._clock())
         return await self._store.record(replace(request, end=end))
+
+    async def _show_again(self, request: Message, unshown: Stored) -> Message:
+        """Have an end shown that its channel gave up, and record that; see `send_again`."""
+        await send_again(self._bus, unshown)
+        recorded = await self._store.record(replace(request, end=dropped_end(self._clock())))
+        await self._bus.unbury(unshown.sequence)  # not before: the request may come again
+        return recorded
 
     async def _record(self, row: Message) -> Message | None:
         """Decide about a new message and store it; None: it is not for the bot."""
@@ -122,7 +142,7 @@ class Reception:
         command = row.inbound.command
         if row.inbound.kind is not InboundKind.COMMAND or command is None:
             return await self._place(row, spec)
-        if command.name == again.COMMAND:
+        if command.name == RETRY:
             return await self._try_again(row, spec)
         return await self._to.commands.answer(row, spec)
 

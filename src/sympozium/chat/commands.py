@@ -19,10 +19,12 @@ class CommandInfo:
     argument: str = ""
 
 
+RETRY = "retry"
+
 COMMANDS = (
     CommandInfo("new", "Start over: earlier messages are forgotten here"),
     CommandInfo("stop", "Stop the work that goes on here"),
-    CommandInfo("retry", "Try a message again that failed", argument="reference"),
+    CommandInfo(RETRY, "Try a message again that failed", argument="reference"),
     CommandInfo("status", "Show what is being worked on here"),
     CommandInfo("cost", "Show what this conversation has used"),
     CommandInfo("model", "Show or choose the model", argument="name"),

@@ -15,6 +15,7 @@ from sympozium.bus.cancelled import ended
 from sympozium.bus.ports import Delivery
 from sympozium.bus.reclaim import reclaim
 from sympozium.bus.suspects import FatalMessageError, Suspects
+from sympozium.chat.commands import RETRY
 from sympozium.chat.errors import AccountRefusedError, ChatClosedError
 from sympozium.chat.metrics import Counted
 from sympozium.chat.office import Office
@@ -33,7 +34,14 @@ from sympozium.chat.platform import Mark, Platform, Target
 from sympozium.contract.envelope import decode_payload, open_envelope
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.limits import MAX_ATTEMPTS, STREAM_MAX_AGE
-from sympozium.contract.messages import OutboundKind, OutboundMessage, VisibleError
+from sympozium.contract.messages import (
+    Choice,
+    Command,
+    OutboundKind,
+    OutboundMessage,
+    VisibleError,
+)
+from sympozium.contract.names import short_hash
 from sympozium.contract.reasons import Reason
 from sympozium.contract.subjects import outbox_consumer, queued
 from sympozium.runtime.loops import Loop
@@ -285,14 +293,16 @@ class Outbound:
 
     async def _say_that_it_failed(self, item: Item) -> None:
         message = item.message
-        reference = message.run_name or message.message_id
-        sentence = VisibleError(code=Reason.INTERNAL, message=wording.not_shown(reference))
+        reference = short_hash(message.again_for or message.message_id)
+        named = wording.not_shown(message.run_name or reference)
+        again = Choice(label=wording.SEND_AGAIN, command=Command(name=RETRY, arguments=reference))
         instead = OutboundMessage(
             kind=OutboundKind.ERROR,
             message_id=message.message_id,
             conversation=message.conversation,
             reply_to=message.reply_to,
-            error=sentence,
+            error=VisibleError(code=Reason.INTERNAL, message=named),
+            choices=[again],
         )
         try:
             await self._ending.show(_target(message), instead, await self._occasion(item))

@@ -12,6 +12,7 @@ ANSWER_IN_FILES = "The answer is in what follows."
 WHOLE_ANSWER_FOLLOWS = "\u2026 The whole answer is in the file that follows."
 WHOLE_ANSWER_FILE = "answer.md"
 STOP = "Stop"
+SEND_AGAIN = "Send again"
 ERROR_WITHOUT_WORDS = "There is no answer, and nothing was said about why."
 
 
@@ -42,7 +43,10 @@ def elapsed(seconds: float) -> str:
 
 def not_shown(reference: str) -> str:
     """Say that there is an answer which the platform refuses."""
-    return f"There is an answer, but it cannot be shown here. An operator can find it: {reference}"
+    return (
+        "There is an answer, but it cannot be shown here. When the cause is mended, it can be sent "
+        f"again. ({reference})"
+    )
 
 
 def _size(size_bytes: int) -> str:
