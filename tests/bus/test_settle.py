@@ -98,6 +98,29 @@ async def test_a_handler_with_a_bug_is_given_up_after_so_many_attempts_and_says_
     assert "secret words" not in letter.reason
 
 
+async def test_whoever_waits_is_told_before_a_delivery_is_set_aside(
+    bus: NatsBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "FIRST_RETRY_S", 0.01)
+    await bus.publish(SUBJECT, b"", message_id="1")
+    told: list[tuple[str, bool]] = []
+
+    async def never(_: Delivery) -> None:
+        raise PermanentError("it is not one of ours")
+
+    async def tell(_: Delivery, reason: str) -> None:
+        is_kept = await bus.last(DEAD, dead(INBOX, "default", "web")) is not None
+        told.append((reason, is_kept))
+        if len(told) == 1:
+            raise TransientError("cannot: it is away")
+        raise KeyError("a bug, which keeps nothing out of the dead letters")
+
+    async with bus.consume(INBOX_CONSUMER) as deliveries:
+        await settle(await anext(deliveries), never, tell=tell)
+    assert told == [("it is not one of ours", False)] * 2
+    assert await bus.last(DEAD, dead(INBOX, "default", "web")) is not None
+
+
 async def test_a_message_on_which_program_after_program_dies_is_given_up() -> None:
     memory = Memory()
     for _ in range(MAX_ATTEMPTS - 1):

@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 from sympozium.bus.ports import Bus, Delivery
 from sympozium.bus.settle import settle
 from sympozium.bus.suspects import Suspects
+from sympozium.contract.errors import PermanentError
+from sympozium.contract.names import RunUid
+from sympozium.contract.reasons import Reason
 from sympozium.contract.run_events import (
     Absorbed,
     Blocked,
@@ -15,7 +18,7 @@ from sympozium.contract.run_events import (
     Started,
     recorded_event,
 )
-from sympozium.contract.subjects import RUNS_CONSUMER, run_of
+from sympozium.contract.subjects import RUNS, RUNS_CONSUMER, run_of
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
 from sympozium_controller.runs.endings import Ending
@@ -66,12 +69,34 @@ class Results:
         if not isinstance(event, Result | Failure):
             return
         reach(Point.CONTROLLER_ENDING_RECEIVED)
+        await self._end(namespace, uid, Ending(event, delivery.sequence))
+
+    async def tell(self, delivery: Delivery, reason: str) -> None:
+        """End a run whose own word at its end is given up, so that nobody waits for its deadline.
+
+        Raises:
+            TransientError: It is not written; try again.
+            FatalMessageError: Controllers died of this too.
+        """
+
+        async def end() -> None:
+            namespace, uid = run_of(delivery.subject)
+            try:
+                event = recorded_event(delivery.data)
+            except PermanentError:
+                return  # whether it was an ending is not known; the Job's own will tell
+            if isinstance(event, Result | Failure):
+                failure = Failure(reason=Reason.INTERNAL, detail=_given_up(namespace, uid, reason))
+                await self._end(namespace, uid, Ending(failure, delivery.sequence))
+
+        await self._suspects.handle(delivery.sequence, end, what="told")
+
+    async def _end(self, namespace: str, uid: RunUid, ending: Ending) -> None:
         run = self._cache.unfinished(uid)
         if run is None or run["metadata"]["namespace"] != namespace:
             log.debug("ending of no active run", extra={"action": "drop", "run": uid})
             return
-        key = (namespace, run["metadata"]["name"])
-        await self._reconciler.end(key, Ending(event, delivery.sequence))
+        await self._reconciler.end((namespace, run["metadata"]["name"]), ending)
 
     async def _feed(self, group: asyncio.TaskGroup, slots: asyncio.Semaphore) -> None:
         async with self._bus.consume(RUNS_CONSUMER) as deliveries:
@@ -81,6 +106,12 @@ class Results:
 
     async def _one(self, delivery: Delivery, slots: asyncio.Semaphore) -> None:
         try:
-            await settle(delivery, self.handle, suspects=self._suspects)
+            await settle(delivery, self.handle, suspects=self._suspects, tell=self.tell)
         finally:
             slots.release()
+
+
+def _given_up(namespace: str, uid: RunUid, reason: str) -> str:
+    """Say to an operator where what the run said is now."""
+    where = f"--stream {RUNS} --namespace {namespace} --name {uid}"
+    return f"what the run said at its end was given up: {reason}; see: sympozium dead list {where}"

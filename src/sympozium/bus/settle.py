@@ -23,14 +23,24 @@ LONGEST_PAUSE_S = 30.0
 
 Handle = Callable[[Delivery], Awaitable[None]]
 
+Tell = Callable[[Delivery, str], Awaitable[None]]
+"""Tells whoever waits for it that a delivery is given up, and why."""
 
-async def settle(delivery: Delivery, handle: Handle, *, suspects: Suspects | None = None) -> None:
+
+async def settle(
+    delivery: Delivery,
+    handle: Handle,
+    *,
+    suspects: Suspects | None = None,
+    tell: Tell | None = None,
+) -> None:
     """Handle one delivery and tell the bus what became of it.
 
     What fails because something is away (`TransientError`, a timeout) comes again, for
     as long as that takes. Only a bug counts towards giving up: it is tried again here,
     and after `MAX_ATTEMPTS` of them the delivery is set aside. With *suspects* so is one
-    of which program after program died.
+    of which program after program died. Before that, *tell* is called, until nothing that
+    it needs is away; it may be called again.
 
     If this task is cancelled the delivery stays unsettled, so the bus delivers
     it again to whoever is alive.
@@ -43,9 +53,9 @@ async def settle(delivery: Delivery, handle: Handle, *, suspects: Suspects | Non
         try:
             await _handle(delivery, handle, suspects)
         except FatalMessageError as error:
-            return await _give_up(delivery, str(error), error.attempts)
+            return await _give_up(delivery, str(error), error.attempts, tell)
         except PermanentError as error:
-            return await _give_up(delivery, str(error), failures + 1)
+            return await _give_up(delivery, str(error), failures + 1, tell)
         except (TransientError, TimeoutError) as error:
             cause = {"action": "retry", "cause": str(error) or type(error).__name__}
             log.debug("delivery not handled yet", extra=cause)
@@ -55,7 +65,7 @@ async def settle(delivery: Delivery, handle: Handle, *, suspects: Suspects | Non
             log.exception("handler bug", extra={"action": "retry", "attempt": failures})
             if failures >= MAX_ATTEMPTS:
                 reason = f"gave up after {failures} attempts: {type(error).__name__}; see the log"
-                return await _give_up(delivery, reason, failures)
+                return await _give_up(delivery, reason, failures, tell)
         else:
             return await delivery.ack()
         with contextlib.suppress(TransientError):  # a bus that is away does not redeliver
@@ -80,13 +90,15 @@ async def _handle(delivery: Delivery, handle: Handle, suspects: Suspects | None)
         await suspects.handle(delivery.sequence, work)
 
 
-async def _give_up(delivery: Delivery, reason: str, attempts: int) -> None:
+async def _give_up(delivery: Delivery, reason: str, attempts: int, tell: Tell | None) -> None:
     """Set a delivery aside, as soon as the dead letters can be reached."""
     delay_s = FIRST_RETRY_S
     while True:
         try:
+            if tell is not None:
+                await _told(tell, delivery, reason)
             await delivery.discard(reason=reason, attempts=attempts)
-        except TransientError as error:
+        except (TransientError, TimeoutError) as error:
             cause = {"action": "retry", "subject": delivery.subject, "cause": str(error)}
             log.warning("cannot set a delivery aside yet", extra=cause)
             await asyncio.sleep(delay_s)
@@ -97,3 +109,14 @@ async def _give_up(delivery: Delivery, reason: str, attempts: int) -> None:
         "delivery set aside",
         extra={"action": "discard", "subject": delivery.subject, "reason": reason},
     )
+
+
+async def _told(tell: Tell, delivery: Delivery, reason: str) -> None:
+    """Call *tell*. A bug of its own must not keep the delivery out of the dead letters."""
+    try:
+        async with asyncio.timeout(HANDLE_TIMEOUT_S):
+            await tell(delivery, reason)
+    except (TransientError, TimeoutError):
+        raise
+    except Exception:
+        log.exception("nobody was told", extra={"action": "discard", "subject": delivery.subject})
