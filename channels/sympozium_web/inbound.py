@@ -24,6 +24,7 @@ from sympozium.contract.subjects import inbox
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
 from sympozium_web import events
+from sympozium_web.accepted import Accepted
 from sympozium_web.audience import Audience
 from sympozium_web.health import Health
 from sympozium_web.refusals import RequestRefusedError, bad_request, unavailable
@@ -62,6 +63,7 @@ class Inbound:
     def __init__(
         self, bus: Bus, namespace: str, channel: str, audience: Audience, health: Health
     ) -> None:
+        self.accepted = Accepted()
         self._bus = bus
         self._namespace = namespace
         self._channel = channel
@@ -76,6 +78,7 @@ class Inbound:
         message = message_of(posted, conversation, message_id, time=datetime.now(UTC))
         receipt = await self._store(message)
         if not receipt.duplicate:
+            self.accepted.note(message, receipt.sequence)
             stored = events.stored(message.message_id, message.text, message.time)
             self._audience.show(conversation, stored)
         return web.json_response({"message_id": message.message_id}, status=202)

@@ -25,8 +25,11 @@ def build_app(
     """Return the application that serves the page and the interface behind it."""
 
     async def get_messages(request: web.Request) -> web.Response:
-        entries = await transcript.entries(conversation_of(request))
-        body = msgspec.json.encode({"messages": [as_message(entry) for entry in entries]})
+        conversation = conversation_of(request)
+        read = await transcript.read(conversation)
+        entries = inbound.accepted.added_to(read.entries, conversation)
+        messages = [as_message(entry) for entry in entries]
+        body = msgspec.json.encode({"messages": messages, "has_earlier": read.has_earlier})
         return web.Response(body=body, content_type="application/json")
 
     app = web.Application(

@@ -77,7 +77,7 @@ class EventStream:
         """Return the transcript, as soon as it can be had; events wait meanwhile."""
         while not reader.listener.is_over:
             try:
-                return await self._transcript.entries(conversation)
+                return (await self._transcript.read(conversation)).entries
             except TranscriptUnavailableError:
                 await reader.write(events.HEARTBEAT)
                 await asyncio.sleep(TRANSCRIPT_RETRY_S)

@@ -24,8 +24,8 @@ class Transcript:
         self._bus = bus
         self._subject = history(namespace, channel)
 
-    async def entries(self, conversation: ConversationId) -> list[Entry]:
-        """Return the entries of a conversation, oldest first; none if it is new.
+    async def read(self, conversation: ConversationId) -> HistoryAnswer:
+        """Return the newest entries of a conversation, oldest first; none if it is new.
 
         Raises:
             TranscriptUnavailableError: Nobody could say; ask again.
@@ -40,7 +40,7 @@ class Transcript:
             ) from error
         if answer.error:
             raise TranscriptUnavailableError("cannot read the transcript: the router says so")
-        return answer.entries
+        return answer
 
 
 def as_message(entry: Entry) -> dict[str, Any]:

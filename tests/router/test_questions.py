@@ -184,8 +184,15 @@ async def test_a_limit_keeps_the_newest_entries(open_world: OpenWorld) -> None:
         data = await world.bus.request(
             history(NAMESPACE, CHANNEL), request, timeout_s=ANSWER_WITHIN_S
         )
-    entries = decode(data, HistoryAnswer).entries
-    assert [entry.text for entry in entries] == ["answer 1", "question 2", "answer 2"]
+        whole = await world.bus.request(
+            history(NAMESPACE, CHANNEL),
+            encode(HistoryRequest(conversation=ConversationId("c"))),
+            timeout_s=ANSWER_WITHIN_S,
+        )
+    answer = decode(data, HistoryAnswer)
+    assert [entry.text for entry in answer.entries] == ["answer 1", "question 2", "answer 2"]
+    assert answer.has_earlier
+    assert not decode(whole, HistoryAnswer).has_earlier
 
 
 async def test_a_question_that_cannot_be_read_gets_an_error(open_world: OpenWorld) -> None:

@@ -130,6 +130,7 @@ class MemoryRouter:
     deliveries: AsyncIterator[Delivery]
     transcripts: dict[ConversationId, list[Entry]] = field(default_factory=dict)
     history_error: str = ""
+    max_entries: int = 500
 
     async def answer_history(self, _subject: str, data: bytes) -> bytes:
         """Answer a request for a transcript."""
@@ -137,7 +138,9 @@ class MemoryRouter:
             return encode(HistoryAnswer(error=self.history_error))
         request = decode(data, HistoryRequest)
         entries = self.transcripts.get(request.conversation, [])
-        return encode(HistoryAnswer(entries=entries[-request.limit :]))
+        fitting = entries[-min(request.limit, self.max_entries) :]
+        has_earlier = len(fitting) < len(entries)
+        return encode(HistoryAnswer(entries=fitting, has_earlier=has_earlier))
 
     async def next_message(self, conversation: str) -> InboundMessage:
         """Take the next message of a conversation from INBOX and record it."""

@@ -108,3 +108,26 @@ async def test_the_longest_text_is_taken_even_when_all_of_it_is_escaped(
     async with http.post(url, data=escaped, headers=headers) as answer:
         assert answer.status == 202
     assert (await router.next_message(conversation)).text == "a" * 65536
+
+
+async def test_a_message_is_in_the_transcript_before_a_router_has_read_it(
+    person: Person, router: MemoryRouter, conversation: str
+) -> None:
+    first = await person.say(conversation, "one", client_id="m1")
+    await person.say(f"{conversation}-x", "elsewhere")
+    (one,) = await person.transcript(conversation)
+    assert (one["id"], one["text"], one["state"], one["error"]) == (first, "one", "stored", None)
+    await router.next_message(conversation)
+    await person.say(conversation, "two", client_id="m2")
+    entries = await person.transcript(conversation)
+    assert [entry["text"] for entry in entries] == ["one", "two"]
+
+
+async def test_what_a_long_transcript_leaves_out_does_not_come_back_as_new(
+    person: Person, router: MemoryRouter, conversation: str
+) -> None:
+    for number in range(3):
+        await person.say(conversation, f"said {number}")
+        await router.next_message(conversation)
+    router.max_entries = 1
+    assert [entry["text"] for entry in await person.transcript(conversation)] == ["said 2"]

@@ -79,6 +79,22 @@ async def test_a_reload_keeps_the_conversation_and_what_was_being_written(
     assert await page.text(".threads a[aria-current]") == "first"
 
 
+async def test_a_thread_that_is_not_shown_whole_says_so(
+    page: Page, router: MemoryRouter, conversation: str
+) -> None:
+    notice = "document.querySelector('#earlier').checkVisibility()"
+    await page.open(conversation)
+    for text in ("first", "second"):
+        await ask(page, text)
+        await router.finish(await router.next_message(conversation), f"{text} answer")
+        await page.until(f"{ANSWER} === '{text} answer'")
+    assert not await page.ask(notice)
+    router.max_entries = 2
+    await page.reload()
+    await page.until(f"{ANSWER} === 'second answer' && {notice}")
+    assert await page.ask("document.querySelectorAll('.exchange').length") == 1
+
+
 async def test_a_reload_in_the_middle_of_an_answer_goes_on_with_it(
     page: Page, router: MemoryRouter, conversation: str
 ) -> None:

@@ -64,10 +64,10 @@ export async function post(conversation, key, text) {
   });
 }
 
-/** Return the transcript of a conversation, oldest entry first. */
+/** Return the transcript of a conversation: `messages`, oldest first, and `has_earlier`, if some are left out. */
 export async function transcript(conversation) {
   const response = await request(path(conversation, "messages"));
-  return (await response.json()).messages;
+  return response.json();
 }
 
 /**

@@ -105,10 +105,11 @@ class App {
     const load = this.loads;
     for (let wait = 500; this.conversation === conversation && this.loads === load; wait = Math.min(wait * 2, 8000)) {
       try {
-        const entries = await transcript(conversation.id);
+        const { messages, has_earlier } = await transcript(conversation.id);
         if (this.conversation !== conversation) return;
-        conversation.load(entries);
-        this.settleUnsent(conversation, entries);
+        conversation.load(messages);
+        conversation.hasEarlier = has_earlier;
+        this.settleUnsent(conversation, messages);
         this.found();
         this.show();
         return;
@@ -194,6 +195,7 @@ class App {
     const { conversation } = this;
     const messages = conversation.shown;
     const isEmpty = messages.length === 0;
+    byId("earlier").hidden = !conversation.hasEarlier;
     byId("empty").hidden = !isEmpty || (!conversation.isLoaded && isListed(conversation.id));
     this.list.show(messages);
     const title = titleFor(conversation.id);

@@ -15,6 +15,7 @@ export class Conversation {
   constructor(id) {
     this.id = id;
     this.isLoaded = false;
+    this.hasEarlier = false;
     this.messages = new Map();
   }
 

@@ -46,7 +46,17 @@ class History:
         conversation = Conversation(namespace, channel, request.conversation)
         messages = await self._newest(conversation, limit)
         entries = [entry for message in messages for entry in entries_of(message)]
-        return HistoryAnswer(entries=that_fit(entries[-limit:], MAX_ANSWER_BYTES))
+        fitting = that_fit(entries[-limit:], MAX_ANSWER_BYTES)
+        has_earlier = len(fitting) < len(entries) or await self._is_before(messages)
+        return HistoryAnswer(entries=fitting, has_earlier=has_earlier)
+
+    async def _is_before(self, messages: list[Message]) -> bool:
+        """Return whether there is anything before *messages*."""
+        if not messages:
+            return False
+        first = messages[0]
+        earlier = self._store.transcript(first.conversation, limit=1, before=first.sequence)
+        return bool(await earlier)
 
     async def _newest(self, conversation: Conversation, limit: int) -> list[Message]:
         """Return up to *limit* messages, oldest first, and hardly more than an answer can hold."""

@@ -266,7 +266,12 @@ class HistoryRequest(_Wire, frozen=True, kw_only=True):
 
 
 class HistoryAnswer(_Wire, frozen=True, kw_only=True):
-    """The transcript. *error* is set, and the entries are empty, when it cannot be had now."""
+    """The transcript. *error* is set, and the entries are empty, when it cannot be had now.
+
+    Attributes:
+        has_earlier: There are more messages, older than these, which are left out.
+    """
 
     entries: list[Entry] = []
     error: str = ""
+    has_earlier: bool = False
