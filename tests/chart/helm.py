@@ -9,6 +9,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,16 @@ def objects(program: str, *arguments: str, chart: Path = CHART) -> list[Object]:
 def _loaded(text: str) -> list[Object]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return [found for found in yaml.load_all(text, Loader=loader) if found]
+
+
+def leaves(values: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every value with its path."""
+    for name, value in values.items():
+        path = f"{above}{name}"
+        if isinstance(value, dict) and value:
+            yield from leaves(value, f"{path}.")
+        else:
+            yield path, value
 
 
 def named(found: list[Object], kind: str, name: str) -> Object:

@@ -1,14 +1,13 @@
 """Every value does something: none is accepted and ignored."""
 
 import json
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.chart.helm import CHART, objects, template
+from tests.chart.helm import CHART, leaves, objects, template
 
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 
@@ -56,16 +55,6 @@ WHERE: dict[str, tuple[str, ...]] = {
     "monitoring.prometheusRule.labels": ("monitoring.prometheusRule.enabled=true",),
 }
 """What else has to be set for the values below to matter."""
-
-
-def leaves(values: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every value with its path."""
-    for name, value in values.items():
-        path = f"{above}{name}"
-        if isinstance(value, dict) and value:
-            yield from leaves(value, f"{path}.")
-        else:
-            yield path, value
 
 
 def another(path: str, value: Any) -> Any:
