@@ -6,6 +6,8 @@
 | `SYMPOZIUM_WEB_TOKEN` | what it asks callers for |
 | `SYMPOZIUM_ASK` | the message |
 | `SYMPOZIUM_ASK_PATIENCE_S` | how long its answer may take; default 120 |
+| `SYMPOZIUM_ASK_MODEL` | `yes`, the default: the Agent has a model, which has to answer; `no`: |
+| | it has none yet, and the sentence that says so is all that can come back |
 """
 
 import asyncio
@@ -18,11 +20,31 @@ from typing import Any
 import aiohttp
 
 from sympozium.contract.errors import PermanentError
+from sympozium.contract.reasons import Reason
 from sympozium.runtime.settings import Reader
 
 RETRY_S = 0.5
 REQUEST_TIMEOUT_S = 10.0
 DONE = "done"
+
+WITHOUT_MODEL = frozenset(
+    {Reason.MODEL_REFUSED, Reason.MODEL_UNREACHABLE, Reason.MODEL_TIMEOUT, Reason.CONFIGURATION}
+)
+"""How a message ends whose Agent has no model: only after all else has worked."""
+
+
+class EndedInErrorError(PermanentError):
+    """The message was answered with an error, which came back through the whole system.
+
+    Attributes:
+        code: A `Reason`.
+        sentence: What people read.
+    """
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(f"the answer is an error: {sentence}")
+        self.code = code
+        self.sentence = sentence
 
 
 @dataclass(frozen=True)
@@ -31,6 +53,8 @@ class Question:
 
     Attributes:
         page: `host:port` under which the page knows itself, wherever it is reached.
+        has_model: Whether anybody can answer; if not, being told so is all there is to get.
+        conversation: One of its own.
     """
 
     url: str
@@ -38,6 +62,8 @@ class Question:
     token: str = field(repr=False)
     patience_s: int = 120
     page: str = "127.0.0.1:8400"
+    has_model: bool = True
+    conversation: str = field(default_factory=lambda: f"trial-{uuid.uuid4().hex}")
 
 
 async def ask() -> None:
@@ -52,28 +78,49 @@ async def ask() -> None:
         text=reader.text("SYMPOZIUM_ASK", "Are you there?"),
         token=reader.text("SYMPOZIUM_WEB_TOKEN"),
         patience_s=reader.number("SYMPOZIUM_ASK_PATIENCE_S", 120, low=1, high=3600),
+        has_model=reader.choice("SYMPOZIUM_ASK_MODEL", "yes", ("yes", "no")) == "yes",
     )
     reader.finish()
     begun = time.monotonic()
-    answer = await answer_to(question)
-    sys.stdout.write(f"asked:    {question.text}\nanswered: {answer}\n")
+    outcome = await outcome_of(question)
+    sys.stdout.write(f"asked:    {question.text}\n{outcome}\n")
     sys.stdout.write(f"took:     {time.monotonic() - begun:.1f} s\n")
+
+
+async def outcome_of(question: Question) -> str:
+    """Return what came of a question, in words for whoever runs the test.
+
+    An error passes only where there is no model to answer, and only if that is what it says.
+
+    Raises:
+        PermanentError: As `answer_to`.
+    """
+    try:
+        return f"answered: {await answer_to(question)}"
+    except EndedInErrorError as error:
+        if question.has_model or error.code not in WITHOUT_MODEL:
+            raise
+        return (
+            f"answered: {error.sentence}\n"
+            "The whole way of a message works, there and back. NOBODY ANSWERS YET: the Agent has "
+            "no model; set example.model.secret or example.model.baseURL."
+        )
 
 
 async def answer_to(question: Question) -> str:
     """Return the answer to a question that opens a conversation of its own.
 
     Raises:
-        PermanentError: The message ended with an error, or not in time; the text says how
-            far it came.
+        EndedInErrorError: The message ended with an error.
+        PermanentError: It did not end in time; the text says how far it came.
     """
     headers = {
         "Authorization": f"Bearer {question.token}",
         "Host": question.page,
     }
-    conversation = f"/api/conversations/trial-{uuid.uuid4().hex}/messages"
+    path = f"/api/conversations/{question.conversation}/messages"
     timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
-    dialogue = _Dialogue(question, conversation)
+    dialogue = _Dialogue(question, path)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
         try:
             async with asyncio.timeout(question.patience_s):
@@ -101,7 +148,8 @@ class _Dialogue:
         while True:
             for message in (await self._until_done(session, "get"))["messages"]:
                 if message["in_reply_to"] == message_id and message["error"]:
-                    raise PermanentError(f"the answer is an error: {message['error']['message']}")
+                    error = message["error"]
+                    raise EndedInErrorError(error["code"], error["message"])
                 if message["in_reply_to"] == message_id and message["state"] == DONE:
                     return str(message["text"])
             await asyncio.sleep(RETRY_S)
