@@ -109,7 +109,7 @@ async def test_silence_fails_the_test_without_a_model_too() -> None:
     [
         ((), "no"),
         (("--set", "example.model.secret=key"), "yes"),
-        (("--set", "example.model.baseURL=https://model/v1"), "yes"),
+        (("--set", "example.model.baseURL=https://models.example.org/v1"), "yes"),
     ],
 )
 def test_the_pod_knows_whether_there_is_a_model(

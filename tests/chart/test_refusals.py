@@ -1,8 +1,16 @@
 """What the chart does not accept, and that its refusal names the value."""
 
+import math
+
 import pytest
 
-from tests.chart.helm import CHART, NAMESPACE, run
+from sympozium.contract.subjects import STREAMS
+from sympozium_controller.setup.bus import SHARE_OF_VOLUME
+from tests.chart.helm import CHART, NAMESPACE, run, template
+
+OWN_BUS = ("nats.external.url=nats://bus", "nats.external.secret=bus")
+NEEDED_MIB = math.ceil(sum(stream.max_bytes for stream in STREAMS) / SHARE_OF_VOLUME / (1 << 20))
+"""The smallest volume in which every stream can be made."""
 
 
 @pytest.mark.parametrize(
@@ -47,12 +55,55 @@ def test_a_misspelt_or_impossible_value_is_named(helm: str, given: str, named: s
             ("runs.internet=false", "example.model.secret=key"),
             "example/model/baseURL",
         ),
+        ((*OWN_BUS, "nats.external.url=nats://bus:6222"), "nats/external/port"),
+        ((*OWN_BUS, "nats.external.port=6222"), "nats/external/url leads to port 4222"),
+        ((*OWN_BUS, r"nats.external.url=nats://a\,nats://b:6222"), "nats/external/port"),
+        (("nats.external.port=6222",), "nats/external/port is 6222"),
+        (("sessions.external.port=6432",), "sessions/external/port is 6432"),
+        ((f"nats.storage.size={NEEDED_MIB - 1}Mi",), f"need {NEEDED_MIB}Mi"),
+        (("nats.storage.size=2Gi",), "nats/storage/size is 2Gi"),
+        (("example.model.baseURL=http://ollama.models.svc:11434/v1",), "port 11434 to runs/egress"),
+        (("example.model.baseURL=https://models/v1",), "example/model/baseURL"),
+        (("example.model.baseURL=https://10.1.2.3/v1",), "example/model/baseURL"),
+        (("example.model.baseURL=http://models.example.org/v1",), "port 80 to runs/egress"),
+        (
+            ("runs.internet=false", "example.model.baseURL=https://models.example.org/v1"),
+            "example/model/baseURL",
+        ),
+        (
+            ("example.model.baseURL=http://m.svc:8000", "runs.egress[0].ports[0].port=8001"),
+            "port 8000 to runs/egress",
+        ),
     ],
 )
 def test_values_that_contradict_each_other_are_named(
     helm: str, given: tuple[str, ...], named: str
 ) -> None:
     assert named in refusal(helm, *given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        (*OWN_BUS, r"nats.external.url=tls://a:6222\,tls://b:6222", "nats.external.port=6222"),
+        (*OWN_BUS, "nats.external.url=nats://[fd00::1]:4222"),
+        (*OWN_BUS, "nats.storage.size=1Gi"),
+        ("sessions.external.secret=it", "sessions.external.port=6432"),
+        (f"nats.storage.size={NEEDED_MIB}Mi",),
+        ("nats.storage.size=3Gi",),
+        ("example.model.baseURL=https://models.example.org/v1",),
+        ("example.model.baseURL=http://m.svc:8000", "runs.egress[0].ports[0].port=8000"),
+        (
+            "example.model.baseURL=http://m.svc:8000",
+            "runs.egress[0].ports[0].port=7000",
+            "runs.egress[0].ports[0].endPort=9000",
+        ),
+        ("example.model.baseURL=https://models/v1", "runs.egress[0].to[0].podSelector.a=b"),
+    ],
+)
+def test_values_that_agree_are_accepted(helm: str, given: tuple[str, ...]) -> None:
+    arguments = [part for one in given for part in ("--set", one)]
+    assert template(helm, *arguments)
 
 
 def refusal(helm: str, *given: str) -> str:

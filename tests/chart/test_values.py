@@ -37,7 +37,7 @@ OTHERWISE: dict[str, Any] = {
     "nats.external.secret": "another",
     "sessions.external.secret": "another",
     "example.skills": ["cluster-reader"],
-    "example.model.baseURL": "http://model/v1",
+    "example.model.baseURL": "https://models.example.org/v1",
     "controller.logLevel": "DEBUG",
     "router.logLevel": "DEBUG",
 }
@@ -46,7 +46,7 @@ OTHERWISE: dict[str, Any] = {
 SCRAPED = 'networkPolicies.metricsFrom=[{"podSelector":{}}]'
 
 WHERE: dict[str, tuple[str, ...]] = {
-    "nats.external": ('nats.external={"url":"tls://it:1","secret":"it"}',),
+    "nats.external": ('nats.external={"url":"tls://it","secret":"it"}',),
     "sessions.external.port": ('sessions.external.secret="it"',),
     "monitoring.serviceMonitor.labels": ("monitoring.serviceMonitor.enabled=true", SCRAPED),
     "monitoring.serviceMonitor.interval": ("monitoring.serviceMonitor.enabled=true", SCRAPED),
@@ -55,6 +55,9 @@ WHERE: dict[str, tuple[str, ...]] = {
     "monitoring.prometheusRule.labels": ("monitoring.prometheusRule.enabled=true",),
 }
 """What else has to be set for the values below to matter."""
+
+WITH: dict[str, tuple[str, ...]] = {"nats.external.port": ('nats.external.url="tls://it:4223"',)}
+"""What has to change with a value; where that one arrives is in `test_arrival`."""
 
 
 def another(path: str, value: Any) -> Any:
@@ -76,7 +79,8 @@ def another(path: str, value: Any) -> Any:
 def test_a_value_changes_what_is_rendered(helm: str, path: str, value: Any) -> None:
     settings = next((WHERE[above] for above in WHERE if path.startswith(above)), ())
     around = [part for one in settings for part in ("--set-json", one)]
-    changed = ["--set-json", f"{path}={json.dumps(another(path, value))}"]
+    along = [part for one in WITH.get(path, ()) for part in ("--set-json", one)]
+    changed = [*along, "--set-json", f"{path}={json.dumps(another(path, value))}"]
     assert template(helm, *around, *changed) != _unchanged(helm, *around)
 
 
