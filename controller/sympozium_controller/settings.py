@@ -13,6 +13,8 @@
 | `SYMPOZIUM_IMAGE_AGENT` | image of run pods; default `sympozium/agent:local` |
 | `SYMPOZIUM_IMAGE_CHANNEL_<PLATFORM>` | image of the channels of `WEB`, `SLACK`, `TELEGRAM` or |
 | | `DISCORD`; default `sympozium/channel-<platform>:local` |
+| `SYMPOZIUM_IMAGE_PULL_POLICY` | when nodes pull images of runs and channels: `IfNotPresent`, the |
+| | default, `Always` or `Never` |
 | `SYMPOZIUM_WEB_HOST` | address that web channels listen on in their pod; default `127.0.0.1` |
 | `SYMPOZIUM_RUN_EGRESS` | JSON list of NetworkPolicy egress rules of run pods; default: none |
 | `SYMPOZIUM_RUN_DNS` | `yes`, the default: run pods ask the cluster's DNS; `no`: they are told |
@@ -55,6 +57,8 @@ from sympozium.runtime.reach import VARIABLES
 from sympozium.runtime.settings import LOG_LEVELS, Reader
 from sympozium_controller.runs.history import HistoryLimits
 
+PULL_POLICIES = ("IfNotPresent", "Always", "Never")
+
 
 def default_channel_images() -> dict[str, str]:
     """Return the image of each platform's channels, as one machine knows it."""
@@ -68,6 +72,7 @@ class PodSettings:
     Attributes:
         nats_url: The bus as a pod reaches it.
         channel_images: By platform.
+        pull_policy: When a node pulls one of our images.
         api_host: The API server as a skill reaches it.
         volume_in_memory: Whether the files of a run are in memory, where the kernel keeps their
             size, or on the node's disk, where the kubelet evicts a pod some time after it.
@@ -80,6 +85,7 @@ class PodSettings:
     nats_url: str
     agent_image: str = "sympozium/agent:local"
     channel_images: Mapping[str, str] = field(default_factory=default_channel_images)
+    pull_policy: str = PULL_POLICIES[0]
     web_host: str = "127.0.0.1"
     api_host: str = ""
     api_port: str = ""
@@ -204,6 +210,7 @@ def _pod_settings(reader: Reader, nats_url: str) -> PodSettings:
             platform: reader.text(f"SYMPOZIUM_IMAGE_CHANNEL_{platform.upper()}", image)
             for platform, image in default_channel_images().items()
         },
+        pull_policy=reader.choice("SYMPOZIUM_IMAGE_PULL_POLICY", PULL_POLICIES[0], PULL_POLICIES),
         web_host=reader.text("SYMPOZIUM_WEB_HOST", "127.0.0.1"),
         api_host=reader.text("KUBERNETES_SERVICE_HOST", ""),
         api_port=reader.text("KUBERNETES_SERVICE_PORT", ""),

@@ -60,7 +60,7 @@ def build_container(channel: Object, spec: ChannelSpec, settings: PodSettings) -
     return {
         "name": "channel",
         "image": spec.image or settings.channel_images[spec.type],
-        "imagePullPolicy": "IfNotPresent",
+        "imagePullPolicy": settings.pull_policy,
         "command": ["python", "-m", f"sympozium_{spec.type}"],
         "env": [*env, *token_variables(spec)],
         **_whole_secret(spec),

@@ -288,7 +288,7 @@ def _container(name: str, module: str, settings: PodSettings) -> Object:
     return {
         "name": name,
         "image": settings.agent_image,
-        "imagePullPolicy": "IfNotPresent",
+        "imagePullPolicy": settings.pull_policy,
         "command": ["python", "-m", module],
         "securityContext": container_security(),
     }

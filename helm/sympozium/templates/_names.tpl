@@ -46,9 +46,9 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{- /* Where the pods of a component go: apart from each other where there is a choice. */ -}}
-{{- define "sympozium.placement" -}}
-{{- $placement := .root.Values.placement }}
+{{- /* Where any pod of the release goes. */ -}}
+{{- define "sympozium.nodes" -}}
+{{- $placement := .Values.placement }}
 {{- with $placement.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
@@ -58,6 +58,11 @@ nodeSelector: {{ toJson . }}
 {{- with $placement.tolerations }}
 tolerations: {{ toJson . }}
 {{- end }}
+{{- end -}}
+
+{{- /* Where the pods of a component go: apart from each other where there is a choice. */ -}}
+{{- define "sympozium.placement" -}}
+{{- include "sympozium.nodes" .root }}
 topologySpreadConstraints:
   {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
   - maxSkew: 1

@@ -1,0 +1,91 @@
+"""Where values arrive that concern every pod, those of runs and channels among them."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sympozium.contract.channel import PLATFORMS
+from sympozium_controller.channels.deployment import build_deployment
+from sympozium_controller.runs.pod import build_job
+from sympozium_controller.settings import PodSettings, read_settings
+from tests.chart.helm import Object, named, objects, pod_specs
+from tests.controller.worlds import a_plan, a_run
+from tests.tenants.test_channel_network import OWNER, spec
+
+PODS = {
+    "Deployment sympozium-controller",
+    "Deployment sympozium-router",
+    "StatefulSet sympozium-nats",
+    "StatefulSet sympozium-postgresql",
+    "Job sympozium-example",
+    "Job sympozium-removal",
+    "Pod sympozium-test",
+}
+"""Every pod of a release."""
+
+
+@pytest.mark.parametrize(
+    ("value", "field", "wanted"),
+    [
+        ("placement.nodeSelector", "nodeSelector", {"pool": "system"}),
+        ("placement.tolerations", "tolerations", [{"key": "system", "operator": "Exists"}]),
+        ("placement.priorityClassName", "priorityClassName", "high"),
+        ("images.pullSecrets", "imagePullSecrets", ["pull"]),
+    ],
+)
+def test_every_pod_of_the_release_has_it(helm: str, value: str, field: str, wanted: Any) -> None:
+    specs = pod_specs(objects(helm, "--set-json", f"{value}={json.dumps(wanted)}"))
+    assert specs.keys() == PODS
+    if field == "imagePullSecrets":
+        wanted = [{"name": name} for name in wanted]
+    assert {name: pod.get(field) for name, pod in specs.items()} == dict.fromkeys(PODS, wanted)
+
+
+@pytest.mark.parametrize("policy", ["Always", "Never", "IfNotPresent"])
+def test_every_container_is_pulled_as_the_values_say(helm: str, policy: str) -> None:
+    specs = pod_specs(objects(helm, "--set", f"images.pullPolicy={policy}"))
+    pods = pod_settings(specs)
+    job = build_job(a_run(), a_plan(skills=("cluster-reader",)), pods)
+    specs["run"] = job["spec"]["template"]["spec"]
+    for platform in PLATFORMS:
+        deployment = build_deployment(OWNER, spec(platform), pods)
+        specs[f"channel {platform}"] = deployment["spec"]["template"]["spec"]
+    found = {
+        f"{name} {container['name']}": container["imagePullPolicy"]
+        for name, pod in specs.items()
+        for container in containers(pod)
+    }
+    assert found == dict.fromkeys(found, policy)
+    assert {"run ipc-bridge", "run agent", "channel slack channel"} <= found.keys()
+
+
+def test_the_port_of_a_bus_of_ones_own_is_opened_to_all_who_use_it(helm: str) -> None:
+    given = "nats.external.url=nats://bus:6222,nats.external.secret=bus,nats.external.port=6222"
+    rendered = objects(helm, "--set", given)
+    pods = pod_settings(pod_specs(rendered))
+    egress = {
+        name: named(rendered, "NetworkPolicy", f"sympozium-{name}")["spec"]["egress"]
+        for name in ("controller", "router", "jobs")
+    }
+    egress |= {"runs": list(pods.run_egress), "channels": list(pods.channel_egress)}
+    assert {name for name, rules in egress.items() if 6222 in ports(rules)} == egress.keys()
+
+
+def pod_settings(specs: dict[str, Object]) -> PodSettings:
+    """Return what the controller is told of the pods that it makes."""
+    (container,) = specs["Deployment sympozium-controller"]["containers"]
+    env = {one["name"]: one.get("value", "") for one in container["env"]}
+    return read_settings(env).pods
+
+
+def containers(pod: Object) -> Iterator[Object]:
+    """Yield every container of a pod."""
+    yield from pod.get("initContainers", ())
+    yield from pod["containers"]
+
+
+def ports(rules: list[Object]) -> set[int | str]:
+    """Return the ports that rules name."""
+    return {port["port"] for rule in rules for port in rule.get("ports", ())}
