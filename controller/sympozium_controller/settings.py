@@ -25,6 +25,8 @@
 | | to it, beside the former; default: none |
 | `SYMPOZIUM_CHANNEL_EGRESS` | JSON list of NetworkPolicy egress rules that every channel needs: |
 | | names and the bus; its platform's are added. Default: none, and no NetworkPolicy of channels |
+| `SYMPOZIUM_METRICS_FROM` | JSON list of NetworkPolicy peers that may read `/metrics` of |
+| | channels; default: nobody |
 | `SYMPOZIUM_TENANT_QUOTA` | JSON object, `spec.hard` of a ResourceQuota: that of every tenant |
 | | that has none of its own; default: none |
 | `SYMPOZIUM_TENANT_LIMITS` | JSON list, `spec.limits` of a LimitRange: the same for limits |
@@ -79,6 +81,7 @@ class PodSettings:
         run_egress: NetworkPolicy egress rules: what bridges and skills may reach.
         api_egress: The same, further, for runs with a skill that reads the API server.
         channel_egress: The same for channels, beside their platforms; empty: not limited.
+        metrics_from: NetworkPolicy peers that may read the metrics of channels.
         sync_points: Variables that have a container of a run die or stop at a sync point.
     """
 
@@ -94,6 +97,7 @@ class PodSettings:
     run_egress: tuple[Object, ...] = ()
     api_egress: tuple[Object, ...] = ()
     channel_egress: tuple[Object, ...] = ()
+    metrics_from: tuple[Object, ...] = ()
     sync_points: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -225,6 +229,9 @@ def _pod_settings(reader: Reader, nats_url: str) -> PodSettings:
         ),
         channel_egress=reader.parsed(
             "SYMPOZIUM_CHANNEL_EGRESS", (), _objects, "a JSON list of NetworkPolicy egress rules"
+        ),
+        metrics_from=reader.parsed(
+            "SYMPOZIUM_METRICS_FROM", (), _objects, "a JSON list of NetworkPolicy peers"
         ),
         sync_points={name: text for name in VARIABLES if (text := reader.text(name, ""))},
     )

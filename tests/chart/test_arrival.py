@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from sympozium.contract.channel import PLATFORMS
+from sympozium.contract.resources import NETWORK_POLICIES
 from sympozium_controller.channels.deployment import build_deployment
 from sympozium_controller.runs.pod import build_job
 from sympozium_controller.settings import PodSettings, read_settings
-from tests.chart.helm import Object, named, objects, pod_specs
+from tests.chart.helm import NAMESPACE, Object, named, objects, pod_specs
 from tests.controller.worlds import a_plan, a_run
-from tests.tenants.test_channel_network import OWNER, spec
+from tests.tenants.test_channel_network import OWNER, around, spec
 
 PODS = {
     "Deployment sympozium-controller",
@@ -24,6 +25,10 @@ PODS = {
     "Pod sympozium-test",
 }
 """Every pod of a release."""
+
+NEAR = {"podSelector": {"matchLabels": {"app": "prometheus"}}}
+FAR = {"namespaceSelector": {"matchLabels": {"team": "monitoring"}}}
+"""Peers: in the release's own namespace, and elsewhere."""
 
 
 @pytest.mark.parametrize(
@@ -71,6 +76,41 @@ def test_the_port_of_a_bus_of_ones_own_is_opened_to_all_who_use_it(helm: str) ->
     }
     egress |= {"runs": list(pods.run_egress), "channels": list(pods.channel_egress)}
     assert {name for name, rules in egress.items() if 6222 in ports(rules)} == egress.keys()
+
+
+@pytest.mark.parametrize("platform", ["slack", "telegram", "discord"])
+def test_prometheus_finds_and_reaches_each_chat_channel(helm: str, platform: Any) -> None:
+    rendered = objects(
+        helm,
+        *("--set", "monitoring.serviceMonitor.enabled=true"),
+        *("--set-json", f"networkPolicies.metricsFrom={json.dumps([NEAR, FAR])}"),
+    )
+    pods = pod_settings(pod_specs(rendered))
+    template = build_deployment(OWNER, spec(platform), pods)["spec"]["template"]
+    monitor = named(rendered, "PodMonitor", "sympozium-channels")["spec"]
+    wanted = monitor["selector"]["matchLabels"]
+    assert wanted.items() <= template["metadata"]["labels"].items()
+    assert monitor["namespaceSelector"] == {"any": True}
+    (endpoint,) = monitor["podMetricsEndpoints"]
+    (container,) = template["spec"]["containers"]
+    assert endpoint["port"] in {port["name"] for port in container["ports"]}
+    policy = around(NETWORK_POLICIES, spec(platform), pods)
+    assert policy is not None
+    (rule,) = [one for one in policy["spec"]["ingress"] if "from" in one]
+    assert [port["port"] for port in rule["ports"]] == [endpoint["port"]]
+    home = {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACE}}
+    assert rule["from"] == [{**NEAR, "namespaceSelector": home}, FAR]
+
+
+def test_nobody_reads_the_metrics_of_channels_unless_the_values_say_so(helm: str) -> None:
+    rendered = objects(helm)
+    assert pod_settings(pod_specs(rendered)).metrics_from == ()
+    assert "PodMonitor" not in {obj["kind"] for obj in rendered}
+
+
+def test_channels_are_open_to_prometheus_where_the_system_is(helm: str) -> None:
+    rendered = objects(helm, "--set", "networkPolicies.enabled=false")
+    assert pod_settings(pod_specs(rendered)).metrics_from == ({"namespaceSelector": {}},)
 
 
 def pod_settings(specs: dict[str, Object]) -> PodSettings:

@@ -104,6 +104,18 @@ def test_a_server_in_the_place_of_the_platform_is_reached_on_its_port(url: str, 
     assert egress_ports(spec("telegram", api_url=url)) == {4222, 443, port}
 
 
+def test_only_who_is_named_reaches_the_metrics_of_a_channel() -> None:
+    peer = {"namespaceSelector": {"matchLabels": {"team": "monitoring"}}}
+    settings = replace(SETTINGS, metrics_from=(peer,))
+    policy = around(NETWORK_POLICIES, spec("slack"), settings)
+    assert policy is not None
+    (rule,) = policy["spec"]["ingress"]
+    assert rule == {"from": [peer], "ports": [{"protocol": "TCP", "port": "health"}]}
+    web = around(NETWORK_POLICIES, spec("web"), settings)
+    assert web is not None
+    assert "from" not in str(web["spec"]["ingress"])
+
+
 def test_where_nothing_is_said_of_channels_they_are_not_limited() -> None:
     assert around(NETWORK_POLICIES, spec("web"), replace(SETTINGS, channel_egress=())) is None
 

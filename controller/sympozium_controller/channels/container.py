@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sympozium.contract.channel import PLATFORMS, ChannelSpec
 from sympozium.contract.names import short_hash
 from sympozium.contract.resources import Object
+from sympozium_controller.channels.network import HEALTH
 from sympozium_controller.channels.tokens import token_variables
 from sympozium_controller.runs.pod import BUS_TOKEN_DIR, container_security
 from sympozium_controller.settings import PodSettings
@@ -87,8 +88,8 @@ def _listening(namespace: str, name: str, spec: ChannelSpec, settings: PodSettin
     port = health_port(namespace, name)
     return Listening(
         {**_common(spec, port), **_platform(spec)},
-        {"health": port, **public_ports(spec)},
-        "health",
+        {HEALTH: port, **public_ports(spec)},
+        HEALTH,
     )
 
 

@@ -32,6 +32,9 @@ PRIVATE_V6 = ("::1/128", "fc00::/7", "fe80::/10", "64:ff9b::/96")
 Source: https://www.iana.org/assignments/iana-ipv4-special-registry and its IPv6 twin.
 """
 
+HEALTH = "health"
+"""Name of the port on which a chat channel answers probes and tells its metrics."""
+
 _HTTPS = 443
 _DEFAULT_PORTS = {"https": 443, "wss": 443, "http": 80, "ws": 80}
 
@@ -69,12 +72,17 @@ def build_network_policy(
 ) -> Object | None:
     """Describe what may reach a channel, and what it may reach; None: nothing is said of channels.
 
-    Into it leads only what it serves to people or to its platform; out of it lead the bus,
-    names, and the place of its platform.
+    Into it leads what it serves to people or to its platform, and the way of whoever may read
+    its metrics; out of it lead the bus, names, and the place of its platform.
     """
     if not settings.channel_egress:
         return None
-    opened = [{"ports": [{"protocol": "TCP", "port": port} for port in ports]}] if ports else []
+    opened: list[Object] = (
+        [{"ports": [{"protocol": "TCP", "port": port} for port in ports]}] if ports else []
+    )
+    if settings.metrics_from and spec.type != "web":  # which has none
+        health = [{"protocol": "TCP", "port": HEALTH}]
+        opened.append({"from": list(settings.metrics_from), "ports": health})
     return {
         "apiVersion": NETWORK_POLICIES.api_version,
         "kind": NETWORK_POLICIES.kind,

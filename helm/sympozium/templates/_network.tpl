@@ -44,3 +44,16 @@
 {{- end -}}
 {{- toJson (concat $rules .Values.runs.egress) -}}
 {{- end -}}
+
+{{- /* Who may read /metrics of channels: peers as a policy in another namespace has to say them. Where the
+       system's own pods are open to all, so are these. */ -}}
+{{- define "sympozium.metricsFrom" -}}
+{{- $home := dict "matchLabels" (dict "kubernetes.io/metadata.name" .Release.Namespace) -}}
+{{- $peers := list -}}
+{{- range .Values.networkPolicies.metricsFrom -}}
+{{- $isHere := and (hasKey . "podSelector") (not (hasKey . "namespaceSelector")) -}}
+{{- $peers = append $peers (ternary (dict "namespaceSelector" $home "podSelector" .podSelector) . $isHere) -}}
+{{- end -}}
+{{- if not .Values.networkPolicies.enabled }}{{ $peers = list (dict "namespaceSelector" dict) }}{{ end -}}
+{{- toJson $peers -}}
+{{- end -}}
