@@ -2,8 +2,12 @@
 
 import asyncio
 import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from sympozium.bus.admin import PATIENCE_S, ensure_bus
@@ -33,7 +37,7 @@ from sympozium_controller.setup.removal import Removal
 from sympozium_controller.setup.secrets_made import fill
 from sympozium_controller.tenants import clearing
 from sympozium_controller.tenants.ledger import LEDGER
-from tests.chart.helm import objects
+from tests.chart.helm import objects, pod_specs
 from tests.controller.cluster import SYSTEM_NAMESPACE, Cluster, controller
 from tests.fixtures.nats_server import NatsServer, free_port
 from tests.fixtures.tenants import make_tenant
@@ -41,6 +45,65 @@ from tests.tenants.namespaces import agent, channel, ours_in, until
 
 TEAM = "team"
 SIZE = 3
+
+
+@dataclass(frozen=True)
+class Three:
+    """Three servers of one bus as pods have them, none of which is started."""
+
+    servers: list[NatsServer]
+    monitors: list[str]
+    address: Address
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Iterator[Three]:
+    """Servers that are configured as the chart's are."""
+    keys, routes = bus_step.make_keys({}), [free_port() for _ in range(SIZE)]
+    access = ServerAccess(keys["issuer-public"], keys["user"], keys["password"])
+    servers, monitors = [], []
+    for number, route in enumerate(routes):
+        directory = tmp_path / f"n{number}"
+        directory.mkdir()
+        server = NatsServer(directory)
+        pod = PodServer(
+            name=f"n{number}",
+            max_store_bytes=4 << 30,
+            monitor_port=free_port(),
+            routes=tuple(f"127.0.0.1:{port}" for port in routes),
+            routes_port=route,
+            routes_password=keys["routes-password"],
+        )
+        server.config = server_config(access, port=server.port, data_dir=directory, pod=pod)
+        servers.append(server)
+        monitors.append(f"http://127.0.0.1:{pod.monitor_port}")
+    address = Address(
+        ",".join(server.url for server in servers),
+        "controller",
+        reply_prefix("controller"),
+        user=keys["user"],
+        password=keys["password"],
+    )
+    yield Three(servers, monitors, address)
+    for server in servers:
+        server.kill()
+
+
+async def is_well(url: str) -> bool:
+    """Return whether a server answers a probe as the kubelet wants it."""
+    async with aiohttp.ClientSession() as session:
+        try:
+            async with session.get(url) as answer:
+                return answer.status == HTTPStatus.OK
+        except aiohttp.ClientError:
+            return False
+
+
+async def until_well(url: str) -> None:
+    """Return once a server answers a probe as the kubelet wants it."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not await is_well(url):  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.1)
 
 
 async def empty_secret(kube: Kube, name: str) -> None:
@@ -124,43 +187,40 @@ def test_keys_of_the_bus_are_made_once_and_belong_together() -> None:
 
 
 @pytest.mark.timeout(2 * PATIENCE_S)
-async def test_three_servers_with_our_configuration_are_one_bus(tmp_path: Path) -> None:
-    keys, routes = bus_step.make_keys({}), [free_port() for _ in range(SIZE)]
-    access = ServerAccess(keys["issuer-public"], keys["user"], keys["password"])
-    servers = []
-    for number, route in enumerate(routes):
-        directory = tmp_path / f"n{number}"
-        directory.mkdir()
-        server = NatsServer(directory)
-        pod = PodServer(
-            name=f"n{number}",
-            max_store_bytes=4 << 30,
-            monitor_port=free_port(),
-            routes=tuple(f"127.0.0.1:{port}" for port in routes),
-            routes_port=route,
-            routes_password=keys["routes-password"],
-        )
-        server.config = server_config(access, port=server.port, data_dir=directory, pod=pod)
-        servers.append(server)
-    address = Address(
-        ",".join(server.url for server in servers),
-        "controller",
-        reply_prefix("controller"),
-        user=keys["user"],
-        password=keys["password"],
-    )
-    try:
-        for server in servers:
-            await server.start()
-        async with connect(address) as connected:
-            await ensure_bus(connected.client, replicas=SIZE)
-            info = await connected.client.jetstream().stream_info("INBOX")
-    finally:
-        for server in servers:
-            server.kill()
+async def test_three_servers_with_our_configuration_are_one_bus(three: Three) -> None:
+    for server in three.servers:
+        await server.start()
+    async with connect(three.address) as connected:
+        await ensure_bus(connected.client, replicas=SIZE)
+        info = await connected.client.jetstream().stream_info("INBOX")
     assert info.cluster is not None
     assert info.cluster.replicas is not None
     assert len(info.cluster.replicas) == SIZE - 1
+
+
+@pytest.mark.timeout(4 * PATIENCE_S)
+async def test_a_server_has_started_when_its_copies_are_there_and_lives_before(
+    helm: str, three: Three
+) -> None:
+    (container,) = pod_specs(objects(helm, "--set", "nats.replicas=3"))[
+        "StatefulSet sympozium-nats"
+    ]["containers"]
+    started, lives, ready = (
+        container[f"{name}Probe"]["httpGet"]["path"]
+        for name in ("startup", "liveness", "readiness")
+    )
+    first, *others = three.monitors
+    await three.servers[0].start()
+    await until_well(first + lives)
+    assert await is_well(first + ready)  # whoever connects finds it
+    assert not await is_well(first + started)  # nobody is there of whom it could have copies
+    for server in three.servers[1:]:
+        await server.start()
+    async with connect(three.address) as connected:
+        await ensure_bus(connected.client, replicas=SIZE)
+    for monitor in (first, *others):
+        for path in (started, lives, ready):
+            await until_well(monitor + path)
 
 
 def example(model: str) -> list[Object]:
