@@ -11,7 +11,7 @@ from sympozium.contract.resources import NETWORK_POLICIES
 from sympozium_controller.channels.deployment import build_deployment
 from sympozium_controller.runs.pod import build_job
 from sympozium_controller.settings import PodSettings, read_settings
-from tests.chart.helm import NAMESPACE, Object, named, objects, pod_specs
+from tests.chart.helm import CHART, NAMESPACE, Object, named, objects, pod_specs
 from tests.controller.worlds import a_plan, a_run
 from tests.tenants.test_channel_network import OWNER, around, spec
 
@@ -25,6 +25,12 @@ PODS = {
     "Pod sympozium-test",
 }
 """Every pod of a release."""
+
+HIGHEST_PRIORITY = 1_000_000_000
+"""Above it are those of Kubernetes' own.
+
+Source: https://kubernetes.io/docs/concepts/scheduling-eviction/pod-priority-preemption/
+"""
 
 NEAR = {"podSelector": {"matchLabels": {"app": "prometheus"}}}
 FAR = {"namespaceSelector": {"matchLabels": {"team": "monitoring"}}}
@@ -46,6 +52,26 @@ def test_every_pod_of_the_release_has_it(helm: str, value: str, field: str, want
     if field == "imagePullSecrets":
         wanted = [{"name": name} for name in wanted]
     assert {name: pod.get(field) for name, pod in specs.items()} == dict.fromkeys(PODS, wanted)
+
+
+def test_the_recommended_set_puts_every_pod_above_those_of_runs(helm: str) -> None:
+    rendered = objects(helm, "-f", str(CHART / "values-production.yaml"))
+    (made,) = [obj for obj in rendered if obj["kind"] == "PriorityClass"]
+    names = {pod["priorityClassName"] for pod in pod_specs(rendered).values()}
+    assert names == {made["metadata"]["name"]}
+    assert 0 < made["value"] <= HIGHEST_PRIORITY
+    job = build_job(a_run(), a_plan(), PodSettings("nats://bus"))
+    assert "priorityClassName" not in job["spec"]["template"]["spec"]
+
+
+def test_another_priority_is_another_class(helm: str) -> None:
+    def made(priority: int) -> str:
+        rendered = objects(helm, "--set", f"placement.priority={priority}")
+        (found,) = [obj for obj in rendered if obj["kind"] == "PriorityClass"]
+        assert found["value"] == priority
+        return str(found["metadata"]["name"])
+
+    assert made(5) != made(6)
 
 
 @pytest.mark.parametrize("policy", ["Always", "Never", "IfNotPresent"])

@@ -71,6 +71,7 @@ def test_a_misspelt_or_impossible_value_is_named(helm: str, given: str, named: s
             ("runs.internet=false", "example.model.secret=key"),
             "example/model/baseURL",
         ),
+        (("placement.priority=9", "placement.priorityClassName=high"), "placement/priority is 9"),
         ((*OWN_BUS, "nats.external.url=nats://bus:6222"), "nats/external/port"),
         ((*OWN_BUS, "nats.external.port=6222"), "nats/external/url leads to port 4222"),
         ((*OWN_BUS, r"nats.external.url=nats://a\,nats://b:6222"), "nats/external/port"),

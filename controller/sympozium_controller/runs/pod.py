@@ -56,6 +56,8 @@ MODEL_ANNOTATION = f"{GROUP}/model"
 API_SKILLS = frozenset({"cluster-reader"})
 """Skills that read the API server; each has a ServiceAccount of its own name."""
 
+# Requests of cpu are a floor for a busy node: a run is 80 ms of processor time, all containers
+# together (docs/decisions/0011), and waits for its model the rest of the time.
 _AGENT_DEFAULTS = Resources(requests={"cpu": "50m", "memory": "64Mi"}, limits={"memory": "512Mi"})
 _SIDECAR_DEFAULTS = Resources(requests={"cpu": "10m", "memory": "48Mi"}, limits={"memory": "256Mi"})
 _BRIDGE_WITH_FILES = Resources(requests=_SIDECAR_DEFAULTS.requests, limits={"memory": "384Mi"})

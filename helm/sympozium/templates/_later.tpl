@@ -2,6 +2,7 @@
        that is upgraded with --reuse-values does not have them. */ -}}
 {{- define "sympozium.laterValues" -}}
 runs: {dns: false, volume: Memory}
+placement: {priority: 0}
 tenants: {quota: {}, limits: []}
 {{- end -}}
 

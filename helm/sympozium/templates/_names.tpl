@@ -46,10 +46,16 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
+{{- /* The PriorityClass that the chart makes. Its value cannot be changed, so another value is another class. */ -}}
+{{- define "sympozium.ownPriorityClass" -}}
+{{- with .Values.placement.priority }}sympozium-{{ int . }}{{ end -}}
+{{- end -}}
+
 {{- /* Where any pod of the release goes. */ -}}
 {{- define "sympozium.nodes" -}}
+{{- include "sympozium.complete" . -}}
 {{- $placement := .Values.placement }}
-{{- with $placement.priorityClassName }}
+{{- with $placement.priorityClassName | default (include "sympozium.ownPriorityClass" .) }}
 priorityClassName: {{ . }}
 {{- end }}
 {{- with $placement.nodeSelector }}
