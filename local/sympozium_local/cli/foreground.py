@@ -7,6 +7,7 @@ from sympozium.runtime.loops import stop_on_signals
 from sympozium_local.cli.pod_logs import follow_pod_logs
 from sympozium_local.cli.screen import LogScreen, say
 from sympozium_local.cli.starting import show_step
+from sympozium_local.system.errors import StartError
 from sympozium_local.system.home import Home, find_home
 from sympozium_local.system.process import adopt_orphans, kill_descendants
 from sympozium_local.system.supervisor import Step, supervise
@@ -35,10 +36,15 @@ async def _run(home: Home) -> None:
         if step.name == "system":
             say("Ctrl-C stops it.")
 
+    failure: StartError | None = None
     async with asyncio.TaskGroup() as group:
         pods = group.create_task(follow_pod_logs(home.node, screen.show))
         try:
             await supervise(home, stop, report=report, sink=screen.show)
+        except StartError as error:  # as itself, not as a group's only member
+            failure = error
         finally:
             pods.cancel()
+    if failure is not None:
+        raise failure
     say("Stopped.")

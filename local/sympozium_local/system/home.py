@@ -136,8 +136,12 @@ def locked(home: Home, *, url: str) -> Iterator[None]:
 
     Raises:
         AlreadyRunningError: Another process holds it.
+        StartError: It is not for this user to hold.
     """
-    fd = os.open(home.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fd = os.open(home.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _unusable(home.path, error.strerror or str(error)) from error
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -61,9 +61,9 @@ async def supervise(
     home.prepare()
     port = web_port()
     with locked(home, url=web_url(port)):
-        ports = choose_ports(home, web=port)
-        model = read_model(ports.model)
         try:
+            ports = choose_ports(home, web=port)
+            model = read_model(ports.model)
             _write_files(home, ports, model)
         except OSError as error:
             raise StartError(
