@@ -15,7 +15,6 @@ from sympozium_local.system.home import Home
 from sympozium_local.system.manifests import SYSTEM_NAMESPACE, Deployment, addons, web_token
 from sympozium_local.system.model import read_model
 from sympozium_local.system.ports import Ports
-from sympozium_local.system.supervisor import sandbox_warning
 from tests.fixtures.api_server import api_server
 
 ACCESS = BusAccess(new_issuer().seed, "controller-password", "system-password")
@@ -117,12 +116,3 @@ async def test_a_system_object_that_was_changed_is_put_right_but_for_its_replica
     router = await kube.get(DEPLOYMENTS, SYSTEM_NAMESPACE, "sympozium-router")
     assert router["spec"]["template"]["spec"]["serviceAccountName"] == "sympozium-router"
     assert router["spec"]["replicas"] == 2
-
-
-def test_a_machine_without_user_namespaces_is_warned_of_and_told_what_to_do() -> None:
-    assert sandbox_warning("namespaces") == ""
-    for kind in ("landlock", "none"):
-        warning = sandbox_warning(kind)
-        assert "NOT walled off" in warning
-        assert f"sandbox: {kind}" in warning
-        assert "sysctl" in warning

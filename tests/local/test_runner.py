@@ -74,6 +74,14 @@ async def test_a_program_that_never_gets_up_says_why(tmp_path: Path) -> None:
             await runner.ready()
 
 
+async def test_a_program_that_cannot_run_here_is_not_started_again(tmp_path: Path) -> None:
+    code = "print('it: cannot run: no room; make some'); exit(78)"
+    async with running(tmp_path, program(tmp_path, code)) as runner:
+        with pytest.raises(StartError, match=r"^cannot run: no room; make some; see '.*it.log'$"):
+            await runner.ready()
+        assert runner.restarts == 0
+
+
 SUPERVISOR = """
 import asyncio, os, sys
 from pathlib import Path

@@ -1,9 +1,13 @@
 """Whatever keeps the system from starting is one sentence, in the background and in front."""
 
 import os
+import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 
 import pytest
 
@@ -82,3 +86,28 @@ def test_a_second_instance_in_front_is_told_where_the_first_is(sympozium: Comman
         f"http://127.0.0.1:1 (process {os.getpid()}); use it, or stop it with `make down` or "
         "`sympozium down`\n"
     )
+
+
+@BOTH_WAYS
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare of util-linux")
+def test_a_machine_without_user_namespaces_is_one_sentence(
+    sympozium: CommandLine, up: tuple[str, ...]
+) -> None:
+    # A user namespace has a limit of its own for those inside it: the machine's stays as it is.
+    forbid = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
+    command = str(Path(sys.executable).with_name("sympozium"))
+    answer = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "sh", "-c", forbid, "sh", command, *up],
+        capture_output=True, text=True, env=sympozium.environ, timeout=60, check=False,
+    )  # fmt: skip
+    assert answer.returncode == 1
+    # Before it, a start shows its steps, and in front the programs' logs.
+    *before, last = answer.stderr.splitlines()
+    assert last.startswith(
+        "sympozium: cannot run containers on this machine: it forbids user namespaces"
+    )
+    assert "; run as root, or allow user namespaces (sysctl " in last
+    assert [line for line in before if "Traceback" in line or "Exception" in line] == []
+    said = (sympozium.home.logs / "node.log").read_text().splitlines()
+    assert len(said) == 1, "the node was started again, which cannot help"
+    assert not is_running(sympozium.home)

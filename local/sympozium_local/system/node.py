@@ -9,13 +9,11 @@ libraries, and half a second of the start.
 
 import argparse
 import asyncio
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from sympozium.contract.errors import PermanentError, TransientError
-from sympozium.contract.resources import NODES
 from sympozium.kube.client import Kube, connect
 from sympozium.kube.endpoint import Endpoint
 from sympozium.kube.errors import ForbiddenError
@@ -25,7 +23,6 @@ from sympozium.runtime.program import run_program
 from sympozium_local.controllers.run import run_controllers
 from sympozium_local.kubelet.__main__ import read_kubeconfig
 from sympozium_local.kubelet.kubelet import KubeletSettings, run_kubelet
-from sympozium_local.kubelet.node import NODE_NAME, SANDBOX_ANNOTATION
 from sympozium_local.system.addons import apply_addons
 from sympozium_local.system.home import Home, read_json
 
@@ -70,7 +67,8 @@ async def run_node(home: Home) -> None:
         async def addons(stop: asyncio.Event) -> None:
             await apply_addons(kube, read_json(home.addons))
             await runs_pods.wait()
-            await _say_ready(home, kube)
+            home.node_ready.touch()
+            log.info("node ready", extra={"action": "start"})
             await stop.wait()
 
         await run_until_stopped(kubelet, controllers, addons, stop=stop, drain_s=DRAIN_S)
@@ -107,14 +105,6 @@ async def _api_up(kube: Kube) -> None:
             await asyncio.sleep(API_RETRY_S)
         else:
             return
-
-
-async def _say_ready(home: Home, kube: Kube) -> None:
-    """Tell the supervisor that pods run, and how well they are locked in."""
-    node = await kube.get(NODES, None, NODE_NAME)
-    sandbox = (node["metadata"].get("annotations") or {}).get(SANDBOX_ANNOTATION, "none")
-    home.node_ready.write_text(json.dumps({"sandbox": sandbox}))
-    log.info("node ready", extra={"action": "start", "sandbox": sandbox})
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+from sympozium.runtime.program import EXIT_CONFIGURATION
 from sympozium_local.system.errors import StartError
 from sympozium_local.system.home import Home
 from sympozium_local.system.log_files import LogFile, last_line
@@ -24,7 +25,10 @@ SETTLED_S = 5.0
 """A program that lived so long starts again at once when it dies: everything waits for it."""
 
 DEATHS_AT_START = 3
-"""A program that died so often before it was ready once cannot start."""
+"""A program that died so often before it was ready once cannot start.
+
+One of ours that ends with `EXIT_CONFIGURATION` says that once: another try would not help.
+"""
 
 Sink = Callable[[str, bytes], None]
 """Is given (program, output) for the screen."""
@@ -77,7 +81,7 @@ class Runner:
         """Return when the program was ready once.
 
         Raises:
-            StartError: It died before, again and again.
+            StartError: It died before, again and again, or said that it cannot run here.
         """
         await self._settled.wait()
         if self._failure:
@@ -89,24 +93,39 @@ class Runner:
         try:
             while not self._stop.is_set():
                 begun = time.monotonic()
-                await self._run_once(output)
+                exit_code = await self._run_once(output)
                 self.pid, self.is_ready = 0, False
                 if self._stop.is_set():
                     break
+                self._note_death(time.monotonic() - begun, exit_code)
+                if self._failure:
+                    await self._stop.wait()
+                    break
                 self.restarts += 1
-                await self._pause(time.monotonic() - begun)
+                await self._pause()
         finally:
             output.close()
 
-    async def _pause(self, lived_s: float) -> None:
+    def _note_death(self, lived_s: float, exit_code: int) -> None:
+        """Decide whether the program, which ended by itself, can be started at all."""
         self._failures = 0 if lived_s > SETTLED_S else self._failures + 1
-        if not self._was_ready and self._failures >= DEATHS_AT_START:
-            said = last_line(self._path)
-            self._failure = (
+        if self._was_ready:
+            return
+        said = last_line(self._path)
+        if exit_code == EXIT_CONFIGURATION and said:
+            sentence = said.removeprefix(f"{self.program.name}: ")
+            self._fail(f"{sentence}; see '{self._path}'")
+        elif self._failures >= DEATHS_AT_START:
+            self._fail(
                 f"cannot start {self.program.name}: it ended {self._failures} times, at last "
                 f"with: {said or 'nothing'}; see '{self._path}'"
             )
-            self._settled.set()
+
+    def _fail(self, why: str) -> None:
+        self._failure = why
+        self._settled.set()
+
+    async def _pause(self) -> None:
         delay_s = 0.0 if self._failures <= 1 else min(0.25 * 2**self._failures, MAX_BACKOFF_S)
         log.warning(
             "program died",
@@ -117,7 +136,7 @@ class Runner:
             async with asyncio.timeout(delay_s):
                 await self._stop.wait()
 
-    async def _run_once(self, output: LogFile) -> None:
+    async def _run_once(self, output: LogFile) -> int:
         process = await asyncio.create_subprocess_exec(
             *self.program.command,
             stdin=asyncio.subprocess.DEVNULL,
@@ -134,7 +153,7 @@ class Runner:
                 pump = group.create_task(self._pump(process, output))
                 probe = group.create_task(self._probe())
                 ending = group.create_task(self._end_when_told(process))
-                await process.wait()
+                exit_code = await process.wait()
                 probe.cancel()
                 ending.cancel()
                 with contextlib.suppress(TimeoutError):
@@ -143,6 +162,7 @@ class Runner:
                 pump.cancel()
         finally:
             _kill_group(process.pid)
+        return exit_code
 
     async def _pump(self, process: asyncio.subprocess.Process, output: LogFile) -> None:
         assert process.stdout is not None  # noqa: S101 - asked for above

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sympozium_local.system.bus_access import bus_access, write_server_config
 from sympozium_local.system.errors import StartError
-from sympozium_local.system.home import Home, locked, read_json, write_private
+from sympozium_local.system.home import Home, locked, write_private
 from sympozium_local.system.keeping import keeping
 from sympozium_local.system.manifests import Deployment, addons, web_token
 from sympozium_local.system.model import ModelSettings, read_model
@@ -160,10 +160,6 @@ class Supervisor:
     async def _program_ready(self, runner: Runner) -> None:
         await runner.ready()
         self._say(runner.program.name, "ready")
-        if runner.program.name == "node":
-            warning = sandbox_warning(str(read_json(self._home.node_ready).get("sandbox")))
-            if warning:
-                self._say("node", warning, is_warning=True)
 
     async def _pod_ready(self, name: str, port: int) -> None:
         while not await answers_ready(port):  # noqa: ASYNC110 - another process
@@ -211,17 +207,6 @@ class Supervisor:
             write_private(self._home.status, json.dumps(status))
         except OSError as error:  # a full disk must not end what runs
             log.warning("status not written", extra={"action": "drop", "cause": str(error)})
-
-
-def sandbox_warning(kind: str) -> str:
-    """Return what people must know of a node whose sandbox is of this *kind*; "" if nothing."""
-    if kind == "namespaces":
-        return ""
-    return (
-        "this machine does not allow user namespaces, so runs are NOT walled off from it as they "
-        f"should be (sandbox: {kind}); allow them (sysctl kernel.unprivileged_userns_clone=1, or "
-        "kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu), or run as root"
-    )
 
 
 def _first(errors: BaseExceptionGroup[StartError]) -> StartError:
