@@ -1,10 +1,16 @@
 """What commands say and return where there is no system."""
 
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from sympozium.contract.crds import DEFINITIONS
 from tests.local.command_line import CommandLine
 
+PROGRAM = str(Path(sys.executable).with_name("sympozium"))
 EVERYTHING = (
     "up", "down", "chat", "runs", "channel", "dead", "doctor", "status", "kubeconfig", "crds",
     "version", "clean",
@@ -97,6 +103,32 @@ def test_clean_without_a_terminal_wants_yes(sympozium: CommandLine) -> None:
     assert "add --yes" in answer.stderr
     assert sympozium.run("clean", "--yes").returncode == 0
     assert not sympozium.home.path.exists()
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare of util-linux")
+def test_clean_of_a_home_that_cannot_be_written_is_one_sentence(sympozium: CommandLine) -> None:
+    home = sympozium.home
+    home.prepare()
+    home.lock.touch()
+    (home.logs / "node.log").touch()
+    # In a mount namespace of its own, where even root cannot write there.
+    forbid = (
+        'mount --bind "$SYMPOZIUM_HOME/logs" "$SYMPOZIUM_HOME/logs" '
+        '&& mount -o remount,bind,ro "$SYMPOZIUM_HOME/logs" && exec "$0" clean --yes'
+    )
+    answer = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", forbid, PROGRAM],
+        capture_output=True, text=True, env=sympozium.environ, timeout=60, check=False,
+    )  # fmt: skip
+    assert answer.returncode == 1
+    (line,) = answer.stderr.splitlines()
+    assert line == (
+        f"sympozium: cannot delete '{home.logs}': Read-only file system; make it writable for this "
+        "user and run `sympozium clean` again"
+    )
+    assert home.lock.exists(), "the next clean would take the home for somebody else's"
+    assert sympozium.run("clean", "--yes").returncode == 0
+    assert not home.path.exists()
 
 
 def test_crds_are_printed_as_yaml(sympozium: CommandLine) -> None:

@@ -1,11 +1,13 @@
 """The running system, as commands find it."""
 
 import os
+import shutil
 import signal
 import time
 from dataclasses import dataclass
 from typing import Any
 
+from sympozium.contract.errors import PermanentError
 from sympozium_local.system.errors import NotRunningError
 from sympozium_local.system.home import Home, find_home, is_running, read_holder, read_json
 
@@ -61,3 +63,25 @@ def stop_instance(instance: Instance) -> float:
     except ProcessLookupError:
         pass
     return time.monotonic() - begun
+
+
+def delete_home(home: Home) -> None:
+    """Delete all that a home holds, and at last what tells that it is one.
+
+    Raises:
+        PermanentError: Something of it cannot be deleted. The rest may be gone; the same again
+            deletes what was left.
+    """
+    entry = home.path
+    try:
+        for entry in home.path.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif entry != home.lock:
+                entry.unlink()
+        shutil.rmtree(home.path)
+    except OSError as error:
+        raise PermanentError(
+            f"cannot delete '{entry}': {error.strerror or error}; make it "
+            "writable for this user and run `sympozium clean` again"
+        ) from error

@@ -61,9 +61,7 @@ def down() -> None:
 
 def clean(yes: Yes = False) -> None:
     """Stop the system and delete everything that it keeps: objects, conversations, logs."""
-    import shutil
-
-    from sympozium_local.cli.instance import find_instance, stop_instance
+    from sympozium_local.cli.instance import delete_home, find_instance, stop_instance
     from sympozium_local.cli.screen import say
     from sympozium_local.system.home import find_home
 
@@ -77,7 +75,7 @@ def clean(yes: Yes = False) -> None:
     instance = find_instance()
     if instance is not None:
         stop_instance(instance)
-    shutil.rmtree(home.path)
+    delete_home(home)
     say(f"Deleted {home.path}.")
 
 
