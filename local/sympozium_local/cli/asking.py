@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TextIO
 
-from sympozium_local.cli.screen import styled
+from sympozium_local.cli.screen import Spinner, styled, waiting
 from sympozium_local.cli.web_chat import (
     PATIENCE_S,
     RETRY_S,
@@ -72,36 +72,68 @@ def ask(chat: WebChat, text: str, *, stream: TextIO | None) -> Answer:
         ChatRefusedError: The channel does not take the message.
         ChatUnavailableError: The channel is away for long.
     """
-    opened = _listen_patiently(chat)  # before the message, so that nothing of it is missed
-    try:
-        message_id = chat.post(text, uuid.uuid4().hex)
-    except Exception:
-        opened.close()
-        raise
-    growing, waited = GrowingText(stream), ""
-    for event in _events(chat, opened, message_id):
-        if event.type == "delta":
-            growing.change(int(event.data["offset"]), str(event.data["text"]))
-        elif event.type == "progress":
-            _tell_progress(event)
-        elif event.type == "waiting":
-            waited = _tell_waiting(event, waited)
-        elif event.type == "final":
-            growing.end(str(event.data["text"]))
-            return Answer(message_id, str(event.data["text"]))
-        elif event.type == "error":
-            error = event.data["error"]
-            return Answer(message_id, error_code=error["code"], error=error["message"])
-        elif event.type == "joined":
-            text = (chat.reply_to(event.data["answered_with"]) or {}).get("text", "")
-            growing.end(text)
-            return Answer(message_id, text)
-        elif event.type == "dropped":
-            return Answer(message_id)
+    with waiting("thinking") as spinner:
+        opened = _listen_patiently(chat)  # before the message, so that nothing of it is missed
+        try:
+            message_id = chat.post(text, uuid.uuid4().hex)
+        except Exception:
+            opened.close()
+            raise
+        progress = _Progress(stream, spinner)
+        for event in _events(chat, opened, message_id):
+            if event.type in ENDS:
+                answer = _answer(chat, event, message_id)
+                progress.end(event, answer)
+                return answer
+            progress.show(event)
     raise ChatUnavailableError(
         "cannot follow the conversation: the web chat went away and did not come back; "
         "the message is stored, see the page for its answer"
     )
+
+
+def _answer(chat: WebChat, event: Event, message_id: str) -> Answer:
+    if event.type == "final":
+        return Answer(message_id, str(event.data["text"]))
+    if event.type == "error":
+        error = event.data["error"]
+        return Answer(message_id, error_code=error["code"], error=error["message"])
+    if event.type == "joined":
+        return Answer(
+            message_id, (chat.reply_to(event.data["answered_with"]) or {}).get("text", "")
+        )
+    return Answer(message_id)
+
+
+class _Progress:
+    """What is seen of one message: a spinner wherever nothing else tells that it goes on."""
+
+    def __init__(self, stream: TextIO | None, spinner: Spinner) -> None:
+        self._is_shown = stream is not None
+        self._growing = GrowingText(stream)
+        self._spinner = spinner
+        self._told = ""
+
+    def show(self, event: Event) -> None:
+        """Show one event before the end."""
+        if event.type == "delta":
+            if self._is_shown:
+                self._spinner.hide()
+            self._growing.change(int(event.data["offset"]), str(event.data["text"]))
+        elif event.type == "progress":
+            self._spinner.hide()
+            _tell_progress(event)
+            self._spinner.show()
+        elif event.type == "waiting":
+            self._spinner.hide()
+            self._told = _tell_waiting(event, self._told)
+            self._spinner.show()
+
+    def end(self, event: Event, answer: Answer) -> None:
+        """Show the whole answer, if there is one."""
+        self._spinner.hide()
+        if event.type in {"final", "joined"}:
+            self._growing.end(answer.text)
 
 
 def _events(chat: WebChat, stream: Stream, message_id: str) -> Iterator[Event]:

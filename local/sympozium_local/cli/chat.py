@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -74,13 +74,16 @@ def chat(
 
 @contextmanager
 def _door(where: Where, channel: str, url: str) -> "Iterator[WebDoor]":
+    from sympozium_local.cli.screen import ASKING, waiting
     from sympozium_local.cli.target import find_target
     from sympozium_local.cli.web_door import door_at, web_door
 
     if url:
         yield door_at(url)
         return
-    with web_door(find_target(where), channel) as door:
+    with ExitStack() as stack:
+        with waiting(ASKING):
+            door = stack.enter_context(web_door(find_target(where), channel))
         yield door
 
 

@@ -165,12 +165,13 @@ def _do(where: Where, nats_url: str, action: "Action", wanted: list[int] | dict[
 def _asked(where: Where, nats_url: str, ask: "Callable[[Operator], Awaitable[Answer]]") -> "Answer":
     """Return what *ask* returns when it is given a connection as the operator."""
     from sympozium_local.cli.operator import bus_door, operator
+    from sympozium_local.cli.screen import ASKING, waiting
 
     async def connected() -> Answer:
         async with operator(door) as at_bus:
             return await ask(at_bus)
 
-    with bus_door(where, nats_url) as door:
+    with waiting(ASKING), bus_door(where, nats_url) as door:
         return asyncio.run(connected())
 
 

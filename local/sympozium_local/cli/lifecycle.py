@@ -62,7 +62,7 @@ def down() -> None:
 def clean(yes: Yes = False) -> None:
     """Stop the system and delete everything that it keeps: objects, conversations, logs."""
     from sympozium_local.cli.instance import delete_home, find_instance, stop_instance
-    from sympozium_local.cli.screen import say
+    from sympozium_local.cli.screen import say, waiting
     from sympozium_local.system.home import find_home
 
     home = find_home()
@@ -74,8 +74,11 @@ def clean(yes: Yes = False) -> None:
         _ask(f"Delete all objects, conversations and logs in {home.path}?")
     instance = find_instance()
     if instance is not None:
-        stop_instance(instance)
-    delete_home(home)
+        with waiting("stopping"):
+            took_s = stop_instance(instance)
+        say(f"Stopped in {took_s:.1f} s.")
+    with waiting("deleting"):
+        delete_home(home)
     say(f"Deleted {home.path}.")
 
 

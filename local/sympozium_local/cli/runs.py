@@ -41,14 +41,15 @@ def list_runs(
     where: Where, *, everywhere: Everywhere = False, output: Output = "text", limit: Limit = 30
 ) -> None:
     """List runs, the newest first."""
-    from sympozium_local.cli.screen import say
+    from sympozium_local.cli.screen import ASKING, say, waiting
     from sympozium_local.cli.table import print_table
     from sympozium_local.cli.target import find_target
 
     _check(output)
     target = find_target(where)
     namespace = "" if everywhere else target.namespace
-    runs = target.cluster.get(_path(namespace))["items"]
+    with waiting(ASKING):
+        runs = target.cluster.get(_path(namespace))["items"]
     runs.sort(key=lambda run: str(run["metadata"]["creationTimestamp"]), reverse=True)
     runs = runs[:limit]
     if output == "json":
@@ -68,11 +69,13 @@ def list_runs(
 @somewhere
 def show(where: Where, name: Name, output: Output = "text") -> None:
     """Show one run: what was asked, what came of it, why."""
+    from sympozium_local.cli.screen import ASKING, waiting
     from sympozium_local.cli.target import find_target
 
     _check(output)
     target = find_target(where)
-    run = target.cluster.get(_path(target.namespace, name))
+    with waiting(ASKING):
+        run = target.cluster.get(_path(target.namespace, name))
     if output == "json":
         _print_json(run)
         return
@@ -142,16 +145,18 @@ def cancel(where: Where, name: Name) -> None:
     """End a run. Who waits for its answer is told that it was cancelled."""
     from sympozium.contract.agentrun import TERMINAL_PHASES
     from sympozium.contract.errors import PermanentError
-    from sympozium_local.cli.screen import say
+    from sympozium_local.cli.screen import ASKING, say, waiting
     from sympozium_local.cli.target import find_target
 
     target = find_target(where)
     cluster, namespace = target.cluster, target.namespace
-    run = cluster.get(_path(namespace, name))
+    with waiting(ASKING):
+        run = cluster.get(_path(namespace, name))
     phase = (run.get("status") or {}).get("phase", "Pending")
     if phase in TERMINAL_PHASES:
         raise PermanentError(f"cannot cancel run {name!r}: it ended already ({phase})")
-    cluster.patch(_path(namespace, name), {"spec": {"cancel": True}})
+    with waiting(ASKING):
+        cluster.patch(_path(namespace, name), {"spec": {"cancel": True}})
     say(f"Run '{name}' is being cancelled.")
 
 

@@ -2,11 +2,19 @@
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
+if TYPE_CHECKING:
+    from rich.status import Status
+
+SHOWN_AFTER_S = 0.5
+"""What takes less shows no spinner."""
+
+ASKING = "asking the cluster"
 COLOURS = ("36", "33", "35", "32", "34", "96", "93", "95")
 _FIRST_SHOWN = ("time", "level", "program", "logger", "message", "exception")
 
@@ -23,16 +31,79 @@ def styled(text: str, code: str, *, stream: TextIO | None = None) -> str:
     return f"\033[{code}m{text}\033[0m" if (stream or sys.stderr).isatty() else text
 
 
-@contextmanager
-def waiting(text: str) -> Iterator[None]:
-    """Show a spinner with *text* on a terminal while the block runs; elsewhere nothing."""
-    if not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
+class Spinner:
+    """A line that moves on a terminal while nothing else is shown there; elsewhere nothing.
 
-    with Console(stderr=True).status(text):
+    It comes after a moment only, so that what is quick neither flickers nor loads it.
+    """
+
+    def __init__(self, text: str, *, after_s: float = SHOWN_AFTER_S) -> None:
+        self._text = text
+        self._after_s = after_s
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+        self._status: Status | None = None
+
+    def show(self) -> None:
+        """Have it come, unless it is there or on its way."""
+        with self._lock:
+            if self._timer is None and sys.stderr.isatty():
+                self._timer = threading.Timer(self._after_s, self._start)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def hide(self) -> bool:
+        """Leave the line to somebody else; return whether it was there or on its way."""
+        with self._lock:
+            was_wanted = self._timer is not None
+            if self._timer is not None:
+                self._timer.cancel()
+            if self._status is not None:
+                self._status.stop()
+            self._timer = self._status = None
+        return was_wanted
+
+    def _start(self) -> None:
+        from rich.console import Console
+
+        with self._lock:
+            if self._timer is threading.current_thread():  # else it was hidden meanwhile
+                self._status = Console(stderr=True).status(self._text)
+                self._status.start()
+
+
+_showing: list[Spinner] = []
+"""The spinner of this process, if it has one: a terminal has room for one line that moves."""
+
+
+@contextmanager
+def waiting(text: str, *, after_s: float = SHOWN_AFTER_S) -> Iterator[Spinner]:
+    """Show a spinner with *text* on a terminal while the block runs, and yield it.
+
+    Within a block that shows one already, that one stays.
+    """
+    if _showing:
+        yield _showing[0]
+        return
+    spinner = Spinner(text, after_s=after_s)
+    _showing.append(spinner)
+    spinner.show()
+    try:
+        yield spinner
+    finally:
+        _showing.remove(spinner)
+        spinner.hide()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Show no spinner while the block runs: somebody else writes on the terminal, or asks."""
+    shown = [spinner for spinner in _showing if spinner.hide()]
+    try:
         yield
+    finally:
+        for spinner in shown:
+            spinner.show()
 
 
 class LogScreen:

@@ -30,8 +30,10 @@ def status(where: Where, as_json: AsJson = False) -> None:
             print_local(here)
     else:
         from sympozium_local.cli.cluster_status import cluster_status, print_status
+        from sympozium_local.cli.screen import ASKING, waiting
 
-        there = cluster_status(target)
+        with waiting(ASKING):
+            there = cluster_status(target)
         is_ready, told = there.is_ready, there.as_object()
         if not as_json:
             print_status(there)

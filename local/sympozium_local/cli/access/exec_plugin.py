@@ -14,6 +14,7 @@ from typing import Any
 
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.resources import Object
+from sympozium_local.cli.screen import quiet
 
 API_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 TIMEOUT_S = 300.0
@@ -54,14 +55,15 @@ def run_plugin(plugin: Object, cluster: Object) -> ExecCredential:
     if version not in API_VERSIONS:
         raise _unusable(command, f"it speaks {version!r}, not {API_VERSIONS[0]!r}", "update it")
     try:
-        done = subprocess.run(
-            [command, *map(str, plugin.get("args") or ())],
-            env={**os.environ, **_variables(plugin), **_told(plugin, cluster, version)},
-            stdin=None if _may_ask(plugin, command) else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+        with quiet():
+            done = subprocess.run(
+                [command, *map(str, plugin.get("args") or ())],
+                env={**os.environ, **_variables(plugin), **_told(plugin, cluster, version)},
+                stdin=None if _may_ask(plugin, command) else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                timeout=TIMEOUT_S,
+                check=False,
+            )
     except FileNotFoundError:
         hint = str(plugin.get("installHint") or "install it").strip()
         raise _unusable(command, "it is not installed", hint) from None
