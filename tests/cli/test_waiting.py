@@ -38,6 +38,7 @@ class Slow(dict[str, Object]):
     [
         ("runs", "list"),
         ("runs", "show", "run-1"),
+        ("runs", "logs", "run-1"),
         ("runs", "cancel", "run-1"),
         ("status",),
         ("dead", "list"),

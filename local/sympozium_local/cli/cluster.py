@@ -68,10 +68,20 @@ class Cluster:
 
         Raises:
             NotFoundError: It is not there.
+            TransientError: The connection broke before the end.
         """
         with self._answered("GET", path, query=query, timeout_s=None) as response:
-            while data := response.read1(_CHUNK_BYTES):
+            while data := self._read_on(response):
                 yield data
+
+    def _read_on(self, response: http.client.HTTPResponse) -> bytes:
+        try:
+            return response.read1(_CHUNK_BYTES)
+        except (OSError, http.client.HTTPException) as error:
+            raise TransientError(
+                f"cannot read on from the cluster at {self.endpoint.server}: {_cause(error)}; "
+                "ask again"
+            ) from error
 
     def date(self) -> str:
         """Return the server's clock as its `Date` header says it; empty where it says nothing."""

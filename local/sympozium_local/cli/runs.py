@@ -10,7 +10,6 @@ from sympozium_local.cli.where import Where, somewhere
 
 if TYPE_CHECKING:
     from sympozium.contract.resources import Object
-    from sympozium_local.cli.cluster import Cluster
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,8 +30,6 @@ Container = Annotated[
     typer.Option("--container", "-c", help="`agent`, `ipc-bridge` or `skill-...`; all if none."),
 ]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on while the container runs.")]
-
-LOGS_GONE = "its pod is gone; a run's pod is kept for ten minutes after its end"
 
 
 @app.command("list")
@@ -107,36 +104,23 @@ def show(where: Where, name: Name, output: Output = "text") -> None:
 @app.command("logs")
 @somewhere
 def logs(where: Where, name: Name, container: Container = "", follow: Follow = False) -> None:
-    """Print what a run's containers wrote: agent, bridge and skills."""
-    from sympozium.contract.errors import PermanentError
+    """Print what a run's containers wrote: agent, bridge and skills.
+
+    Of several containers one log follows the other; with --follow they go side by side, each line
+    with its container's name.
+    """
+    from sympozium_local.cli.run_logs import find_logs, follow_side_by_side, print_one_by_one
+    from sympozium_local.cli.screen import ASKING, waiting
     from sympozium_local.cli.target import find_target
 
     target = find_target(where)
-    cluster, namespace = target.cluster, target.namespace
-    cluster.get(_path(namespace, name))
-    base = f"/api/v1/namespaces/{namespace}/pods"
-    pods = cluster.get(base, labelSelector=f"job-name={name}")["items"]
-    if not pods:
-        raise PermanentError(f"cannot read the logs of run {name!r}: {LOGS_GONE}")
-    pod = max(pods, key=lambda one: str(one["metadata"]["creationTimestamp"]))
-    spec = pod["spec"]
-    names = [one["name"] for one in [*(spec.get("initContainers") or []), *spec["containers"]]]
-    if container and container not in names:
-        raise PermanentError(
-            f"cannot find container {container!r} of run {name!r}: it has {', '.join(names)}"
-        )
-    wanted = [container] if container else names
-    for one in wanted:
-        if len(wanted) > 1:
-            sys.stdout.write(f"==> {one} <==\n")
-        _copy_log(cluster, f"{base}/{pod['metadata']['name']}/log", one, follow=follow)
-
-
-def _copy_log(cluster: "Cluster", path: str, container: str, *, follow: bool) -> None:
-    query = {"container": container} | ({"follow": "true"} if follow else {})
-    for data in cluster.stream(path, **query):
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+    with waiting(ASKING):
+        target.cluster.get(_path(target.namespace, name))
+        found = find_logs(target.cluster, target.namespace, name, container)
+    if follow:
+        follow_side_by_side(found)
+    else:
+        print_one_by_one(found)
 
 
 @app.command("cancel")
