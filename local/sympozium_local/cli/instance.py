@@ -1,17 +1,28 @@
 """The running system, as commands find it."""
 
 import os
+import select
 import shutil
 import signal
 import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
+
+from typing_extensions import override
 
 from sympozium.contract.errors import PermanentError
 from sympozium_local.system.errors import NotRunningError
 from sympozium_local.system.home import Home, find_home, is_running, read_holder, read_json
+from sympozium_local.system.process import descendants
 
-DOWN_TIMEOUT_S = 8.0
+DRAIN_S = 4.7
+"""How long a system may take to end by itself: what is killed then has ended within 5 seconds."""
+
+LOOK_EVERY_S = 0.02
+KILLED_WITHIN_S = 5.0
+"""How long the kernel may take to end what was killed, on a machine that stands still."""
 
 
 @dataclass(frozen=True)
@@ -51,18 +62,59 @@ def need_instance() -> Instance:
     return instance
 
 
-def stop_instance(instance: Instance) -> float:
-    """End the system and return how many seconds it took."""
-    begun = time.monotonic()
+@dataclass(frozen=True)
+class Stopped:
+    """How a system ended.
+
+    Attributes:
+        was_drained: Whether all that was at work had ended by itself.
+    """
+
+    took_s: float
+    was_drained: bool
+
+    @override
+    def __str__(self) -> str:
+        """Say it to whoever stopped it."""
+        killed = "" if self.was_drained else "; what was still at work was killed"
+        return f"Stopped in {self.took_s:.1f} s{killed}."
+
+
+def stop_instance(
+    instance: Instance,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], None] = time.sleep,
+) -> Stopped:
+    """End the system: politely for `DRAIN_S` seconds, then by force, with all below it.
+
+    What is killed loses nothing: every program may be killed at any line, and what it had
+    taken in and not finished is delivered again.
+    """
+    begun = clock()
     try:
         os.kill(instance.pid, signal.SIGTERM)
-        while is_running(instance.home):
-            if time.monotonic() - begun > DOWN_TIMEOUT_S:
-                os.kill(instance.pid, signal.SIGKILL)  # its programs die with it
-            time.sleep(0.02)
     except ProcessLookupError:
-        pass
-    return time.monotonic() - begun
+        return Stopped(clock() - begun, was_drained=True)
+    while is_running(instance.home):
+        if clock() - begun >= DRAIN_S:
+            _kill([instance.pid, *descendants(instance.pid)])
+            return Stopped(clock() - begun, was_drained=False)
+        pause(LOOK_EVERY_S)
+    return Stopped(clock() - begun, was_drained=True)
+
+
+def _kill(pids: Sequence[int]) -> None:
+    """Kill processes, and return when they have ended."""
+    with ExitStack() as opened:
+        ending: list[int] = []
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                ending.append(os.pidfd_open(pid))
+                opened.callback(os.close, ending[-1])
+                os.kill(pid, signal.SIGKILL)
+        for one in ending:
+            select.select([one], [], [], KILLED_WITHIN_S)
 
 
 def delete_home(home: Home) -> None:

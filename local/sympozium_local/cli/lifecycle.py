@@ -45,7 +45,11 @@ def up(background: Background = False, ask: Question = "") -> None:
 
 
 def down() -> None:
-    """Stop the system within 5 seconds. Everything it keeps is there at the next start."""
+    """Stop the system within 5 seconds. Everything it keeps is there at the next start.
+
+    What is at work is given most of that time to end; what has not ended by then is killed, which
+    is said, and goes on at the next start.
+    """
     from sympozium_local.cli.instance import find_instance, stop_instance
     from sympozium_local.cli.screen import say, waiting
     from sympozium_local.system.home import find_home
@@ -55,8 +59,8 @@ def down() -> None:
         say(f"Nothing runs in {find_home().path}.")
         return
     with waiting("stopping"):
-        took_s = stop_instance(instance)
-    say(f"Stopped in {took_s:.1f} s. What it kept is in {instance.home.path}.")
+        stopped = stop_instance(instance)
+    say(f"{stopped} What it kept is in {instance.home.path}, for the next start to go on with.")
 
 
 def clean(yes: Yes = False) -> None:
@@ -75,8 +79,8 @@ def clean(yes: Yes = False) -> None:
     instance = find_instance()
     if instance is not None:
         with waiting("stopping"):
-            took_s = stop_instance(instance)
-        say(f"Stopped in {took_s:.1f} s.")
+            stopped = stop_instance(instance)
+        say(str(stopped))
     with waiting("deleting"):
         delete_home(home)
     say(f"Deleted {home.path}.")
