@@ -6,11 +6,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
-from sympozium_local.cli.instance import Instance, stop_instance
-from sympozium_local.system.home import is_running
+from sympozium_local.cli.instance import Instance, remove_traces_of, stop_instance
+from sympozium_local.kubelet.limits import Amounts, find_limits
+from sympozium_local.kubelet.traces import instance_of, memory_dir_of
+from sympozium_local.system.home import is_running, locked
 from tests.local.command_line import CommandLine
 
 pytestmark = pytest.mark.timeout(90)
@@ -76,6 +79,37 @@ def test_that_something_was_killed_is_said(
         assert not has_a_process(below)
     assert answer.returncode == 0
     assert "s; what was still at work was killed." in answer.stderr
+
+
+def left_behind(sympozium: CommandLine) -> list[Path]:
+    """Make what a node that was killed leaves outside of its home."""
+    sympozium.home.prepare()
+    sympozium.home.lock.touch()
+    memory = memory_dir_of(sympozium.home.node)
+    (memory / "volume").mkdir(parents=True)
+    instance = instance_of(sympozium.home.node)
+    group = find_limits(instance).make_group("left", Amounts(64 * 2**20, 1.0))
+    return [memory, *(Path(file).parent for file in group.procs_files())]
+
+
+@pytest.mark.parametrize("command", [("down",), ("clean", "--yes")], ids=["down", "clean"])
+def test_what_a_killed_system_left_on_the_machine_is_removed(
+    sympozium: CommandLine, command: tuple[str, ...]
+) -> None:
+    left = left_behind(sympozium)
+    assert [path for path in left if not path.exists()] == []
+    assert sympozium.run(*command).returncode == 0
+    assert [path for path in left if path.exists()] == []
+    assert [path for path in left[1:] if path.parent.exists()] == []
+
+
+def test_what_a_running_system_has_on_the_machine_is_left_to_it(sympozium: CommandLine) -> None:
+    left = left_behind(sympozium)
+    with locked(sympozium.home, url=URL):
+        remove_traces_of(sympozium.home)
+        assert [path for path in left if not path.exists()] == []
+    remove_traces_of(sympozium.home)
+    assert [path for path in left if path.exists()] == []
 
 
 def has_a_process(pid: int) -> bool:

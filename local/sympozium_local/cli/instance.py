@@ -14,7 +14,14 @@ from typing_extensions import override
 
 from sympozium.contract.errors import PermanentError
 from sympozium_local.system.errors import NotRunningError
-from sympozium_local.system.home import Home, find_home, is_running, read_holder, read_json
+from sympozium_local.system.home import (
+    Home,
+    at_rest,
+    find_home,
+    is_running,
+    read_holder,
+    read_json,
+)
 from sympozium_local.system.process import descendants
 
 DRAIN_S = 4.7
@@ -115,6 +122,15 @@ def _kill(pids: Sequence[int]) -> None:
                 os.kill(pid, signal.SIGKILL)
         for one in ending:
             select.select([one], [], [], KILLED_WITHIN_S)
+
+
+def remove_traces_of(home: Home) -> None:
+    """Remove what a system that was killed left outside of its home, unless one runs there."""
+    from sympozium_local.kubelet.traces import remove_traces  # which other commands need not load
+
+    with at_rest(home) as is_at_rest:
+        if is_at_rest:
+            remove_traces(home.node)
 
 
 def delete_home(home: Home) -> None:

@@ -50,27 +50,35 @@ def down() -> None:
     What is at work is given most of that time to end; what has not ended by then is killed, which
     is said, and goes on at the next start.
     """
-    from sympozium_local.cli.instance import find_instance, stop_instance
+    from sympozium_local.cli.instance import find_instance, remove_traces_of, stop_instance
     from sympozium_local.cli.screen import say, waiting
     from sympozium_local.system.home import find_home
 
     instance = find_instance()
     if instance is None:
+        remove_traces_of(find_home())
         say(f"Nothing runs in {find_home().path}.")
         return
     with waiting("stopping"):
         stopped = stop_instance(instance)
+        remove_traces_of(instance.home)
     say(f"{stopped} What it kept is in {instance.home.path}, for the next start to go on with.")
 
 
 def clean(yes: Yes = False) -> None:
     """Stop the system and delete everything that it keeps: objects, conversations, logs."""
-    from sympozium_local.cli.instance import delete_home, find_instance, stop_instance
+    from sympozium_local.cli.instance import (
+        delete_home,
+        find_instance,
+        remove_traces_of,
+        stop_instance,
+    )
     from sympozium_local.cli.screen import say, waiting
     from sympozium_local.system.home import find_home
 
     home = find_home()
     if not home.path.exists():
+        remove_traces_of(home)
         say(f"Nothing to delete: there is no {home.path}.")
         return
     _refuse_strange(home.lock.exists() or not any(home.path.iterdir()), str(home.path))
@@ -82,6 +90,7 @@ def clean(yes: Yes = False) -> None:
             stopped = stop_instance(instance)
         say(str(stopped))
     with waiting("deleting"):
+        remove_traces_of(home)
         delete_home(home)
     say(f"Deleted {home.path}.")
 

@@ -1,9 +1,7 @@
 """The kubelet: keeps the pods of this node as their objects say."""
 
 import asyncio
-import hashlib
 import logging
-import os
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -24,6 +22,7 @@ from sympozium_local.kubelet.log_server import serve_logs
 from sympozium_local.kubelet.node import NODE_NAME, Node, register_node
 from sympozium_local.kubelet.pod import PodWorker, delete_for_good
 from sympozium_local.kubelet.sandbox.client import open_sandbox
+from sympozium_local.kubelet.traces import instance_of, memory_dir_of
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +72,8 @@ async def run_kubelet(
 @asynccontextmanager
 async def _open_node(settings: KubeletSettings, stop: asyncio.Event) -> AsyncIterator[Node]:
     data_dir = settings.data_dir.resolve()
-    instance = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
-    memory_dir = _memory_place(data_dir) / f"sympozium-{os.getuid()}-{instance}"
+    instance = instance_of(data_dir)
+    memory_dir = memory_dir_of(data_dir)
     shutil.rmtree(memory_dir, ignore_errors=True)
     for folder in (data_dir, data_dir / "pods", data_dir / "staging", memory_dir):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -106,11 +105,6 @@ async def _open_node(settings: KubeletSettings, stop: asyncio.Event) -> AsyncIte
         shutil.rmtree(memory_dir, ignore_errors=True)
     if deaths:
         raise PermanentError(f"cannot run containers any more: {deaths[0]}; start the node again")
-
-
-def _memory_place(data_dir: Path) -> Path:
-    shared = Path("/dev/shm")  # noqa: S108 - for a folder that only we may enter
-    return shared if shared.is_dir() else data_dir
 
 
 class Kubelet:

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ MAX_PIDS = 1024
 """Processes in one container."""
 _PERIOD_US = 100_000
 _REMOVE_TRIES, _REMOVE_PAUSE_S = 40, 0.05
+_LEFT_TRIES = 5
 _ROOT = Path("/sys/fs/cgroup")
 _V1_CONTROLLERS = ("memory", "cpu", "pids")
 
@@ -96,11 +98,7 @@ class Limits:
 
     def remove_leftovers(self) -> None:
         """Remove what an earlier kubelet left behind."""
-        for parent in self._parents:
-            for folder in parent.glob("*/"):
-                if folder.is_dir():
-                    with suppress(OSError):
-                        folder.rmdir()
+        _empty(self._parents)
 
     async def remove(self) -> None:
         """Remove every group, as soon as the kernel has ended the processes in them."""
@@ -123,6 +121,28 @@ def find_limits(instance: str) -> Limits:
             extra={"action": "start"},
         )
     return Limits(parents)
+
+
+def remove_groups(instance: str) -> None:
+    """Remove the groups of a kubelet that was killed; one that holds a process stays."""
+    name = f"sympozium-{instance}"
+    places = [*(_ROOT / controller / name for controller in _V1_CONTROLLERS), _ROOT / name]
+    for _ in range(_LEFT_TRIES):  # what has just ended is in its group for a moment yet
+        found = [parent for parent in places if parent.exists()]
+        if not found:
+            return
+        _empty(found)
+        for parent in found:
+            with suppress(OSError):
+                parent.rmdir()
+        time.sleep(_REMOVE_PAUSE_S)
+
+
+def _empty(parents: Iterable[Path]) -> None:
+    for parent in parents:
+        for folder in parent.glob("*/"):
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def _version_1(instance: str) -> list[Path]:

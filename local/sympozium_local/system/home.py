@@ -185,6 +185,27 @@ def is_running(home: Home) -> bool:
     return False
 
 
+@contextmanager
+def at_rest(home: Home) -> Iterator[bool]:
+    """Yield whether no system runs in a home, and keep one from starting while the block lasts."""
+    try:
+        fd = os.open(home.lock, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield True
+        return
+    except OSError:  # not for us to say
+        yield False
+        return
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(fd)
+
+
 def write_private(path: Path, text: str) -> None:
     """Replace a file in one step, readable by this user alone."""
     fresh = path.with_name(f".{path.name}.new")
