@@ -25,6 +25,7 @@ Found = Iterator[FieldError]
 
 _MAX_INT32 = 2**31 - 1
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
+_NO_GRPC = "this cluster does not support it yet; use exec, httpGet or tcpSocket"
 _ROLES = ("Role", "ClusterRole")
 _NOT_NEGATIVE = "must be greater than or equal to 0"
 
@@ -34,8 +35,12 @@ def check_container(path: str, container: Object) -> Found:
     yield from _resources(f"{path}.resources", container.get("resources") or {})
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
         probe = container.get(name)
-        if probe is not None and not any(handler in probe for handler in _HANDLERS):
+        if probe is None:
+            continue
+        if not any(handler in probe for handler in _HANDLERS):
             yield required(f"{path}.{name}", "must specify a handler type")
+        if "grpc" in probe:
+            yield forbidden(f"{path}.{name}.grpc", _NO_GRPC)
     context = container.get("securityContext") or {}
     yield from check_user(f"{path}.securityContext", context)
     if context.get("privileged") and context.get("allowPrivilegeEscalation") is False:

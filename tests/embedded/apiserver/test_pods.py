@@ -46,6 +46,19 @@ async def test_a_pod_that_wants_no_token_gets_none(api: Any, pod: Any) -> None:
     assert not spec["containers"][0].get("volumeMounts")
 
 
+@pytest.mark.parametrize("name", ["livenessProbe", "readinessProbe", "startupProbe"])
+async def test_a_probe_that_no_node_here_can_make_is_refused(api: Any, pod: Any, name: str) -> None:
+    pod["spec"]["containers"][0][name] = {"grpc": {"port": 8080}}
+    code, status = await api.call("POST", PODS, pod)
+    assert code == 422
+    assert status["message"] == (
+        f'Pod "p" is invalid: spec.containers[0].{name}.grpc: Forbidden: this cluster does not '
+        "support it yet; use exec, httpGet or tcpSocket"
+    )
+    pod["spec"]["containers"][0][name] = {"tcpSocket": {"port": 8080}}
+    await api.create(PODS, pod)
+
+
 async def test_a_pod_of_a_missing_identity_is_refused(api: Any, pod: Any) -> None:
     pod["spec"]["serviceAccountName"] = "nobody"
     code, status = await api.call("POST", PODS, pod)
