@@ -3,6 +3,8 @@
 import re
 import subprocess
 import sys
+import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,29 @@ def test_the_lock_file_pins_by_hash_and_names_no_host() -> None:
     pins = re.findall(r"^[a-z0-9].*?(?=^\S|\Z)", lock, re.MULTILINE | re.DOTALL)
     assert pins
     assert [pin.split()[0] for pin in pins if "--hash=sha256:" not in pin] == []
+
+
+def normal(name: str) -> str:
+    """Return a project's name as the lock file writes it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_every_dependency_is_pinned_in_the_lock_file() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = chain.from_iterable(project["optional-dependencies"].values())
+    wanted = [*project["dependencies"], *extras]
+    names = {normal(re.split(r"[^\w.-]", one)[0]) for one in wanted} - {normal(project["name"])}
+    lock = (ROOT / "requirements.lock").read_text()
+    pinned = {normal(name) for name in re.findall(r"^([\w.-]+)(?:\[.*?\])?==", lock, re.MULTILINE)}
+    assert len(names) > 20
+    assert sorted(names - pinned) == [], "run `make lock`"
+
+
+def test_import_linter_knows_every_program() -> None:
+    rules = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    folders = {path.parent.name for path in ROOT.glob("*/sympozium*/__init__.py")}
+    assert len(folders) > 8
+    assert set(rules["root_packages"]) == folders
+    (programs,) = [one for one in rules["contracts"] if "containers" not in one]
+    layers = " | ".join(programs["layers"]).split(" | ")
+    assert sorted(layers) == sorted(folders)
