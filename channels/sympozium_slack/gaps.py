@@ -42,6 +42,9 @@ FORGET_AFTER = timedelta(days=7)
 MAX_CHATS = 200
 """Chats that are read after a gap, those that were used last first. Slack allows 50 a minute."""
 
+MAX_HEARD = 5 * MAX_CHATS
+"""Chats that are in our own memory, too, and not only in the notes."""
+
 MAX_PAGES = 5
 PAGE_POSTS = 100
 JUST_BEFORE_S = 0.00001
@@ -104,7 +107,8 @@ class Gaps:
         origin = read_origin(message.reply_to)
         if not origin.ts or not message.addressed:
             return
-        heard = self._heard.setdefault(origin.channel, Heard(ts=origin.ts))
+        heard = self._heard.pop(origin.channel, Heard(ts=origin.ts))
+        self._heard[origin.channel] = heard  # the last one now
         heard.ts = max(heard.ts, origin.ts, key=float)
         if origin.thread:
             others = [thread for thread in heard.threads if thread != origin.thread]
@@ -191,6 +195,14 @@ class Gaps:
         except TransientError:
             self._changed |= changed  # next time
         self._kept |= changed
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let go of channels in which nothing was said lately; their notes stay."""
+        for channel in list(self._heard)[:-MAX_HEARD]:
+            if channel not in self._changed and channel not in self._refused:
+                del self._heard[channel]
+                self._kept.discard(channel)
 
     async def _read_channel(self, channel: str, heard: Heard) -> int:
         oldest = max(float(heard.ts), (datetime.now(UTC) - MAX_AGE).timestamp())

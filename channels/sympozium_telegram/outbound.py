@@ -5,6 +5,7 @@ was lost cannot be looked for. The common code posts a placeholder first, and ed
 an edit can be repeated.
 """
 
+from collections import OrderedDict
 from typing import Any
 
 from sympozium.chat.capabilities import Capabilities
@@ -31,6 +32,9 @@ REACTIONS = {
 MAX_PHOTO_BYTES = 10 * 1000 * 1000
 """Source: https://core.telegram.org/bots/api#sending-files"""
 
+MAX_MOVED = 1000
+"""Groups of which it is known where they have moved. Of another one Telegram says it again."""
+
 _PHOTO_TYPES = {"image/jpeg", "image/png", "image/webp"}
 _NO_PREVIEW = {"is_disabled": True}
 
@@ -42,7 +46,7 @@ class Telegram:
         self._api = api
         self._buttons = buttons
         self._drafts = drafts
-        self._moved: dict[int, int] = {}
+        self._moved: OrderedDict[int, int] = OrderedDict()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -126,7 +130,7 @@ class Telegram:
         except NotModifiedError:
             return
         except ChatMovedError as moved:
-            self._moved[chat] = moved.chat
+            self._note_move(chat, moved.chat)
             raise PostGoneError("cannot change a message: its group has moved") from None
 
     async def _send(
@@ -138,9 +142,14 @@ class Telegram:
         try:
             return await self._api.call(method, {**place, **params})
         except ChatMovedError as moved:
-            self._moved[reference.spot.chat] = moved.chat
+            self._note_move(reference.spot.chat, moved.chat)
             place = self._place(target, reference, is_message=is_message)
             return await self._api.call(method, {**place, **params})
+
+    def _note_move(self, chat: int, now: int) -> None:
+        self._moved[chat] = now
+        while len(self._moved) > MAX_MOVED:
+            self._moved.popitem(last=False)
 
     def _place(self, target: Target, reference: Reference, *, is_message: bool) -> dict[str, Any]:
         """Return the parameters that say where, and in reply to what."""

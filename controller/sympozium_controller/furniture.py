@@ -1,9 +1,11 @@
 """What every tenant with an agent needs once: rights, identities and limits of its pods."""
 
 import asyncio
+import itertools
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
 
 from sympozium.contract.resources import (
     CLUSTER_ROLES,
@@ -63,14 +65,17 @@ def namespace_objects(namespace: str, settings: PodSettings) -> Iterator[tuple[R
 
 
 class Furniture:
-    """Sets up the namespaces of tenants, each once in the life of this process."""
+    """Sets up the namespaces of tenants, each once while it is one.
+
+    Of a namespace that is no tenant any more nothing is remembered.
+    """
 
     def __init__(self, kube: Kube, settings: PodSettings) -> None:
         self._kube = kube
         self._settings = settings
-        self._ready: set[str] = set()
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._closed: dict[str, int] = {}
+        self._ready: dict[str, int] = {}
+        self._generations = itertools.count()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def ensure(self, namespace: str) -> int:
         """Make everything that runs in *namespace* need be there; return its generation.
@@ -82,8 +87,10 @@ class Furniture:
         """
         if namespace not in self._ready or self._lock(namespace).locked():
             async with self._lock(namespace):  # an Agent, a Channel and a run may come at once
-                await self._set_up(namespace)
-        return self._closed.get(namespace, 0)
+                if namespace not in self._ready:
+                    await self._set_up(namespace, next(self._generations))
+                return self._ready[namespace]
+        return self._ready[namespace]
 
     async def restore(self, namespace: str) -> None:
         """Set *namespace* up again: somebody took away a part of what was made there.
@@ -92,23 +99,20 @@ class Furniture:
             TransientError: Try again.
         """
         async with self._lock(namespace):
-            self._ready.discard(namespace)
-            await self._set_up(namespace)
+            before = self._ready.pop(namespace, None)
+            await self._set_up(namespace, next(self._generations) if before is None else before)
 
     @asynccontextmanager
     async def closed(self, namespace: str) -> AsyncIterator[None]:
         """Have nobody set *namespace* up while the block lasts, and all do it anew afterwards."""
         async with self._lock(namespace):
-            self._ready.discard(namespace)
-            self._closed[namespace] = self._closed.get(namespace, 0) + 1
+            self._ready.pop(namespace, None)
             yield
 
-    async def _set_up(self, namespace: str) -> None:
-        if namespace in self._ready:
-            return
+    async def _set_up(self, namespace: str, generation: int) -> None:
         for resource, obj in namespace_objects(namespace, self._settings):
             await self._kube.apply(resource, obj, manager=FIELD_MANAGER)
-        self._ready.add(namespace)
+        self._ready[namespace] = generation
         log.info("namespace set up", extra={"action": "apply", "namespace": namespace})
 
     def _lock(self, namespace: str) -> asyncio.Lock:

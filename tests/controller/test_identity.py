@@ -10,6 +10,7 @@ from pathlib import Path
 import nats.errors
 import pytest
 
+import sympozium.bus.nats
 from sympozium.bus.nats import PUBLISH_TIMEOUT_S, Address, NatsBus, connect
 from sympozium.bus.ports import BusDeniedError, BusUnavailableError, Stored
 from sympozium.bus.server import ServerAccess, new_issuer, server_config
@@ -48,6 +49,7 @@ from tests.controller.cluster import (
     settings_for,
 )
 from tests.fixtures.nats_server import CONFIRM_WITHIN_S, NatsServer
+from tests.fixtures.remembered import remembered
 
 PASSWORD = "a-password-for-the-controller"
 PATIENCE_S = 10.0
@@ -160,6 +162,20 @@ async def violations(bus: NatsBus, act: Callable[[], Awaitable[object]]) -> list
     await seen_by_server(bus)
     bus.client._error_cb = handler
     return [text for text in seen if "permissions violation" in text]
+
+
+async def test_of_many_refused_subjects_those_of_late_are_remembered(
+    secured: Secured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sympozium.bus.nats, "MAX_DENIALS", 2)
+    run, token = await secured.run("first")
+    async with secured.connect(token, "run", NAMESPACE, run["metadata"]["uid"]) as bus:
+        for number in range(3):
+            forbidden = run_out(NAMESPACE, RunUid(f"other-{number}"))
+            await violations(bus, partial(bus.client.publish, forbidden, b"x"))
+        with pytest.raises(BusDeniedError):
+            await bus.publish(forbidden, b"x", message_id="x")
+        assert len(remembered(bus)) == 2
 
 
 async def test_a_run_says_what_it_did_and_nobody_else_can_say_it(secured: Secured) -> None:

@@ -21,12 +21,14 @@ from sympozium.contract.messages import Choice, Command
 from sympozium.contract.names import ConversationId, MessageId
 from sympozium.testing.channels.desk import MemoryDesk, memory_desk
 from sympozium.testing.channels.driver import Fault, Seen, Spot, Where
+from sympozium_telegram import outbound
 from sympozium_telegram.addresses import Reference, written_reference
 from sympozium_telegram.addresses import Spot as Place
 from sympozium_telegram.bot_api import BotApi
 from sympozium_telegram.buttons import Buttons
 from sympozium_telegram.drafts import Drafts
 from sympozium_telegram.outbound import REACTIONS, Telegram
+from tests.fixtures.remembered import remembered
 from tests.platforms.telegram.driver import TelegramDriver
 from tests.platforms.telegram.faults import Planned
 from tests.platforms.telegram.methods import ALLOWED_REACTIONS
@@ -153,6 +155,23 @@ async def test_an_answer_follows_its_group_to_where_it_moved(
     await telegram.signal(target, "")
     assert [one.parsed.text for one in new.messages.values()] == ["after"]
     assert new.typing == 1
+
+
+async def test_an_answer_follows_each_of_more_groups_than_are_remembered(
+    telegram: Telegram, driver: TelegramDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbound, "MAX_MOVED", 2)
+    for _ in range(2):
+        for number in range(3):
+            here, now = Where(Spot.CHANNEL, f"group {number}"), -100_70 - number
+            target = await asked(driver, here)
+            driver.world.chats[now] = new = Chat(now, "supergroup", "moved")
+            driver.chat(here).moved_to = now
+            await telegram.post(target, shown("after"), key="k", again=False)
+            assert [one.parsed.text for one in new.messages.values()] == ["after"]
+            driver.chat(here).moved_to = 0
+            assert len(remembered(telegram)) <= 2
+    assert len(remembered(telegram)) == 2
 
 
 async def test_a_chat_that_put_the_bot_out_is_closed(

@@ -44,7 +44,8 @@ class Webhooks:
         store.listen(self._follow)
 
     def _follow(self, change: Change) -> None:
-        self._configured.pop(change.key, None)
+        if self._configured.pop(change.key, None) is not None:
+            self._trust.clear()  # certificates are renewed, and the old ones not used again
 
     def _hooks(self, key: str) -> list[Object]:
         hooks = self._configured.get(key)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -58,6 +59,9 @@ MAX_ANSWERS_AT_ONCE = 64
 ANSWER_TIMEOUT_S = 25.0
 """Longer than anyone waits for an answer; an answer that takes longer is given up."""
 
+MAX_DENIALS = 100
+"""What the server has refused us is remembered for so many subjects, those of late."""
+
 _MAX_BYTES_EXCEEDED = 10077
 """JetStream error code. Source: server/errors.json of nats-server (JSStreamStoreFailedF)."""
 
@@ -106,7 +110,7 @@ class NatsBus:
         self._client = client
         self._confirm_within_s = confirm_within_s
         self._stream: JetStreamContext = client.jetstream(timeout=confirm_within_s)
-        self._denied: set[str] = set()
+        self._denied: deque[str] = deque(maxlen=MAX_DENIALS)
         self._reconnects: set[Callable[[], Awaitable[None]]] = set()
         self._closed = asyncio.Event()
 
@@ -274,7 +278,8 @@ class NatsBus:
     async def _on_error(self, error: Exception) -> None:
         text = str(error)
         if "permissions violation" in text.lower():
-            self._denied.add(text.lower())
+            if text.lower() not in self._denied:
+                self._denied.append(text.lower())
             log.error("bus denied a subject", extra={"action": "deny", "cause": text})
         else:
             log.debug("bus connection", extra={"action": "retry", "cause": text})
