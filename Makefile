@@ -97,6 +97,7 @@ bench: installed ## print the numbers, each beside a peer measured in the same r
 	@$(RUN)/python -m tests.bench.main_job
 	@$(RUN)/python -m tests.bench.channels
 	@$(RUN)/python -m tests.bench.replies
+	@$(RUN)/python -m tests.bench.reach
 
 growth: installed ## what a message costs beside 0, 1,000 and 10,000 finished runs and 5,000 threads
 	@$(RUN)/python -m tests.bench.growth
