@@ -6,7 +6,10 @@
     python -m tests.fault.recovery --before 600    in a system with the pods of so many runs
 
 Somebody asks at the moment of the kill; what is measured is the time from there until the
-answer is seen, the answer's own work included. The row `nobody` is that work alone.
+answer is seen, the answer's own work included. The row `nobody` is that work alone. What runs
+in a run's pod is killed there while it works on the answer: the bridge and the agent as it is
+written, the tool as its pod begins. For the last kind the router keeps its sessions at a
+PostgreSQL server, which is started again at once; it is left out where there is no such server.
 """
 
 import argparse
@@ -16,20 +19,30 @@ import signal
 import statistics
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sympozium.contract.errors import PermanentError, TransientError
+from sympozium.contract.messages import OutboundKind
 from sympozium.contract.resources import PODS
+from sympozium.testing.postgresql import PostgresqlServer, postgresql_programs
 from sympozium_local.system.runner import SETTLED_S
 from tests.fault.laboratory import Laboratory, laboratory, own_system
 from tests.fault.loads import Crowd, answers
 from tests.fault.pids import IN_PODS, Pids
+from tests.fault.postgresql import on_postgresql
 from tests.fault.sight import all_seen
 
-KINDS = ("nobody", "web", "router", "controller", "bot", "bridge", "bus", "api", "node")
+STORE = "postgresql"
+AS_WRITTEN = {"bridge", "agent"}
+"""They are there only while an answer is written."""
+
+OF_RUNS = AS_WRITTEN | {"tool"}
+KINDS = ("nobody", "web", "router", "controller", "bot", *sorted(OF_RUNS), "bus", "api", "node")
+ALL = (*KINDS, STORE)
 ANSWER_TIMEOUT_S = 120.0
 READY_TIMEOUT_S = 30.0
 POLL_S = 0.05
@@ -47,21 +60,32 @@ AT_ONCE = 50
 
 @dataclass
 class Recoveries:
-    """Seconds until the answer was seen, by who was killed."""
+    """Seconds until the end was seen, by who was killed, and how many ends were errors."""
 
-    took_s: dict[str, list[float]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+    took_s: dict[str, list[float]] = field(default_factory=lambda: {kind: [] for kind in ALL})
+    errors: Counter[str] = field(default_factory=Counter)
+
+    def note(self, kind: str, took_s: float, crowd: Crowd) -> None:
+        """Note that it took so long once until *crowd* saw the end, and say so."""
+        self.took_s[kind].append(took_s)
+        ids = [stored.message.message_id for stored in crowd.observer.stored(crowd.said[-1].token)]
+        ends = {end.kind for id_ in ids for end in crowd.observer.ends(id_)}
+        self.errors[kind] += OutboundKind.ERROR in ends
+        sys.stderr.write(f"{kind} {took_s:.2f} s, {', '.join(end.value for end in ends)}\n")
 
     def table(self) -> str:
         """Return a row for each kind of kill."""
-        rows = ["| killed as somebody asked | times | answer seen after, p50 | p99 | longest |"]
-        rows.append("|---|---|---|---|---|")
+        rows = [
+            "| killed as somebody asked | times | errors | end seen after, p50 | p99 | longest |"
+        ]
+        rows.append("|---|---|---|---|---|---|")
         for kind, times in self.took_s.items():
             if not times:
                 continue
             high = _share(times, 0.99)
             rows.append(
-                f"| {kind} | {len(times)} | {statistics.median(times):.2f} s | {high:.2f} s "
-                f"| {max(times):.2f} s |"
+                f"| {kind} | {len(times)} | {self.errors[kind]} | {statistics.median(times):.2f} s "
+                f"| {high:.2f} s | {max(times):.2f} s |"
             )
         return "\n".join(rows)
 
@@ -72,43 +96,82 @@ def _share(times: Sequence[float], share: float) -> float:
 
 
 async def measure(
-    lab: Laboratory, recoveries: Recoveries, *, times: int, kinds: Sequence[str] = KINDS
+    lab: Laboratory, recoveries: Recoveries, *, times: int, kinds: Sequence[str] = ALL
 ) -> None:
-    """Kill each of *kinds* *times* times, one kind after the other, and note what it took."""
+    """Kill each of *kinds* *times* times, in turns, and note what it took."""
     ended = dict.fromkeys(kinds, -LIVED_S)
     for number in range(times):
-        for kind in kinds:
+        for kind in (kind for kind in kinds if kind != STORE):
             await asyncio.sleep(max(0.0, ended[kind] + LIVED_S - time.monotonic()))
             crowd = lab.crowd(f"recovery/{kind}/{number}")
-            took_s = await _once(lab, kind, crowd)
-            recoveries.took_s[kind].append(took_s)
+            await _renew(lab.pids, kind)
+            recoveries.note(kind, await _once(lab, kind, crowd), crowd)
             ended[kind] = time.monotonic()
-            sys.stderr.write(f"{kind} {took_s:.2f} s\n")
+    if STORE in kinds:
+        await _measure_store(lab, recoveries, times)
+
+
+async def _measure_store(lab: Laboratory, recoveries: Recoveries, times: int) -> None:
+    programs = postgresql_programs()
+    if programs is None:
+        sys.stderr.write("there is no PostgreSQL server here: apt-get install postgresql\n")
+        return
+    async with on_postgresql(lab.pids.kube, programs) as server:
+        for number in range(times):
+            crowd = lab.crowd(f"recovery/{STORE}/{number}")
+            recoveries.note(STORE, await _once_without(server, crowd), crowd)
 
 
 async def _once(lab: Laboratory, kind: str, crowd: Crowd) -> float:
-    await _renew(lab.pids, kind)
     await asyncio.sleep(SETTLE_S)
     token = crowd.token()
-    is_slow = kind == "bridge"
-    await crowd.script({**answers(token), "delay_s": SLOW_S if is_slow else 0.0})
+    calls = {"tool": "list_pods", "arguments": "{}"} if kind == "tool" else {}
+    slow = {"delay_s": SLOW_S} if kind in AS_WRITTEN else {}
+    await crowd.script({**answers(token), **calls, **slow})
     name = crowd.conversation("probe")
     async with asyncio.timeout(ANSWER_TIMEOUT_S):
-        if is_slow:  # it is there only while an answer is written
+        before = await lab.pids.of(kind) if kind in OF_RUNS else []
+        if kind in OF_RUNS:
             await crowd.say(name, token)
+        if kind in AS_WRITTEN:
             await crowd.until_running(name, token)
-        pids = [] if kind == "nobody" else await lab.pids.of(kind)
+        pids = await _pids(lab, kind, before)
         began = time.monotonic()
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if kind == "bot":
             await crowd.say_at_platform(name, token)
-        elif not is_slow:
+        elif kind not in OF_RUNS:
             await crowd.say(name, token)
         await crowd.ended()
         await all_seen(crowd)
     return time.monotonic() - began
+
+
+async def _pids(lab: Laboratory, kind: str, before: Sequence[int]) -> list[int]:
+    """Return the processes to kill; of a run's pod those that were not there *before*, if late."""
+    if kind == "nobody":
+        return []
+    while True:
+        pids = [pid for pid in await lab.pids.of(kind) if pid not in before]
+        if pids or kind not in OF_RUNS:
+            return pids
+        await asyncio.sleep(POLL_S)
+
+
+async def _once_without(server: PostgresqlServer, crowd: Crowd) -> float:
+    await asyncio.sleep(SETTLE_S)
+    token = crowd.token()
+    await crowd.script(answers(token))
+    async with asyncio.timeout(ANSWER_TIMEOUT_S), asyncio.TaskGroup() as group:
+        began = time.monotonic()
+        server.kill()
+        group.create_task(server.start())
+        await crowd.say(crowd.conversation("probe"), token)
+        await crowd.ended()
+        await all_seen(crowd)
+        return time.monotonic() - began
 
 
 async def _renew(pids: Pids, kind: str) -> None:
@@ -167,9 +230,9 @@ async def _run(given: argparse.Namespace) -> Recoveries:
 
 def _kinds(text: str) -> tuple[str, ...]:
     kinds = tuple(text.split(","))
-    if unknown := set(kinds) - set(KINDS):
+    if unknown := set(kinds) - set(ALL):
         raise argparse.ArgumentTypeError(
-            f"there is no {', '.join(sorted(unknown))}; use some of {', '.join(KINDS)}"
+            f"there is no {', '.join(sorted(unknown))}; use some of {', '.join(ALL)}"
         )
     return kinds
 
@@ -179,7 +242,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.fault.recovery", description=__doc__)
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--kinds", type=_kinds, default=KINDS, help=f"of {', '.join(KINDS)}")
+    parser.add_argument("--kinds", type=_kinds, default=ALL, help=f"of {', '.join(ALL)}")
     parser.add_argument("--before", type=int, default=0, help="runs that have ended before")
     parser.add_argument("--write", type=Path, help="also write the table here")
     given = parser.parse_args()
