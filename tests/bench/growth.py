@@ -141,7 +141,7 @@ def show(level: tuple[int, int], empty: Cost, full: Cost) -> bool:
     print(f"\n{title:40}{'beside none':>14}{'with':>12}{'ratio':>8}")
     rows = {
         "message to reply, p50 ms": (empty.p50_ms, full.p50_ms),
-        "CPU ms per message, ours": (empty.ours_cpu_ms, full.ours_cpu_ms),
+        "CPU ms per message and reply, ours": (empty.ours_cpu_ms, full.ours_cpu_ms),
         **{
             f"  {name}": (spent, full.cpu_ms.get(name, 0.0)) for name, spent in empty.cpu_ms.items()
         },
