@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -60,8 +60,8 @@ def milliseconds(samples: list[float]) -> str:
 
 
 @contextmanager
-def running(model_url: str) -> Iterator[EmbeddedSystem]:
-    """Start the whole system over an empty home; stop it at the end."""
+def running(model_url: str, settings: Mapping[str, str] | None = None) -> Iterator[EmbeddedSystem]:
+    """Start the whole system over an empty home, with *settings*; stop it at the end."""
     with tempfile.TemporaryDirectory() as home:
         environ = {
             **os.environ,
@@ -70,6 +70,7 @@ def running(model_url: str) -> Iterator[EmbeddedSystem]:
             "SYMPOZIUM_MODEL": "demo",
             "OPENAI_BASE_URL": model_url,
             "OPENAI_API_KEY": "sk-bench",
+            **(settings or {}),
         }
         system = EmbeddedSystem(Path(home), int(environ["SYMPOZIUM_PORT"]), environ)
         began = time.perf_counter()
