@@ -325,9 +325,11 @@ async def soak(model_url: str, model_port: int, wish: Wish) -> list[str]:
                 keeping_little(Home(system.home), for_s=kept_s, stream_bytes=stream_bytes),
                 asyncio.TaskGroup() as group,
             ):
-                group.create_task(load.run(wish.warm_up_s + wish.minutes * 60))
+                over = asyncio.Event()
+                group.create_task(load.run(over))
                 await asyncio.sleep(wish.warm_up_s)
                 quarters = [await measure_quarter(system, load, quarter_s) for _ in range(QUARTERS)]
+                over.set()
     print(
         f"soak: {wish.minutes:g} minutes after {wish.warm_up_s:g} s of warm-up, "
         f"{wish.rate:g} messages/s, the web channel and one bot, all kept in {wish.folder}; "

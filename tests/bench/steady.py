@@ -50,7 +50,7 @@ class Answered:
 
 @dataclass
 class Load:
-    """Says *rate* messages a second for as long as it is left to run.
+    """Says *rate* messages a second until it is told to stop.
 
     Attributes:
         asked: How many were said.
@@ -64,16 +64,16 @@ class Load:
     answered: list[Answered] = field(default_factory=list)
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def run(self, for_s: float) -> None:
-        """Say what is to be said in that time, and wait for the last answer."""
+    async def run(self, stop: asyncio.Event) -> None:
+        """Say what is to be said until *stop* is set, and wait for the last answer."""
         began = time.monotonic()
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(self._watch())
             async with asyncio.TaskGroup() as asking:
-                while (left := began + for_s - time.monotonic()) > 0:
+                while not stop.is_set():
                     asking.create_task(self._one(self.asked))
                     self.asked += 1
-                    await asyncio.sleep(min(left, self._pause(began)))
+                    await asyncio.sleep(self._pause(began))
             watching.cancel()
 
     def _pause(self, began: float) -> float:
