@@ -61,13 +61,13 @@ async def test_a_blank_answer_is_visible(channel: Stage) -> None:
     one, platform = asked("m1"), channel.platform
     await channel.accept(one)
     await channel.finish(one, " \n\t")
-    await platform.until(lambda: platform.texts() == ["The answer is empty."])
+    await platform.until(lambda: platform.texts() == ["The answer is empty. (run-m1)"])
 
 
 async def test_an_answer_that_renders_to_nothing_is_visible(channel: Stage) -> None:
     one, platform = asked("m1"), channel.platform
     await channel.finish(one, "[nothing]: https://example.com")
-    await platform.until(lambda: platform.texts() == ["The answer is empty."])
+    await platform.until(lambda: platform.texts() == ["The answer is empty. (run-m1)"])
 
 
 async def test_further_pieces_follow_in_order(channel: Stage) -> None:

@@ -11,10 +11,10 @@ from sympozium.chat.errors import (
 )
 from sympozium.chat.platform import Mark
 from sympozium.contract.errors import PermanentError, TransientError
-from sympozium.contract.messages import Choice, Command
+from sympozium.contract.messages import Choice, Command, OutboundKind
 from sympozium.contract.names import short_hash
 from sympozium.contract.subjects import outbox
-from tests.chat.stage import CHANNEL, NAMESPACE, Stage, asked
+from tests.chat.stage import CHANNEL, NAMESPACE, Stage, asked, replace_kind
 
 CLOSED = ChatClosedError("cannot post: the bot was removed; invite it", reason="BotRemoved")
 REVOKED = AccountRefusedError("cannot post: the token was revoked", reason="TokenRevoked")
@@ -171,6 +171,26 @@ async def test_an_answer_that_the_platform_will_not_show_is_replaced_by_a_senten
     assert seen.choices == (Choice(label="Send again", command=again),)
     await channel.desk.until(lambda: "AnswerRefused" in channel.desk.said())
     assert len(await channel.dead_letters()) == 1
+
+
+async def test_where_no_run_was_its_reference_is_said_and_never_an_id_of_the_platform(
+    channel: Stage,
+) -> None:
+    refused, blank, bare = (
+        asked("slack:T1:C1:1.1"),
+        asked("slack:T1:C1:2.1"),
+        asked("slack:T1:C1:3"),
+    )
+    channel.platform.fail("post", PermanentError("cannot post: the content is not allowed"))
+    await channel.finish(refused, "something that is not allowed", run_name="")
+    await channel.settled(1)
+    await channel.finish(blank, " ", run_name="")
+    await channel.settled(2)
+    await channel.say(replace_kind(bare, OutboundKind.ERROR, run_name=""))
+    await channel.settled(3)
+    for one, text in zip((refused, blank, bare), channel.platform.texts(), strict=True):
+        assert text.endswith(f" ({short_hash(one.id)})")
+        assert one.id not in text
 
 
 async def test_a_bug_of_an_adapter_sets_one_answer_aside_and_no_other(channel: Stage) -> None:

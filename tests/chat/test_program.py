@@ -199,7 +199,7 @@ async def test_files_of_an_answer_follow_it(channel: Stage) -> None:
     await channel.settled(1)
     answer, notice, file = platform.seen()
     assert answer.text == "see:\n\nFile big.bin cannot be sent: it has 2.0 MiB, 1.0 MiB are taken."
-    assert notice.text == "File lost.txt could not be sent."
+    assert notice.text == "File lost.txt could not be sent. (run-m1)"
     assert (file.text, file.file) == ("pods.txt", b"pods")
 
 

@@ -7,9 +7,11 @@ from sympozium.contract.limits import MAX_NAME_CHARS
 from sympozium.contract.names import (
     ConversationId,
     MessageId,
+    RunName,
     conversation_label,
     is_conversation_id,
     is_subject_token,
+    reference_of,
     run_name,
     short_hash,
 )
@@ -29,6 +31,17 @@ def test_a_run_name_is_a_dns_label_that_the_bus_takes_too(channel: str, message_
 @given(channel=channel_names, message_id=st.text(min_size=1))
 def test_the_same_message_has_the_same_run_name(channel: str, message_id: str) -> None:
     assert run_name(channel, MessageId(message_id)) == run_name(channel, MessageId(message_id))
+
+
+@given(channel=channel_names, message_id=st.text(min_size=1))
+def test_what_is_quoted_of_a_message_is_found_in_the_name_of_its_run(
+    channel: str, message_id: str
+) -> None:
+    id_ = MessageId(message_id)
+    without_run, name = reference_of(RunName(""), id_), run_name(channel, id_)
+    assert reference_of(name, id_) == name
+    assert name.endswith(f"-{without_run}")
+    assert len(without_run) == 10
 
 
 def test_ten_thousand_messages_have_ten_thousand_run_names() -> None:

@@ -3,6 +3,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 
 import aiohttp
+import msgspec
 import pytest
 
 from sympozium.bus.nats import NatsBus
@@ -10,7 +11,7 @@ from sympozium.chat.intake import Intake
 from sympozium.contract.dead_letters import DeadLetter
 from sympozium.contract.envelope import decode, encode, unwrap, wrap
 from sympozium.contract.messages import OutboundKind, OutboundMessage
-from sympozium.contract.names import ConversationId, MessageId
+from sympozium.contract.names import ConversationId, MessageId, RunName, short_hash
 from sympozium.contract.operate import DEAD_LETTERS, Action, DeadAnswer, DeadRequest
 from sympozium.contract.resources import AGENT_RUNS, CHANNELS, Object
 from sympozium.contract.subjects import INBOX, OUTBOX, RUNS, outbox
@@ -63,6 +64,7 @@ async def test_a_dead_message_is_listed_shown_and_put_through_by_an_operator(
             end = await world.shown.end_of(f"{dead}~1")
             left = (await operate(bus, Action.LIST)).letters
     assert (listed.stream, listed.namespace, listed.name) == (INBOX, NAMESPACE, CHANNEL)
+    assert listed.reference == short_hash(MessageId(dead))
     assert listed.attempts > 1
     assert "ZeroDivisionError" in listed.reason
     assert "stumble" in shown.text
@@ -107,6 +109,27 @@ async def test_a_dead_answer_is_sent_again_under_an_id_of_its_own(
         await operate(bus, Action.RETRY, id_)
         again = await world.shown.end_of(f"m1~{id_}")
     assert (again.text, again.reply_to, again.again_for) == ("the answer", "there", "m1")
+
+
+async def test_what_people_were_told_to_quote_is_what_a_letter_is_listed_by(
+    open_world: OpenWorld, bus: NatsBus
+) -> None:
+    first, again = answer_nobody_saw(), answer_nobody_saw("m1~7")
+    shown = [
+        msgspec.structs.replace(first, run_name=RunName("web-abc")),
+        first,
+        msgspec.structs.replace(again, again_for=first.message_id),
+    ]
+    async with open_world() as world, world.router():
+        for number, answer in enumerate(shown, start=1):
+            data = wrap(answer, id="m1/end", time=datetime.now(UTC))
+            await bury(
+                bus, data, stream=OUTBOX, subject=outbox(NAMESPACE, CHANNEL), sequence=number
+            )
+        await bury(bus, b"{}", stream=RUNS, subject="runs.default.u-1.out")
+        await bury(bus, b"{", stream=INBOX, subject=f"inbox.{NAMESPACE}.{CHANNEL}")
+        listed = [letter.reference for letter in (await operate(bus, Action.LIST)).letters]
+    assert listed == ["web-abc", short_hash("m1"), short_hash("m1"), "", ""]
 
 
 async def test_a_dead_letter_that_names_anothers_subject_is_sent_to_its_own_channel(

@@ -4,11 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sympozium.contract.names import MessageId, RunName
 from sympozium.contract.reasons import Reason
 from sympozium.kube.errors import from_status
 from sympozium.kube.refusals import rule_of
-from sympozium_router.outbox.wording import Facts, quoted, reference_of, sentence
+from sympozium_router.outbox.wording import Facts, quoted, sentence
 from sympozium_router.runs.refusals import refusal_of
 
 FACTS = Facts(
@@ -62,12 +61,6 @@ def test_a_code_comes_with_the_command_that_an_operator_types() -> None:
     elsewhere = sentence(Reason.ACCESS_DENIED, replace(FACTS, code="ABC234", namespace="team-a"))
     assert "sympozium channel pair web ABC234 --namespace team-a (" in elsewhere
     assert "spec.access.users of channel web" in text
-
-
-def test_without_a_run_the_message_is_quoted_by_a_short_form() -> None:
-    name = reference_of(RunName(""), MessageId("web:default/web:c:1"))
-    assert len(name) == 10
-    assert reference_of(RunName("web-abc"), MessageId("x")) == "web-abc"
 
 
 @given(text=st.text())

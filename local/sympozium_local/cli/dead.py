@@ -67,7 +67,7 @@ def list_letters(
     if as_json:
         _print_json([_facts(one) for one in letters])
     elif letters:
-        heading = ("ID", "NAMESPACE", "STREAM", "NAME", "AGE", "TRIES", "REASON")
+        heading = ("ID", "NAMESPACE", "STREAM", "NAME", "REFERENCE", "AGE", "TRIES", "REASON")
         print_table([heading, *map(_row, letters)])
     else:
         say("No dead letters.")
@@ -220,6 +220,7 @@ def _facts(letter: "DeadEntry") -> dict[str, str | int]:
         "attempts": letter.attempts,
         "reason": letter.reason,
         "size": letter.size_bytes,
+        "reference": letter.reference,
     }
 
 
@@ -231,6 +232,7 @@ def _row(letter: "DeadEntry") -> tuple[str, ...]:
         letter.namespace,
         letter.stream,
         letter.name,
+        letter.reference,
         age(now() - letter.time.timestamp()),
         str(letter.attempts),
         letter.reason if len(letter.reason) <= 80 else letter.reason[:79] + "…",

@@ -13,7 +13,7 @@ import msgspec
 
 from sympozium.chat.commands import RETRY
 from sympozium.contract.messages import Choice, Command, InboundMessage
-from sympozium.contract.names import MessageId, RunName
+from sympozium.contract.names import MessageId, short_hash
 from sympozium.store.ports import End, Message, SessionStore
 from sympozium_router.outbox import wording
 
@@ -43,7 +43,7 @@ class Again:
 
 def retry_choice(message: Message) -> Choice:
     """Return the button with which the sender of *message* has it tried again."""
-    command = Command(name=RETRY, arguments=wording.reference_of(RunName(""), message.id))
+    command = Command(name=RETRY, arguments=short_hash(message.id))
     return Choice(label=LABEL, command=command)
 
 
@@ -136,7 +136,7 @@ def _is_request(message: Message) -> bool:
 
 
 def _references(message: Message) -> set[str]:
-    return {message.run_name, wording.reference_of(RunName(""), message.id)} - {""}
+    return {message.run_name, short_hash(message.id)} - {""}
 
 
 def _is_same_sender(one: InboundMessage, other: InboundMessage) -> bool:

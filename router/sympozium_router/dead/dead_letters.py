@@ -11,8 +11,8 @@ from sympozium.bus.ports import Stored
 from sympozium.contract.dead_letters import DeadLetter, read_headers
 from sympozium.contract.envelope import decode, encode, open_envelope, unwrap
 from sympozium.contract.errors import PermanentError, TransientError
-from sympozium.contract.messages import UnreadableEvent
-from sympozium.contract.names import is_subject_token
+from sympozium.contract.messages import OutboundMessage, UnreadableEvent
+from sympozium.contract.names import is_subject_token, reference_of, short_hash
 from sympozium.contract.operate import (
     DEAD_LETTERS,
     Action,
@@ -172,7 +172,22 @@ def _entry(stored: Stored) -> DeadEntry:
         attempts=letter.attempts,
         time=letter.time,
         size_bytes=letter.size_bytes or len(stored.data),
+        reference=_reference(stored, letter),
     )
+
+
+def _reference(stored: Stored, letter: DeadLetter) -> str:
+    """Return by what people call a dead letter; empty where nobody was told of it."""
+    if letter.stream == INBOX and letter.sequence:
+        inbound = read_letter(inbox(*_owner(stored)), letter.sequence, stored.data).inbound
+        return short_hash(inbound.message_id) if inbound is not None else ""
+    if letter.stream != OUTBOX:
+        return ""
+    try:
+        shown = unwrap(stored.data, OutboundMessage)
+    except PermanentError:
+        return ""
+    return reference_of(shown.run_name, shown.again_for or shown.message_id)
 
 
 def _explained(letter: DeadLetter, data: bytes) -> DeadLetter:

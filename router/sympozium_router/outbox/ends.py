@@ -16,14 +16,14 @@ from sympozium.contract.messages import (
     VisibleError,
     outbound_id,
 )
-from sympozium.contract.names import MessageId, RunName, RunUid
+from sympozium.contract.names import MessageId, RunName, RunUid, reference_of
 from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import Object
 from sympozium.contract.run_events import Usage
 from sympozium.contract.times import parse_duration, parse_kube_time, read_kube_time
 from sympozium.kube.refusals import rule_of
 from sympozium.store.ports import Cut, End, Message
-from sympozium_router.outbox.wording import Facts, reference_of, sentence
+from sympozium_router.outbox.wording import Facts, sentence
 from sympozium_router.world.cluster import uid_of
 from sympozium_router.world.held import is_terminal
 

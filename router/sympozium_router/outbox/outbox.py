@@ -16,7 +16,7 @@ from datetime import datetime
 from sympozium.bus.ports import Bus
 from sympozium.contract.envelope import wrap
 from sympozium.contract.errors import TransientError
-from sympozium.contract.names import ConversationId
+from sympozium.contract.names import ConversationId, short_hash
 from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import Object
 from sympozium.contract.subjects import outbox
@@ -151,6 +151,7 @@ class Outbox:
                 "action": "publish",
                 "kind": shown.kind.value,
                 "run": message.run_name,
+                "reference": short_hash(message.id),
                 "reason": shown.error.code if shown.error else "",
                 "sequence": message.sequence,
             },

@@ -8,7 +8,6 @@ them holds an exception's text, an address or anything that a model wrote.
 import re
 from dataclasses import dataclass
 
-from sympozium.contract.names import MessageId, RunName, short_hash
 from sympozium.contract.reasons import Reason
 
 MAX_QUOTED_CHARS = 200
@@ -21,7 +20,7 @@ class Facts:
     """What a sentence may mention beside its reason.
 
     Attributes:
-        reference: What to quote; see `reference_of`.
+        reference: What to quote; see `contract.names.reference_of`.
         user_id: Who is refused.
         rule: What a rule of the cluster says for itself.
         code: With which an operator can let them in.
@@ -145,11 +144,6 @@ def nothing_to_retry(reference: str) -> str:
     """Return that there is no message without an answer, or none of that reference."""
     which = f" {quoted(reference)}" if reference else ""
     return f"There is no message{which} here that failed. Please write it anew."
-
-
-def reference_of(run_name: RunName, message_id: MessageId) -> str:
-    """Return what a person quotes to an operator: a run's name, else a short form of the id."""
-    return run_name or short_hash(message_id)
 
 
 def sentence(reason: str, facts: Facts) -> str:

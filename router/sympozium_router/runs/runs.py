@@ -8,6 +8,7 @@ from sympozium.contract.agentrun import Source
 from sympozium.contract.channel import ChannelSpec
 from sympozium.contract.envelope import wrap
 from sympozium.contract.errors import PermanentError
+from sympozium.contract.names import short_hash
 from sympozium.contract.new_run import build_run
 from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import Object
@@ -87,7 +88,12 @@ class Runs:
         end = failed_end(message, reason, now=self._clock(), rule=rule)
         log.info(
             "message refused",
-            extra={"action": "refuse", "reason": reason, "sequence": message.sequence},
+            extra={
+                "action": "refuse",
+                "reason": reason,
+                "reference": short_hash(message.id),
+                "sequence": message.sequence,
+            },
         )
         return await self._store.finish(message.key, end)
 

@@ -50,6 +50,7 @@ class Intake:
             extra={
                 "action": "store",
                 "kind": message.kind.value,
+                "reference": short_hash(message.message_id),
                 "sequence": receipt.sequence,
                 "duplicate": receipt.duplicate,
             },

@@ -50,6 +50,16 @@ def run_name(channel: str, message_id: MessageId) -> RunName:
     return RunName(f"{prefix}-{short_hash(message_id)}")
 
 
+def reference_of(run_name: RunName, message_id: MessageId) -> str:
+    """Return what a person quotes of a message: its run's name, else the end of what that would be.
+
+    The ten characters at the end are the same either way, and are what logs and dead
+    letters call the message's reference. The id itself is for programs: it tells of a
+    platform's workspace and chat.
+    """
+    return run_name or short_hash(message_id)
+
+
 def conversation_label(channel: str, conversation: ConversationId) -> str:
     """Hash a conversation to a label value, by which its runs are found and ordered."""
     return short_hash(channel, conversation)

@@ -58,6 +58,8 @@ class DeadEntry(_Wire, frozen=True, kw_only=True):
         sequence: Its place in *stream*; 0: it was never stored there.
         attempts: How often it was tried.
         time: When it was given up.
+        reference: What ends the sentence that people read of it, or the run's name there;
+            empty where it is no message.
     """
 
     id: int
@@ -69,6 +71,7 @@ class DeadEntry(_Wire, frozen=True, kw_only=True):
     attempts: int
     time: datetime
     size_bytes: int = 0
+    reference: str = ""
 
 
 class DeadAnswer(_Wire, frozen=True, kw_only=True):

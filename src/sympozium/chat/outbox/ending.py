@@ -80,7 +80,7 @@ class Ending:
         plan = plan_end(message, self._voice.capabilities)
         reach(Point.CHANNEL_BEFORE_END)
         await self._show_pieces(showing, plan)
-        await self._send_files(showing, plan)
+        await self._send_files(showing, plan, wording.reference(message))
         reach(Point.CHANNEL_BEFORE_END_NOTE)
         await self._records.keep_end(target.message_id)
         if not (occasion.late_preview and record.post):
@@ -158,15 +158,17 @@ class Ending:
         except PermanentError as error:
             log.info("answer not corrected", extra={"action": "drop", "cause": str(error)})
 
-    async def _send_files(self, showing: Showing, plan: Plan) -> None:
+    async def _send_files(self, showing: Showing, plan: Plan, reference: str) -> None:
         record = showing.record
         for number in range(record.files, len(plan.files)):
-            await self._send_file(showing, number, plan.files[number])
+            await self._send_file(showing, number, plan.files[number], reference)
             record.files = number + 1
             if record.files < len(plan.files):
                 await self._records.keep(showing.target.message_id)
 
-    async def _send_file(self, showing: Showing, number: int, file: Attachment | FileRef) -> None:
+    async def _send_file(
+        self, showing: Showing, number: int, file: Attachment | FileRef, reference: str
+    ) -> None:
         """Send a file, or say that it could not be: the answer's text is shown all the same."""
         key = f"{showing.target.message_id}/file/{number}"
         try:
@@ -175,7 +177,7 @@ class Ending:
             raise
         except PermanentError as error:
             log.warning("file not sent", extra={"action": "drop", "cause": str(error)})
-            sentence = wording.file_not_sent(file.name)
+            sentence = wording.file_not_sent(file.name, reference)
             await showing.post(said(sentence, self._voice.capabilities), f"{key}/missing")
 
     async def _read(self, file: Attachment | FileRef) -> Attachment:

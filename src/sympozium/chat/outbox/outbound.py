@@ -263,6 +263,7 @@ class Outbound:
                 "action": "show",
                 "kind": message.kind.value,
                 "run": message.run_name,
+                "reference": short_hash(message.again_for or message.message_id),
                 "sequence": item.delivery.sequence,
                 "attempt": item.delivery.attempt,
             },
@@ -294,7 +295,7 @@ class Outbound:
     async def _say_that_it_failed(self, item: Item) -> None:
         message = item.message
         reference = short_hash(message.again_for or message.message_id)
-        named = wording.not_shown(message.run_name or reference)
+        named = wording.not_shown(wording.reference(message))
         again = Choice(label=wording.SEND_AGAIN, command=Command(name=RETRY, arguments=reference))
         instead = OutboundMessage(
             kind=OutboundKind.ERROR,

@@ -31,7 +31,7 @@ def plan_end(message: OutboundMessage, capabilities: Capabilities) -> Plan:
     sendable = [file for file in message.files if _fits(file, capabilities)]
     body, tail = _body(message, has_files=bool(sendable)), _tail(message, capabilities)
     pieces, whole = _pieces(body, tail, capabilities)
-    pieces = pieces or _literal(wording.EMPTY_ANSWER, capabilities)
+    pieces = pieces or _literal(_nothing(message), capabilities)
     choices = tuple(message.choices) if capabilities.has_choices else ()
     author = "" if message.is_notice else message.agent
     last = len(pieces) - 1
@@ -77,10 +77,16 @@ def _body(message: OutboundMessage, *, has_files: bool) -> str:
     """Return what is said, as Markdown; never blank."""
     if message.kind is OutboundKind.ERROR:
         words = message.error.message if message.error is not None else message.text
-        return _in_markdown(words.strip() or wording.ERROR_WITHOUT_WORDS)
+        return _in_markdown(
+            words.strip() or wording.error_without_words(wording.reference(message))
+        )
     if message.text.strip():
         return message.text
-    return _in_markdown(wording.ANSWER_IN_FILES if has_files else wording.EMPTY_ANSWER)
+    return _in_markdown(wording.ANSWER_IN_FILES if has_files else _nothing(message))
+
+
+def _nothing(message: OutboundMessage) -> str:
+    return wording.empty_answer(wording.reference(message))
 
 
 def _tail(message: OutboundMessage, capabilities: Capabilities) -> str:

@@ -1,4 +1,11 @@
-"""What a channel itself says: while there is no answer yet, and of what it cannot send."""
+"""What a channel itself says: while there is no answer yet, and of what it cannot send.
+
+Whatever tells of something that is missing ends with a reference to quote, as the
+router's sentences do.
+"""
+
+from sympozium.contract.messages import OutboundMessage
+from sympozium.contract.names import reference_of
 
 PLACEHOLDER = "\u2026"
 """Shown at once; the answer replaces it."""
@@ -7,13 +14,11 @@ WORKING = "working"
 QUEUED = "queued"
 """Stands where the answer will be, while nobody can begin with it."""
 
-EMPTY_ANSWER = "The answer is empty."
 ANSWER_IN_FILES = "The answer is in what follows."
 WHOLE_ANSWER_FOLLOWS = "\u2026 The whole answer is in the file that follows."
 WHOLE_ANSWER_FILE = "answer.md"
 STOP = "Stop"
 SEND_AGAIN = "Send again"
-ERROR_WITHOUT_WORDS = "There is no answer, and nothing was said about why."
 
 
 def file_too_long(name: str, size_bytes: int, max_bytes: int) -> str:
@@ -23,9 +28,19 @@ def file_too_long(name: str, size_bytes: int, max_bytes: int) -> str:
     return f"File {name} cannot be sent: it has {_size(size_bytes)}, {_size(max_bytes)} are taken."
 
 
-def file_not_sent(name: str) -> str:
+def file_not_sent(name: str, reference: str) -> str:
     """Say that a file could not be sent."""
-    return f"File {name} could not be sent."
+    return f"File {name} could not be sent. ({reference})"
+
+
+def empty_answer(reference: str) -> str:
+    """Say that there is an answer without any words."""
+    return f"The answer is empty. ({reference})"
+
+
+def error_without_words(reference: str) -> str:
+    """Say that there is no answer, where its reason has no sentence."""
+    return f"There is no answer, and nothing was said about why. ({reference})"
 
 
 def waiting(before: int | None, *, for_capacity: bool) -> str:
@@ -47,6 +62,11 @@ def not_shown(reference: str) -> str:
         "There is an answer, but it cannot be shown here. When the cause is mended, it can be sent "
         f"again. ({reference})"
     )
+
+
+def reference(message: OutboundMessage) -> str:
+    """Return what a person quotes of *message*; what is shown again is still the first one."""
+    return reference_of(message.run_name, message.again_for or message.message_id)
 
 
 def _size(size_bytes: int) -> str:
