@@ -18,13 +18,15 @@ from sympozium.contract.messages import (
     OutboundMessage,
     Sender,
 )
-from sympozium.contract.names import ConversationId, MessageId
+from sympozium.contract.names import ConversationId, MessageId, run_name, short_hash
 from sympozium.contract.resources import AGENT_RUNS, AGENTS
 from sympozium.contract.run_events import Usage
 from sympozium.store.ports import MAX_OPEN, Cut, Message, Scene, Talk
+from sympozium_router.commands import notices
 from sympozium_router.commands.answers import Answer, Asked, answer
+from sympozium_router.commands.notices import Waiting
 from sympozium_router.runs.turns import with_run
-from tests.router.routed import World, agent
+from tests.router.routed import CHANNEL, World, agent
 from tests.router.test_modes import end_cancelled, is_cancelled, stored
 
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
@@ -52,15 +54,19 @@ async def test_a_command_is_answered_while_a_run_is_at_work(open_world: OpenWorl
         run = await world.run_of(first)
         await world.shown.accepted(first)
         await world.context(run["metadata"]["uid"])
-        await world.shown.accepted(await world.say("2", "two"))
+        second = await world.say("2", "two")
+        await world.shown.accepted(second)
         status = await asked(world, "3", "status")
         runs = (await world.kube.list(AGENT_RUNS)).items
     assert status.kind is OutboundKind.FINAL
     assert (status.is_notice, status.agent, status.run_name) == (True, "", "")
     name = run["metadata"]["name"]
     assert status.text.startswith(f"- {name}: agent helper, for ")
-    assert status.text.endswith("1 message waits for its turn.")
-    assert [choice.command for choice in status.choices] == [Command(name="stop", arguments=name)]
+    waits = run_name(CHANNEL, second)
+    assert f'- {waits} "two" waits for its turn.' in status.text
+    assert [(choice.label, choice.command) for choice in status.choices] == [
+        (f"Stop {one}", Command(name="stop", arguments=one)) for one in (name, waits)
+    ]
     assert len(runs) == 2
 
 
@@ -87,7 +93,8 @@ async def test_stop_ends_what_is_at_work_and_what_waits_in_this_conversation_alo
         ends = [await world.shown.end_of(id_) for id_ in ids]
         assert not await is_cancelled(world, other)
         again = await asked(world, "4", "stop")
-    assert stopped.text == f"Stopped: {', '.join(run['metadata']['name'] for run in runs)}."
+    first, second = (run["metadata"]["name"] for run in runs)
+    assert stopped.text == f'Stopped: {first} and 1 message that waited ({second} "hello").'
     assert [end.error.code if end.error else "" for end in ends] == ["Cancelled"] * 2
     assert again.text == "Nothing is being worked on here."
 
@@ -125,10 +132,46 @@ async def test_stop_ends_messages_that_wait_without_a_run(open_world: OpenWorld)
             await end_cancelled(world, run)
             end = await world.shown.end_of(second)
             runs = (await world.kube.list(AGENT_RUNS)).items
-    assert stopped.text.endswith("and 1 message that waited.")
+    assert stopped.text.endswith(f'and 1 message that waited ({short_hash(second)} "hello").')
     assert end.error is not None
     assert end.error.code == "Cancelled"
     assert len(runs) == 1
+
+
+@pytest.mark.parametrize("mode", ["queue", "collect"])
+async def test_what_status_names_as_waiting_is_stopped_by_that_name_and_nothing_else_is(
+    open_world: OpenWorld, mode: str
+) -> None:
+    async with open_world() as world:
+        await world.set_channel(mode=mode)
+        async with world.router():
+            first = await world.say("1", "one")
+            run = await world.run_of(first)
+            await world.shown.accepted(first)
+            ids = [await world.say("2", "delete *pod a* @everyone"), await world.say("3", "three")]
+            for id_ in ids:
+                await stored(world, id_)
+            status = await asked(world, "4", "status")
+            _, button, _ = status.choices
+            stopped = await asked(world, "5", button.command.name, button.command.arguments)
+            left = await asked(world, "6", "status")
+            cut = await cuts(world)
+            assert not await is_cancelled(world, run)
+    name = button.command.arguments
+    assert f'- {name} "delete pod a everyone" waits for its turn.' in status.text
+    assert stopped.text == f'Stopped: 1 message that waited ({name} "delete pod a everyone").'
+    assert cut == [Cut.NOT, Cut.STOPPED, Cut.NOT]
+    assert name not in left.text
+    assert '"three" waits for its turn.' in left.text
+
+
+async def test_a_status_names_the_first_that_wait_and_counts_the_others() -> None:
+    text = notices.status([], [Waiting(f"web-{n}", "word " * 40) for n in range(12)])
+    *listed, more, how = text.splitlines()
+    assert len(listed) == 10
+    assert listed[9].startswith('- web-9 "word word')
+    assert len(listed[9]) < 80
+    assert (more, how) == ("- 2 more wait.", "- To stop one: !stop and its name.")
 
 
 async def test_a_stop_that_comes_five_times_stops_what_there_was_and_nothing_later(

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sympozium.contract.messages import Choice, Command
+from sympozium.contract.names import reference_of
 from sympozium.contract.run_events import Usage
 from sympozium.store.ports import Cut, Message, Scene, Talk
 from sympozium_router.commands import notices
-from sympozium_router.commands.notices import AtWork
+from sympozium_router.commands.notices import MAX_LISTED, AtWork, Waiting
 from sympozium_router.runs.turns import cut
 
 MAX_CHOICES = 20
@@ -72,25 +73,49 @@ def _new(asked: Asked, scene: Scene) -> Answer:
 
 def _stop(asked: Asked, scene: Scene) -> Answer:
     wanted = asked.command.arguments.strip()
-    targets = [one for one in scene.open if not wanted or one.run_name == wanted]
+    targets = [one for one in scene.open if not wanted or _name(one) == wanted]
     changed = cut(targets, Cut.STOPPED)
-    names = [one.run_name for one in changed if one.run_name]
-    return Answer(notices.stopped(names, len(changed) - len(names)), changed=changed)
+    at_work = [_name(one) for one in changed if _is_at_work(one, scene)]
+    waiting = [_waiting(one) for one in changed if not _is_at_work(one, scene)]
+    return Answer(notices.stopped(at_work, waiting), changed=changed)
 
 
 def _status(asked: Asked, scene: Scene) -> Answer:
-    working = [
-        one for place, one in enumerate(scene.open) if one.run_name and (one.begun_at or not place)
-    ]
+    working = [one for one in scene.open if _is_at_work(one, scene)]
+    waiting = [one for one in scene.open if not (one.cut or _is_at_work(one, scene))]
     lines = [
         AtWork(one.run_name, one.agent, asked.now - one.begun_at if one.begun_at else None)
         for one in working
     ]
-    stops = tuple(
-        Choice(label="Stop", command=Command(name="stop", arguments=one.run_name))
-        for one in working[:1]
+    text = notices.status(lines, [_waiting(one) for one in waiting])
+    return Answer(text, choices=_stops([*working, *waiting[:MAX_LISTED]]))
+
+
+def _stops(messages: Sequence[Message]) -> tuple[Choice, ...]:
+    """Return a button for each message; where there are several, it says for which."""
+    names = [_name(one) for one in messages][:MAX_CHOICES]
+    return tuple(
+        Choice(
+            label="Stop" if len(names) == 1 else f"Stop {name}",
+            command=Command(name="stop", arguments=name),
+        )
+        for name in names
     )
-    return Answer(notices.status(lines, len(scene.open) - len(working)), choices=stops)
+
+
+def _is_at_work(message: Message, scene: Scene) -> bool:
+    """Return whether its run has begun, or nothing of the conversation keeps it from it."""
+    is_first = message.id == scene.open[0].id
+    return bool(message.run_name and (message.begun_at or is_first))
+
+
+def _name(message: Message) -> str:
+    """Return what a message is stopped by."""
+    return reference_of(message.run_name, message.id)
+
+
+def _waiting(message: Message) -> Waiting:
+    return Waiting(_name(message), message.inbound.text)
 
 
 def _cost(asked: Asked, _scene: Scene) -> Answer:

@@ -4,6 +4,7 @@ A sentence or a list, which reads as well where nobody makes a list of it, witho
 anything else that some platform's markup would act on.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +20,13 @@ DEFAULT = "default"
 NEW = "Starting over: what was said here before is forgotten. Work that goes on is not stopped."
 NOTHING_TO_STOP = "Nothing is being worked on here."
 
+MAX_LISTED = 10
+"""Messages that wait and are named; who floods a conversation must not fill it with their list."""
+
+MAX_BEGINNING_CHARS = 40
+
+_NO_WORD = re.compile(r"[^\w\s,;?'-]|_")
+
 
 @dataclass(frozen=True)
 class AtWork:
@@ -33,6 +41,19 @@ class AtWork:
     since: timedelta | None
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """A message that nobody works on yet.
+
+    Attributes:
+        name: What it is stopped by.
+        text: What was written; its beginning is shown, so that people know it again.
+    """
+
+    name: str
+    text: str
+
+
 def help_text(unknown: str = "") -> str:
     """Return what can be asked for; with *unknown*, that there is no such command."""
     begin = f"There is no command {quoted(unknown)}. " if unknown else ""
@@ -44,20 +65,23 @@ def help_text(unknown: str = "") -> str:
     return f"{begin}What can be asked for:\n\n" + "\n".join(lines)
 
 
-def stopped(run_names: Sequence[RunName], waiting: int) -> str:
-    """Return what was stopped: runs, and messages that had none yet."""
-    parts = [", ".join(run_names)] if run_names else []
+def stopped(at_work: Sequence[str], waiting: Sequence[Waiting]) -> str:
+    """Return what was stopped: runs at work, and messages that waited."""
+    parts = [", ".join(at_work)] if at_work else []
     if waiting:
-        parts.append(_count(waiting, "message that waited", "messages that waited"))
+        count = _count(len(waiting), "message that waited", "messages that waited")
+        parts.append(f"{count} ({', '.join(_told(one) for one in _listed(waiting))})")
     return f"Stopped: {' and '.join(parts)}." if parts else NOTHING_TO_STOP
 
 
-def status(at_work: Sequence[AtWork], waiting: int) -> str:
-    """Return what is being worked on, and how many messages wait."""
+def status(at_work: Sequence[AtWork], waiting: Sequence[Waiting]) -> str:
+    """Return what is being worked on, and what waits, each with the name to stop it by."""
     lines = [_work(one) for one in at_work]
+    lines += [f"{_told(one)} waits for its turn." for one in _listed(waiting)]
+    if (more := len(waiting) - MAX_LISTED) > 0:
+        lines.append(f"{_count(more, 'more waits', 'more wait')}.")
     if waiting:
-        wait = _count(waiting, "message waits", "messages wait")
-        lines.append(f"{wait} for their turn." if waiting > 1 else f"{wait} for its turn.")
+        lines.append("To stop one: !stop and its name.")
     if len(lines) > 1:
         return "\n".join(f"- {line}" for line in lines)
     return lines[0] if lines else NOTHING_TO_STOP
@@ -108,6 +132,23 @@ def _choice_of(what: str, current: str, choices: Sequence[str], unknown: str) ->
 def _work(one: AtWork) -> str:
     since = f"for {_span(one.since)}" if one.since is not None else "about to begin"
     return f"{one.run_name}: agent {quoted(one.agent)}, {since}."
+
+
+def _listed(waiting: Sequence[Waiting]) -> Sequence[Waiting]:
+    return waiting[:MAX_LISTED]
+
+
+def _told(one: Waiting) -> str:
+    beginning = _beginning(one.text)
+    return f'{one.name} "{beginning}"' if beginning else one.name
+
+
+def _beginning(text: str) -> str:
+    """Return the first words of *text*, with nothing that a platform's markup would act on."""
+    words = " ".join(_NO_WORD.sub(" ", text[: 4 * MAX_BEGINNING_CHARS]).split())
+    if len(words) <= MAX_BEGINNING_CHARS:
+        return words
+    return words[: MAX_BEGINNING_CHARS - 1].rstrip() + "…"
 
 
 def _span(span: timedelta) -> str:
