@@ -100,7 +100,7 @@ class Connection:
     async def inbound_loop(self, stop: asyncio.Event) -> None:
         """Take in events until *stop* is set, and then finish the one in hand."""
         async with asyncio.TaskGroup() as group:
-            lanes = Lanes(self._inbound.deal_with, group, self._moved)
+            lanes = Lanes(self._inbound.deal_with, self._inbound.hold, group, self._moved)
             staying = group.create_task(self._stay(lanes))
             await stop.wait()
             await ended(staying)

@@ -10,12 +10,12 @@ import msgspec
 from sympozium.bus.ports import BusDeniedError
 from sympozium.chat.errors import AccountRefusedError
 from sympozium.chat.gate import Hearing, Triggers
+from sympozium.chat.holding import hold, seen_to_wait, stored
 from sympozium.chat.intake import Intake
 from sympozium.chat.outbox.reactions import Marks
-from sympozium.chat.platform import Target
 from sympozium.chat.program import Office
 from sympozium.contract.errors import PermanentError, TransientError
-from sympozium.contract.messages import InboundKind, InboundMessage
+from sympozium.contract.messages import InboundMessage
 from sympozium_discord.attachments import Attachments
 from sympozium_discord.components import Choices
 from sympozium_discord.echoes import Echoes
@@ -114,6 +114,20 @@ class Inbound:
             lambda: self._or_set_aside(lambda: handle(event.data), event.name, _text_of(event))
         )
 
+    async def hold(self, event: Dispatch) -> None:
+        """Let it be seen of a message that it waits behind another one that is not stored."""
+        if event.name != "MESSAGE_CREATE":
+            return
+        try:
+            said = await self._said(read(event.data, Message))
+        except (PermanentError, TransientError, ValueError) as error:
+            log.debug("event not shown to wait", extra={"action": "drop", "cause": str(error)})
+        except Exception:  # the same bug sets it aside when its turn comes
+            log.exception("event handler bug", extra={"action": "drop"})
+        else:
+            if said is not None:
+                hold(self._marks, said)
+
     async def store_missed(self, message: Message) -> None:
         """Take in a message that a history had and no event brought; raises one of `PASSING`."""
         await self._or_set_aside(lambda: self._take(message), "history", message.id)
@@ -154,24 +168,29 @@ class Inbound:
         await self._take(message)
 
     async def _take(self, message: Message) -> None:
-        if self._memory.writer_of(message.id):
-            return  # it is on the bus already
-        if message.author.id == self._memory.user_id:
+        said = await self._said(message)
+        if said is None:
             return
+        with seen_to_wait(self._marks, said):
+            if message.attachments:
+                said = await self._attachments.added(said, message.attachments)
+            self._threads.name(message.id, said.text)
+            await self._store(said)
+        direct_chat = said.place.chat if said.place.is_direct else ""
+        self._memory.stored(message.id, said.sender.user_id, direct_chat)
+
+    async def _said(self, message: Message) -> InboundMessage | None:
+        """Return what a message says, without its files; None: it is not for us, or stored."""
+        if self._memory.writer_of(message.id) or message.author.id == self._memory.user_id:
+            return None
         us = await self._us(message)
         spot = await self.places.spot(message.guild_id, message.channel_id)
         hearing = hearing_of(message, spot, us, self._triggers)
         if hearing is Hearing.IGNORED:
-            return
+            return None
         if spot.guild and message.member is None and not message.webhook_id:
             message = await self._with_member(message, spot.guild)
-        said = read_message(message, spot, us, hearing)
-        if message.attachments:
-            said = await self._attachments.added(said, message.attachments)
-        self._threads.name(message.id, said.text)
-        await self._store(said)
-        direct_chat = spot.chat if spot.is_direct else ""
-        self._memory.stored(message.id, said.sender.user_id, direct_chat)
+        return read_message(message, spot, us, hearing)
 
     async def _us(self, message: Message) -> Us:
         """Return how the bot may be named in a message."""
@@ -240,8 +259,7 @@ class Inbound:
 
     async def _store(self, message: InboundMessage) -> None:
         await self._intake.store(message)
-        if message.kind is InboundKind.MESSAGE and message.addressed:
-            self._marks.stored(Target(message.conversation, message.message_id, message.reply_to))
+        stored(self._marks, message)
 
 
 def _text_of(event: Dispatch) -> str:

@@ -16,6 +16,9 @@ MAX_OPEN = 64
 
 HURRIED = "INTERACTION_CREATE"
 
+HELD_UP_AFTER_S = 2.0
+"""An event that waits longer behind another one of its channel is seen to wait."""
+
 DealWith = Callable[[Dispatch], Awaitable[None]]
 
 
@@ -26,9 +29,15 @@ class Lanes:
     """
 
     def __init__(
-        self, deal_with: DealWith, group: asyncio.TaskGroup, moved: Callable[[], None]
+        self,
+        deal_with: DealWith,
+        hold: DealWith,
+        group: asyncio.TaskGroup,
+        moved: Callable[[], None],
     ) -> None:
+        """Deal with each event by *deal_with*; what waits long for its turn is shown by *hold*."""
         self._deal_with = deal_with
+        self._hold = hold
         self._group = group
         self._moved = moved
         self._newest = 0
@@ -84,7 +93,10 @@ class Lanes:
 
     async def _run(self, event: Dispatch, before: asyncio.Task[None] | None) -> None:
         if before is not None:
-            await asyncio.wait([before])
+            _, waiting = await asyncio.wait([before], timeout=HELD_UP_AFTER_S)
+            if waiting:
+                await self._hold(event)
+                await asyncio.wait([before])
         await self._deal_with(event)
 
     def _done(

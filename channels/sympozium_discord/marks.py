@@ -1,14 +1,17 @@
 """Reactions on a person's message: one at a time, and only ours."""
 
 from collections import OrderedDict
+from datetime import UTC, datetime
 
 from sympozium.chat.platform import Mark
 from sympozium_discord.library import Route
 from sympozium_discord.refusals import UNKNOWN_EMOJI, DiscordRefusedError
 from sympozium_discord.reply_to import ReplyTo
 from sympozium_discord.rest import Rest
+from sympozium_discord.snowflake import time_of
 
 EMOJI = {
+    Mark.HELD: "\N{SLEEPING SYMBOL}",
     Mark.STORED: "\N{EYES}",
     Mark.RUNNING: "\N{HOURGLASS WITH FLOWING SAND}",
     Mark.DONE: "\N{WHITE HEAVY CHECK MARK}",
@@ -25,6 +28,7 @@ class Reactions:
     def __init__(self, rest: Rest) -> None:
         self._rest = rest
         self._shown: OrderedDict[str, Mark] = OrderedDict()
+        self._began = datetime.now(UTC)
 
     async def show(self, reply_to: ReplyTo, mark: Mark) -> None:
         """Let the reaction on a message say *mark*; raises as `Rest.call`."""
@@ -36,8 +40,14 @@ class Reactions:
         self._shown[reply_to.message] = mark
         while len(self._shown) > MAX_KNOWN:
             self._shown.popitem(last=False)
-        for earlier in _earlier(before, mark):
+        for earlier in self._earlier(reply_to, before, mark):
             await self._take_away(reply_to, earlier)
+
+    def _earlier(self, reply_to: ReplyTo, before: Mark | None, mark: Mark) -> list[Mark]:
+        """Return what may be there still; a predecessor of this program may have put it."""
+        if before is None:
+            return _possible(mark, is_older=time_of(reply_to.message) < self._began)
+        return [before] if before in EMOJI else []
 
     async def _take_away(self, reply_to: ReplyTo, mark: Mark) -> None:
         try:
@@ -54,10 +64,9 @@ class Reactions:
         await self._rest.call(route)
 
 
-def _earlier(before: Mark | None, mark: Mark) -> list[Mark]:
-    """Return what may be there still; a predecessor of this program may have put it."""
-    if before is not None:
-        return [before] if before in EMOJI else []
-    return (
-        [] if mark is Mark.STORED else [one for one in (Mark.STORED, Mark.RUNNING) if one != mark]
-    )
+def _possible(mark: Mark, *, is_older: bool) -> list[Mark]:
+    """Return what a predecessor may have put there; *is_older*: it was written in its time."""
+    before = [Mark.STORED, Mark.RUNNING]
+    if is_older:
+        before.insert(0, Mark.HELD)
+    return before[: before.index(mark)] if mark in before else before

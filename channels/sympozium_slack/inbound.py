@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from sympozium.chat.commands import read_command
-from sympozium.chat.platform import Target
+from sympozium.chat.holding import seen_to_wait, stored
 from sympozium.chat.program import Office
 from sympozium.contract.errors import PermanentError, SympoziumError, TransientError
 from sympozium.contract.messages import (
@@ -131,7 +131,8 @@ class Inbound:
 
     async def _complete_and_store(self, reading: Reading) -> None:
         try:
-            await self._store(await self._completed(reading))
+            with seen_to_wait(self._marks, reading.message):
+                await self._store(await self._completed(reading))
         except TransientError:
             self.gaps.refused(reading.message)
             raise
@@ -151,9 +152,7 @@ class Inbound:
     async def _store(self, message: InboundMessage) -> None:
         await self._intake.store(message)
         self.gaps.stored(message)
-        if message.kind is InboundKind.MESSAGE and message.addressed:
-            target = Target(message.conversation, message.message_id, message.reply_to)
-            self._marks.stored(target)
+        stored(self._marks, message)
 
     async def _command(self, slash: SlashCommand) -> None:
         who = Who(id=slash.user_id, name=slash.user_name, team_id=slash.team_id)

@@ -1,6 +1,7 @@
 """The reaction on a person's message."""
 
 from collections import OrderedDict
+from time import time
 
 from sympozium.chat.platform import Mark
 from sympozium_slack.api import Api
@@ -8,6 +9,7 @@ from sympozium_slack.ids import Origin
 from sympozium_slack.refusals import SlackRefusedError
 
 EMOJI = {
+    Mark.HELD: "zzz",
     Mark.STORED: "eyes",
     Mark.RUNNING: "hourglass_flowing_sand",
     Mark.DONE: "white_check_mark",
@@ -23,6 +25,7 @@ class Reactions:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._shown: OrderedDict[tuple[str, str], Mark] = OrderedDict()
+        self._began = time()
 
     async def show(self, origin: Origin, mark: Mark) -> None:
         """Have *mark* be the one reaction of ours; raises as `Api.call`."""
@@ -42,9 +45,10 @@ class Reactions:
         shown = self._shown.get(place)
         if shown is not None:
             return [shown] if shown not in (mark, Mark.NONE) else []
-        if mark is Mark.STORED:
-            return []
-        return [Mark.STORED] if mark is Mark.RUNNING else [Mark.STORED, Mark.RUNNING]
+        before = [Mark.STORED, Mark.RUNNING]
+        if float(place[1]) < self._began:
+            before.insert(0, Mark.HELD)  # else it would be this program that put it there
+        return before[: before.index(mark)] if mark in before else before
 
     async def _call(self, method: str, place: tuple[str, str], mark: Mark) -> None:
         channel, ts = place

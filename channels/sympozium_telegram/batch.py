@@ -56,12 +56,14 @@ class Batch:
 
     async def _take_lane(self, lane: Sequence[int], slots: asyncio.Semaphore) -> None:
         async with slots:
-            for place in lane:
+            for number, place in enumerate(lane):
                 if self._stop.is_set():
                     return
                 try:
                     await self._inbound.take(self._updates[place], self._me)
                 except SympoziumError as error:
                     self.error = error
+                    for behind in lane[number + 1 :]:
+                        self._inbound.hold(self._updates[behind], self._me)
                     return
                 self._is_taken[place] = True

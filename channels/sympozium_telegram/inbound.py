@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import msgspec
 
 from sympozium.chat.gate import Triggers
+from sympozium.chat.holding import hold, seen_to_wait, stored
 from sympozium.chat.intake import Intake, fitted
 from sympozium.chat.outbox.reactions import Marks
-from sympozium.chat.platform import Target
 from sympozium.contract.errors import PermanentError, SympoziumError
 from sympozium.contract.messages import InboundKind, InboundMessage
 from sympozium.contract.names import ConversationId, MessageId
@@ -73,6 +73,16 @@ class Inbound:
             log.exception("update not understood", extra={"action": "discard"})
             await self._set_aside(raw, f"cannot take an update: {type(error).__name__}")
 
+    def hold(self, raw: object, me: Me) -> None:
+        """Let it be seen of an update that it waits behind another one that is not stored."""
+        try:
+            update = read_update(raw)
+            reading = read(update, me, self._triggers)
+        except PermanentError:
+            return  # it is set aside when its turn comes
+        if isinstance(reading, NewMessage):
+            hold(self._stores.marks, _begun(message_id(me.id, update.update_id), reading))
+
     async def finish(self) -> None:
         """Note what was taken, before it is confirmed: an edit of it may come after a crash."""
         await self._stores.originals.write()
@@ -89,23 +99,20 @@ class Inbound:
             await self._let_go(reading.query_id)
 
     async def _store_new(self, id_: MessageId, new: NewMessage) -> None:
-        refs, notes = await self._stores.files.take(new.files)
+        message = _begun(id_, new)
         is_command = new.command is not None
-        message = msgspec.structs.replace(
-            message_of(id_, new.speech),
-            kind=InboundKind.COMMAND if is_command else InboundKind.MESSAGE,
-            text="" if is_command else fitted(new.text or "\n".join(notes)),
-            addressed=new.addressed,
-            mentions_others=new.mentions_others,
-            command=new.command,
-            quoted="\n".join([part for part in (new.quoted, *notes) if part]),
-            files=refs,
-        )
-        await self._stores.intake.store(message)
+        with seen_to_wait(self._stores.marks, message):
+            refs, notes = await self._stores.files.take(new.files)
+            message = msgspec.structs.replace(
+                message,
+                text="" if is_command else fitted(new.text or "\n".join(notes)),
+                quoted="\n".join([part for part in (new.quoted, *notes) if part]),
+                files=refs,
+            )
+            await self._stores.intake.store(message)
         if not is_command:
             self._stores.originals.remember(new.speech.reference, id_)
-            if new.addressed:
-                self._stores.marks.stored(_target(message))
+        stored(self._stores.marks, message)
 
     async def _store_edit(self, id_: MessageId, edit: Edited) -> None:
         original = await self._stores.originals.find(edit.speech.reference)
@@ -161,5 +168,12 @@ def message_of(id_: MessageId, speech: Speech) -> InboundMessage:
     )
 
 
-def _target(message: InboundMessage) -> Target:
-    return Target(message.conversation, message.message_id, message.reply_to)
+def _begun(id_: MessageId, new: NewMessage) -> InboundMessage:
+    """Return a new message as far as it is known before its files are."""
+    return msgspec.structs.replace(
+        message_of(id_, new.speech),
+        kind=InboundKind.MESSAGE if new.command is None else InboundKind.COMMAND,
+        addressed=new.addressed,
+        mentions_others=new.mentions_others,
+        command=new.command,
+    )

@@ -21,6 +21,7 @@ from sympozium_telegram.library import InputFile
 from sympozium_telegram.refusals import ChatMovedError, NotModifiedError
 
 REACTIONS = {
+    Mark.HELD: "\N{SLEEPING FACE}",
     Mark.STORED: "\N{EYES}",
     Mark.RUNNING: "\N{HIGH VOLTAGE SIGN}",
     Mark.DONE: "\N{THUMBS UP SIGN}",

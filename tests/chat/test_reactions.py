@@ -42,6 +42,18 @@ async def run(marks: Marks, shower: Shower, *facts: Mark, gap_s: float = 0.0) ->
         stop.set()
 
 
+async def test_what_is_not_stored_yet_is_shown_so_once_and_no_longer_than_that() -> None:
+    shower = Shower()
+    await run(Marks(), shower, Mark.HELD, Mark.HELD, Mark.HELD, Mark.STORED, gap_s=2.0)
+    assert shower.asked == [Mark.HELD, Mark.STORED]
+
+
+async def test_a_moment_in_which_nothing_can_be_stored_is_not_shown() -> None:
+    shower = Shower()
+    await run(Marks(), shower, Mark.HELD, Mark.STORED, gap_s=0.5)
+    assert shower.asked == [Mark.STORED]
+
+
 @pytest.mark.parametrize("facts", list(permutations([Mark.STORED, Mark.RUNNING, Mark.DONE])))
 async def test_in_whatever_order_facts_come_the_last_state_stays(facts: tuple[Mark, ...]) -> None:
     shower = Shower()

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,11 +24,15 @@ class Hand:
 
     done: list[int] = field(default_factory=list)
     gates: dict[int, asyncio.Event] = field(default_factory=dict)
+    shown: list[int] = field(default_factory=list)
 
     async def deal_with(self, one: Dispatch) -> None:
         if one.sequence in self.gates:
             await self.gates[one.sequence].wait()
         self.done.append(one.sequence)
+
+    async def show(self, one: Dispatch) -> None:
+        self.shown.append(one.sequence)
 
     def hold(self, sequence: int) -> asyncio.Event:
         return self.gates.setdefault(sequence, asyncio.Event())
@@ -36,7 +41,7 @@ class Hand:
 @asynccontextmanager
 async def made(hand: Hand) -> AsyncIterator[Lanes]:
     async with asyncio.TaskGroup() as group:
-        lanes = Lanes(hand.deal_with, group, lambda: None)
+        lanes = Lanes(hand.deal_with, hand.show, group, lambda: None)
         yield lanes
         await lanes.finish(within_s=0.0)
 
@@ -44,6 +49,20 @@ async def made(hand: Hand) -> AsyncIterator[Lanes]:
 async def settled() -> None:
     for _ in range(10):
         await asyncio.sleep(0)
+
+
+@pytest.mark.looptime
+async def test_what_waits_long_behind_another_is_shown_to_wait_once() -> None:
+    hand = Hand()
+    gate = hand.hold(1)
+    async with made(hand) as lanes:
+        for one in (event(1, "slow"), event(2, "slow"), event(3, "fast"), event(4, "fast")):
+            await lanes.put(one)
+        await asyncio.sleep(60.0)
+        assert (hand.done, hand.shown) == ([3, 4], [2])
+        gate.set()
+        await asyncio.sleep(60.0)
+        assert (hand.done, hand.shown) == ([3, 4, 1, 2], [2])
 
 
 async def test_a_channel_that_takes_long_holds_nobody_else() -> None:

@@ -16,6 +16,8 @@ from sympozium.chat.platform import Attachment, Growing, Mark, PostId
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.testing.channels.driver import Fault, Spot, Where
 from sympozium_discord.library import Route
+from sympozium_discord.marks import Reactions
+from sympozium_discord.reply_to import read_reply_to
 from tests.discord.adapters import Adapter, adapter, shown
 
 
@@ -189,12 +191,23 @@ async def test_a_channel_that_the_bot_was_shut_out_of_is_closed(here: Adapter) -
 async def test_a_reaction_takes_the_place_of_the_one_before(here: Adapter) -> None:
     target = here.asked(here.discord.world.channel("pods"))
     message = target.message_id.removeprefix("discord:")
-    for mark in (Mark.STORED, Mark.RUNNING, Mark.DONE):
+    for mark in (Mark.HELD, Mark.STORED, Mark.RUNNING, Mark.DONE):
         await here.platform.mark(target, mark)
         assert here.discord.mark(message) is mark
         assert len(here.discord.world.reactions[message]) == 1
     await here.platform.mark(target, Mark.NONE)
     assert here.discord.mark(message) is Mark.NONE
+
+
+async def test_that_a_message_was_not_stored_yet_is_taken_back_by_a_later_process(
+    here: Adapter,
+) -> None:
+    target = here.asked(here.discord.world.channel("pods"))
+    message = target.message_id.removeprefix("discord:")
+    await here.platform.mark(target, Mark.HELD)
+    later = Reactions(here.rest)
+    await later.show(read_reply_to(target.reply_to), Mark.STORED)
+    assert here.discord.mark(message) is Mark.STORED
 
 
 async def test_typing_is_shown_where_the_answer_goes(here: Adapter) -> None:

@@ -216,7 +216,7 @@ async def test_a_command_is_answered_where_the_bot_is_no_member(at_desk: Desk) -
 
 
 async def test_there_is_one_reaction_at_a_time(at_desk: Desk) -> None:
-    for mark in (Mark.STORED, Mark.RUNNING, Mark.RUNNING, Mark.DONE):
+    for mark in (Mark.HELD, Mark.STORED, Mark.RUNNING, Mark.RUNNING, Mark.DONE):
         await at_desk.platform.mark(at_desk.target, mark)
         assert [name for name, _ in at_desk.question.reactions] == [EMOJI[mark]]
     await at_desk.platform.mark(at_desk.target, Mark.NONE)
@@ -229,6 +229,16 @@ async def test_reactions_of_an_earlier_process_are_taken_away(at_desk: Desk) -> 
         other.server.workspace.channels[at_desk.channel.id] = at_desk.channel
         await other.platform.mark(at_desk.target, Mark.DONE)
     assert [name for name, _ in at_desk.question.reactions] == [EMOJI[Mark.DONE]]
+
+
+async def test_that_a_message_was_not_stored_yet_is_taken_back_by_a_later_process(
+    at_desk: Desk,
+) -> None:
+    await at_desk.platform.mark(at_desk.target, Mark.HELD)
+    async with desk() as other:
+        other.server.workspace.channels[at_desk.channel.id] = at_desk.channel
+        await other.platform.mark(at_desk.target, Mark.STORED)
+    assert [name for name, _ in at_desk.question.reactions] == [EMOJI[Mark.STORED]]
 
 
 async def test_a_file_is_sent_into_the_thread_once(at_desk: Desk) -> None:

@@ -20,12 +20,16 @@ class Store:
     def __init__(self, refused: set[int] | None = None) -> None:
         self.refused = refused or set()
         self.stored: list[int] = []
+        self.held: list[int] = []
 
     async def take(self, raw: Any, me: Me) -> None:
         await asyncio.sleep(0)
         if raw["update_id"] in self.refused:
             raise TransientError("the bus is away")
         self.stored.append(raw["update_id"])
+
+    def hold(self, raw: Any, me: Me) -> None:
+        self.held.append(raw["update_id"])
 
 
 def update(number: int, chat: int) -> dict[str, Any]:
@@ -61,7 +65,7 @@ def test_nothing_is_confirmed_that_is_not_stored_and_chats_keep_their_order(
 async def test_one_chat_that_cannot_be_stored_holds_no_other_up() -> None:
     store = Store({100})
     batch = await taken(store, [update(100, 1), update(101, 2), update(102, 1)])
-    assert store.stored == [101]
+    assert (store.stored, store.held) == ([101], [102])
     assert batch.offset is None
 
 

@@ -262,7 +262,7 @@ async def test_every_reaction_is_one_that_telegram_allows_and_replaces_the_earli
     target = await asked(driver, HERE)
     number = target.reply_to.split(":")[2]
     said = f"{driver.chat(HERE).id}:{number}"
-    for mark in (Mark.STORED, Mark.RUNNING, Mark.DONE, Mark.FAILED, Mark.NONE):
+    for mark in (Mark.HELD, Mark.STORED, Mark.RUNNING, Mark.DONE, Mark.FAILED, Mark.NONE):
         await telegram.mark(target, mark)
         await telegram.mark(target, mark)
         assert driver.mark(said) is mark

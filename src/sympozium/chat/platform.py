@@ -21,6 +21,8 @@ PostId = NewType("PostId", str)
 class Mark(StrEnum):
     """What a reaction on a person's message says. It never goes back."""
 
+    HELD = "held"
+    """Not stored yet: the bus has no room, or is away. It comes again until it is."""
     STORED = "stored"
     RUNNING = "running"
     DONE = "done"

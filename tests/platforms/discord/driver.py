@@ -22,7 +22,6 @@ from tests.platforms.discord.world import DIRECT, Json, Room, Whisper, World, no
 
 TOKEN = "MTk4NjIyNDgzNDcx.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs"
 SUPPRESS_EMBEDS = 1 << 2
-_ORDER = (Mark.FAILED, Mark.DONE, Mark.RUNNING, Mark.STORED)
 
 
 class DiscordDriver:
@@ -152,7 +151,8 @@ class DiscordDriver:
     def mark(self, message: str) -> Mark:
         """See `Driver.mark`."""
         there = self.world.reactions.get(message, set())
-        return next((mark for mark in _ORDER if EMOJI[mark] in there), Mark.NONE)
+        marks = [mark for mark, emoji in EMOJI.items() if emoji in there]
+        return marks[0] if len(marks) == 1 else Mark.NONE
 
     async def changed(self) -> None:
         """See `Driver.changed`."""

@@ -23,7 +23,14 @@ from tests.platforms.telegram.world import BOT_ID, BOT_NAME, Chat, Draft, Stored
 
 FIRST_GROUP = -1_001_000_000_000
 FIRST_PRIVATE = 5_000_000_000
-MARKS = {"👀": Mark.STORED, "⚡": Mark.RUNNING, "👍": Mark.DONE, "👎": Mark.FAILED, "": Mark.NONE}
+MARKS = {
+    "😴": Mark.HELD,
+    "👀": Mark.STORED,
+    "⚡": Mark.RUNNING,
+    "👍": Mark.DONE,
+    "👎": Mark.FAILED,
+    "": Mark.NONE,
+}
 
 
 class TelegramDriver:

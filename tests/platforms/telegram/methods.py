@@ -12,7 +12,7 @@ from tests.platforms.telegram.world import DRAFT_STAYS_S, Chat, Draft, Stored, W
 MAX_TEXT_UNITS = 4096
 MAX_CAPTION_UNITS = 1024
 MAX_DATA_BYTES = 64
-ALLOWED_REACTIONS = set("👍👎❤🔥👏😁🤔😢🎉🙏👌👀⚡🤝✍🤗🫡😎🤷😡💔🆒💯🏆😐")
+ALLOWED_REACTIONS = set("👍👎❤🔥👏😁🤔😢🎉🙏👌👀⚡🤝✍🤗🫡😎🤷😡💔🆒💯🏆😐😴")
 
 Upload = tuple[str, bytes]
 

@@ -27,6 +27,9 @@ LOOK_AGAIN_S = 0.5
 STORED_AFTER_S = 0.3
 """A run is there sooner, as a rule; then its reaction is the first one, and saves a call."""
 
+HELD_AFTER_S = 1.0
+"""A bus that is away for a moment is nothing that people need to see."""
+
 MAX_AT_ONCE = 32
 """Reactions being shown side by side; in a rush the others wait in line and cost nothing."""
 
@@ -35,7 +38,8 @@ MAX_FAILURES = 5
 GRACE_S = 1.0
 """How long the last reactions may take when the program stops."""
 
-_RANK = {Mark.STORED: 1, Mark.RUNNING: 2, Mark.DONE: 3, Mark.FAILED: 3, Mark.NONE: 3}
+_SHOWN_AFTER_S = {Mark.HELD: HELD_AFTER_S, Mark.STORED: STORED_AFTER_S}
+_RANK = {Mark.HELD: 0, Mark.STORED: 1, Mark.RUNNING: 2, Mark.DONE: 3, Mark.FAILED: 3, Mark.NONE: 3}
 
 
 class Outcome(Enum):
@@ -130,8 +134,8 @@ class Marks:
         self._wake.set()
 
     async def _show(self, message_id: MessageId, reaction: _Reaction, show: ShowMark) -> None:
-        if reaction.wanted is Mark.STORED:
-            await asyncio.sleep(STORED_AFTER_S)
+        if reaction.wanted in _SHOWN_AFTER_S:
+            await asyncio.sleep(_SHOWN_AFTER_S[reaction.wanted])
         mark = reaction.wanted
         try:
             outcome = await show(reaction.target, mark)

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from sympozium.bus.admin import ensure_bus
 from sympozium.bus.nats import NatsBus
 from sympozium.bus.ports import Delivery
 from sympozium.contract.envelope import encode, unwrap, wrap
@@ -91,6 +92,16 @@ class Backstage:
             raise AssertionError(
                 f"nothing was heard from {chat!r}; from others: {others}"
             ) from None
+
+    async def fill(self) -> None:
+        """Leave no room in INBOX: it refuses whatever comes."""
+        config = (await self._bus.client.jetstream().stream_info(INBOX)).config
+        config.max_bytes = 1
+        await self._bus.client.jetstream().update_stream(config)
+
+    async def make_room(self) -> None:
+        """Make INBOX as large as it is declared to be."""
+        await ensure_bus(self._bus.client)
 
     async def accept(
         self, message: InboundMessage, *, waiting_for: int = 0, agent: str = "helper"

@@ -2,8 +2,10 @@
 
 import pytest
 
+from sympozium.chat.platform import Mark
+from sympozium.contract.messages import Command, InboundMessage
 from sympozium.contract.subjects import OUTBOX
-from sympozium.testing.channels.driver import Fault
+from sympozium.testing.channels.driver import Fault, Spot, Where
 from sympozium.testing.channels.stage import Stage
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(90)]
@@ -135,6 +137,30 @@ async def test_an_answer_follows_a_bus_that_comes_back(own: Stage) -> None:
     await own.sees_once(where, "the bus is back")
 
 
+@pytest.mark.timeout(240)
+async def test_who_writes_to_a_full_inbox_sees_that_it_is_not_stored_yet_until_it_is(
+    own: Stage,
+) -> None:
+    _needs_faults(own)
+    where = own.somewhere()
+    await own.asks("ada", where, "before")
+    await own.backstage.fill()
+    mention = where.spot is Spot.CHANNEL
+    texts = ("is anybody there?", "and now?")
+    said = [await own.driver.says("ada", where, text, mention=mention) for text in texts]
+    for one in said:
+        await own.marked(one, Mark.HELD)
+    private = own.somewhere(direct=True)
+    command = await own.driver.says("ada", private, "!status")
+    await own.marked(command, Mark.HELD)
+    await own.backstage.make_room()
+    for one, text in zip(said, texts, strict=True):
+        assert (await _heard_in_the_end(own, where)).text == text
+        await own.marked(one, Mark.STORED)
+    assert (await _heard_in_the_end(own, private)).command == Command(name="status")
+    await own.marked(command, Mark.NONE)
+
+
 async def test_a_channel_that_is_asked_to_stop_ends_without_a_fault(own: Stage) -> None:
     where = own.somewhere()
     _, heard = await own.asks("ada", where)
@@ -150,6 +176,11 @@ async def test_no_secret_is_in_the_log(own: Stage) -> None:
     secrets = [value for name, value in own.driver.env.items() if _is_secret(name)]
     assert not [secret for secret in secrets if secret in own.program.log]
     assert "a question nobody should log" not in own.program.log
+
+
+async def _heard_in_the_end(stage: Stage, where: Where) -> InboundMessage:
+    """Return the next message of a place, which is tried again at longer and longer intervals."""
+    return await stage.backstage.heard(stage.driver.chat_id(where), patience_s=60.0)
 
 
 def _is_secret(name: str) -> bool:
