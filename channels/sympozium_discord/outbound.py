@@ -1,5 +1,7 @@
 """Discord as the common code sees it: one attempt a call, and what came of it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sympozium.chat.capabilities import Capabilities
@@ -142,10 +144,11 @@ class Discord:
         nonce = nonce_of(key)
         wanted = Wanted(channel, reply_to, nonce)
         name = fitted_name(file.name)
-        if again and await self._search.file(wanted, name, len(file.data)):
-            return
+        with self._thread_told(target, channel):
+            if again and await self._search.file(wanted, name, len(file.data)):
+                return
         body = {"attachments": [{"id": 0, "filename": name}]} | message_body("", [])
-        body |= _identity(nonce, reply_to, channel)
+        body |= _identity(target, nonce, reply_to, channel)
         upload = Upload(name, file.media_type, file.data)
         route = Route("POST", POSTS, channel_id=channel)
         await self._in_thread(target, route, body, upload=upload)
@@ -158,12 +161,15 @@ class Discord:
         body = message_body(text, await self._choices.components(shown.choices))
         nonce = nonce_of(key)
         if again:
-            found = await self._search.text(Wanted(channel, reply_to, nonce), text)
+            with self._thread_told(target, channel):
+                found = await self._search.text(Wanted(channel, reply_to, nonce), text)
             if found:
                 await self._edit(target, PostId(f"{channel}/{found}"), body)
                 return PostId(f"{channel}/{found}")
         route = Route("POST", POSTS, channel_id=channel)
-        answer = await self._in_thread(target, route, body | _identity(nonce, reply_to, channel))
+        answer = await self._in_thread(
+            target, route, body | _identity(target, nonce, reply_to, channel)
+        )
         post = PostId(f"{channel}/{answer['id']}")
         if str(answer.get("content", "")).strip() != text.strip():  # the nonce was known
             await self._edit(target, post, body)
@@ -199,15 +205,22 @@ class Discord:
         self, target: Target, route: Route, body: object = None, *, upload: Upload | None = None
     ) -> Any:
         """Make a call, and say that it is the thread that is gone where there is one."""
-        try:
+        with self._thread_told(target, str(route.channel_id)):
             return await self._rest.call(route, body, upload=upload)
+
+    @contextmanager
+    def _thread_told(self, target: Target, channel: str) -> Iterator[None]:
+        """Raise `ThreadGoneError` where a call in *channel* finds that it is a thread and gone."""
+        is_thread = channel != _chat(target)
+        try:
+            yield
         except ChatClosedError as error:
-            if error.reason != CLOSED[UNKNOWN_CHANNEL] or not _has_thread(target, route):
+            if error.reason != CLOSED[UNKNOWN_CHANNEL] or not is_thread:
                 raise
             self._threads.forget(read_reply_to(target.reply_to))
             raise ThreadGoneError(str(error)) from error
         except DiscordRefusedError as error:
-            if error.code != THREAD_LOCKED or not _has_thread(target, route):
+            if error.code != THREAD_LOCKED or not is_thread:
                 raise
             raise ThreadGoneError(str(error)) from error
 
@@ -217,9 +230,8 @@ def _chat(target: Target) -> str:
     return target.conversation.split(":")[1]
 
 
-def _has_thread(target: Target, route: Route) -> bool:
-    """Return whether a call was made in a thread."""
-    return str(route.channel_id) != _chat(target)
+def _thread(target: Target) -> str:
+    return target.conversation.split(":")[2]
 
 
 def _route(method: str, post: PostId) -> Route:
@@ -231,9 +243,16 @@ def _original(method: str, asked: Open) -> Route:
     return Route(method, ORIGINAL, webhook_id=asked.application_id, webhook_token=asked.token)
 
 
-def _identity(nonce: str, reply_to: ReplyTo, channel: str) -> dict[str, Any]:
-    """Return the part of a new post by which it is recognised."""
+def _identity(target: Target, nonce: str, reply_to: ReplyTo, channel: str) -> dict[str, Any]:
+    """Return the part of a new post by which it is recognised, and that links to what it answers.
+
+    What is said in the channel because its thread is gone links to the message on which the
+    thread hung: it has the thread's id. Where there is none Discord shows no link.
+    """
     body: dict[str, Any] = {"nonce": nonce, "enforce_nonce": True}
-    if channel == reply_to.channel and not reply_to.is_interaction:
-        body |= referring_to(reply_to.message, channel)
+    if channel == reply_to.channel:
+        if not reply_to.is_interaction:
+            body |= referring_to(reply_to.message, channel)
+    elif target.in_chat:
+        body |= referring_to(_thread(target), channel)
     return body

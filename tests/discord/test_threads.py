@@ -37,7 +37,7 @@ async def test_where_there_can_be_no_thread_the_answer_is_a_reply(here: Running)
 async def test_an_answer_whose_thread_was_deleted_is_said_in_the_channel_once(
     here: Running,
 ) -> None:
-    where, _room = here.channel()
+    where, room = here.channel()
     asked, heard = await here.stage.asks("ada", where)
     run = await here.stage.backstage.accept(heard)
     await here.stage.sees(where, lambda seen: len(seen) == 1, "a placeholder")
@@ -46,6 +46,23 @@ async def test_an_answer_whose_thread_was_deleted_is_said_in_the_channel_once(
     seen = await here.stage.sees_once(where, "two")
     assert seen.in_thread_of == ""
     assert len(here.discord.seen(where)) == 1
+    assert room.messages[seen.id]["message_reference"]["message_id"] == asked
+
+
+async def test_an_answer_to_what_was_asked_in_a_deleted_thread_links_to_where_the_thread_hung(
+    here: Running,
+) -> None:
+    where, room = here.channel()
+    asked, heard = await here.stage.asks("ada", where)
+    await here.stage.backstage.finish(heard, None, "two")
+    await here.stage.sees_once(where, "two")
+    here.writes(here.world.thread_on(asked), here.world.person("ada"), "more?")
+    second = await here.stage.heard(where)
+    del here.world.rooms[asked]
+    await here.stage.backstage.finish(second, None, "three")
+    seen = await here.stage.sees_once(where, "three")
+    assert seen.in_thread_of == ""
+    assert room.messages[seen.id]["message_reference"]["message_id"] == asked
 
 
 async def test_an_answer_whose_thread_was_locked_is_said_in_the_channel(here: Running) -> None:
