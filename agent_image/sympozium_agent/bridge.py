@@ -7,7 +7,7 @@ may be killed at any line: the kubelet starts it again, and it goes on where it 
 import asyncio
 import logging
 import socket
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from sympozium_agent.briefing import Briefing, ContextUnavailableError
 from sympozium_agent.follow import Follower, follow
 from sympozium_agent.fullness import LOOK_EVERY_S, is_full
 from sympozium_agent.incoming import Incoming
-from sympozium_agent.journal import JournalRefusedError
+from sympozium_agent.journal import JournalRefusedError, JournalWriter
 from sympozium_agent.layout import DEFAULT_IPC_DIR, IpcLayout
 from sympozium_agent.lean_imports import unused_hidden
 from sympozium_agent.model_proxy.server import ModelProxy, serve_model
@@ -35,7 +35,7 @@ from sympozium_agent.model_proxy.upstream import Endpoint, open_upstream
 from sympozium_agent.outgoing import Outgoing
 from sympozium_agent.recorder import RecordedFile, Recorder
 from sympozium_agent.run_bus import RunBus, RunIdentity
-from sympozium_agent.steering import Told, hand_over
+from sympozium_agent.steering import HandingOver, Told
 
 with unused_hidden():
     from sympozium.bus.nats import Address, connect, token_in
@@ -193,12 +193,18 @@ async def _tell(
     identity, path = settings.identity, settings.layout.to_agent
     files = Incoming(bus, identity, settings.layout.incoming_files)
     # Listening begins first: what the router hands over after it has answered must not be missed.
+    subject = run_in(identity.namespace, identity.run_uid)
+    briefing = Briefing(bus, identity, path, files)
     try:
-        async with bus.listen(run_in(identity.namespace, identity.run_uid)) as messages:
-            if not told.is_briefed:
-                briefing = Briefing(bus, identity, path, files)
-                told.briefed(await briefing.give(patience_s=settings.context_patience_s))
-            await hand_over(messages, path, told, files)
+        with bus.gaps() as gap:
+            async with bus.listen(subject) as messages:
+                if not told.is_briefed:
+                    told.briefed(await briefing.give(patience_s=settings.context_patience_s))
+                with closing(JournalWriter(path)) as journal:
+                    handing = HandingOver(journal, told, files)
+                    async with asyncio.TaskGroup() as group:
+                        group.create_task(handing.heard(messages))
+                        group.create_task(handing.missed(gap, briefing.sent))
     except ContextUnavailableError as error:
         recorder.decide_end(error.reason, str(error))
         lines.end()

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -10,7 +11,13 @@ from sympozium.contract.envelope import decode, encode
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.names import RunName
 from sympozium.contract.reasons import Reason
-from sympozium.contract.run_events import ContextAnswer, ContextRequest, Failure, RunContext
+from sympozium.contract.run_events import (
+    ContextAnswer,
+    ContextRequest,
+    Failure,
+    RunContext,
+    Steering,
+)
 from sympozium.contract.subjects import context
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
@@ -73,6 +80,14 @@ class Briefing:
             journal.append(encode(found))
             reach(Point.BRIDGE_AFTER_BRIEFING)
             return found
+
+    async def sent(self) -> Sequence[Steering]:
+        """Return every message that was handed to the run so far, as soon as a router answers.
+
+        Raises:
+            ContextUnavailableError: The router refuses.
+        """
+        return (await _ask_until_answered(self._bus, self._identity)).steered
 
 
 async def _ask_until_answered(bus: LiveBus, identity: RunIdentity) -> RunContext:

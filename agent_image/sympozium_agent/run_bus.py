@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from sympozium.bus.ports import Bus, LiveBus
+from sympozium.bus.ports import Bus, Gaps, LiveBus
 from sympozium.contract.errors import TransientError
 from sympozium.contract.names import RunUid
 from sympozium.contract.run_events import recorded_id
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 MAX_PAUSE_S = 2.0
 
 
-class RunBus(Bus, LiveBus, Protocol):
+class RunBus(Bus, LiveBus, Gaps, Protocol):
     """What the bridge needs of the bus."""
 
 

@@ -1,7 +1,8 @@
 """Handing messages that come while the agent works to it, each once."""
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
@@ -56,29 +57,61 @@ class Told:
             self.is_briefed = True
 
 
-async def hand_over(
-    messages: AsyncIterator[tuple[str, bytes]], path: Path, told: Told, files: Incoming
-) -> None:
-    """Append what comes in *messages* to the journal at *path*, as long as this runs.
+class HandingOver:
+    """Appends messages to the journal of the agent, each once, whichever way they come.
 
     A message that cannot be handed over is not lost: who sent it here sees in the
     end that it was not taken in, and has it answered by another run.
     """
-    with closing(JournalWriter(path)) as journal:
+
+    def __init__(self, journal: JournalWriter, told: Told, files: Incoming) -> None:
+        self._journal = journal
+        self._told = told
+        self._files = files
+
+    async def heard(self, messages: AsyncIterator[tuple[str, bytes]]) -> None:
+        """Hand over what comes in *messages*, as long as this runs."""
         async for _, data in messages:
             try:
                 steering = unwrap(data, Steering)
             except PermanentError as error:
                 log.warning("message is none", extra={"action": "refuse", "cause": str(error)})
                 continue
-            if told.has(steering.message_id):
-                continue
-            await files.fetch(steering.files)
-            reach(Point.BRIDGE_BEFORE_HAND_OVER)
-            told.handed(steering.message_id)
-            if not _append(journal, steering):
+            if not await self._give(steering):
                 return
-            reach(Point.BRIDGE_AFTER_HAND_OVER)
+
+    async def missed(
+        self, gap: asyncio.Event, ask: Callable[[], Awaitable[Sequence[Steering]]]
+    ) -> None:
+        """Hand over what was not heard, after each *gap*, as long as this runs.
+
+        *ask* returns all that was sent to the run so far. What it does not tell was not
+        taken in.
+        """
+        while True:
+            await gap.wait()
+            gap.clear()
+            try:
+                sent = await ask()
+            except PermanentError as error:
+                cause = str(error)
+                log.warning("missed messages stay", extra={"action": "drop", "cause": cause})
+                continue
+            for steering in sent:
+                if not await self._give(steering):
+                    return
+
+    async def _give(self, steering: Steering) -> bool:
+        """Hand a message over, unless it was; return whether the journal takes more."""
+        if self._told.has(steering.message_id):
+            return True
+        self._told.handed(steering.message_id)  # it may come the other way while files are fetched
+        await self._files.fetch(steering.files)
+        reach(Point.BRIDGE_BEFORE_HAND_OVER)
+        if not _append(self._journal, steering):
+            return False
+        reach(Point.BRIDGE_AFTER_HAND_OVER)
+        return True
 
 
 def _append(journal: JournalWriter, steering: Steering) -> bool:

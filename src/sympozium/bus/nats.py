@@ -3,8 +3,8 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -215,6 +215,20 @@ class NatsBus:
         finally:
             if not self._client.is_closed:
                 await subscription.unsubscribe()
+
+    @contextmanager
+    def gaps(self) -> Iterator[asyncio.Event]:
+        """Tell of times without a connection while the block lasts; see `Gaps.gaps`."""
+        gap = asyncio.Event()
+
+        async def note() -> None:
+            gap.set()
+
+        self._reconnects.add(note)
+        try:
+            yield gap
+        finally:
+            self._reconnects.discard(note)
 
     @asynccontextmanager
     async def respond(self, subject: str, respond: Responder, *, group: str) -> AsyncIterator[None]:

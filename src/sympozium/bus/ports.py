@@ -1,7 +1,8 @@
 """What programs need of a bus. The adapter for NATS keeps these promises."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -199,10 +200,21 @@ class LiveBus(Protocol):
     def listen(self, subject: str) -> AbstractAsyncContextManager[AsyncIterator[tuple[str, bytes]]]:
         """Deliver (subject, data) of what is sent while the block lasts.
 
-        A listener that falls behind by more than 4096 messages loses the oldest.
+        A listener that falls behind by more than 4096 messages loses the oldest, and
+        what is sent while the connection is away is never heard; see `Gaps`.
         """
 
     def respond(
         self, subject: str, respond: Responder, *, group: str
     ) -> AbstractAsyncContextManager[None]:
         """Answer requests on *subject* while the block lasts; one of *group* gets each."""
+
+
+class Gaps(Protocol):
+    """Times in which nothing was heard."""
+
+    def gaps(self) -> AbstractContextManager[asyncio.Event]:
+        """Set the event whenever the connection was away and is back, while the block lasts.
+
+        Whoever listens does so again by then. Clear it before asking what was missed.
+        """
