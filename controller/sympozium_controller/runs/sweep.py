@@ -13,7 +13,7 @@ from sympozium.contract.errors import TransientError
 from sympozium.contract.names import RunUid
 from sympozium.contract.resources import JOBS, RUN_UID_LABEL
 from sympozium.kube.client import Kube
-from sympozium.runtime.loops import pause
+from sympozium.runtime.loops import pause, until_any
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Sweep:
     async def run(self, stop: asyncio.Event) -> None:
         """Delete what is gathered, until *stop* is set; nothing is asked while there is nothing."""
         while not stop.is_set():
-            await _either(self._has_some, stop)
+            await until_any(self._has_some, stop)
             await pause(self._pause_s, stop)
             if not stop.is_set():
                 self._has_some.clear()
@@ -63,11 +63,3 @@ class Sweep:
                 self.add(namespace, uid)
         else:
             log.info("jobs removed", extra={"action": "delete", "count": len(uids)})
-
-
-async def _either(*events: asyncio.Event) -> None:
-    async with asyncio.TaskGroup() as group:
-        waiting = {group.create_task(event.wait()) for event in events}
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for task in waiting:
-            task.cancel()

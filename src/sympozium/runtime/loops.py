@@ -40,8 +40,13 @@ async def _until_stopped(loop: Loop, stop: asyncio.Event) -> None:
         raise LoopEndedEarlyError(f"loop {getattr(loop, '__qualname__', loop)!r} ended early")
 
 
-async def pause(seconds: float, *until: asyncio.Event) -> None:
-    """Return after so many seconds, or as soon as one of the events is set."""
+async def until_any(*events: asyncio.Event) -> None:
+    """Return as soon as one of the events is set."""
+    await pause(None, *events)
+
+
+async def pause(seconds: float | None, *until: asyncio.Event) -> None:
+    """Return after so many seconds (None: never), or as soon as one of the events is set."""
     async with asyncio.TaskGroup() as group:
         waiting = {group.create_task(_is_set(event)) for event in until}
         await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
