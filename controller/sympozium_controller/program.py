@@ -25,6 +25,7 @@ from sympozium_controller import measures
 from sympozium_controller.admission.server import Judged, Webhook
 from sympozium_controller.channels.reconcile import ChannelCache
 from sympozium_controller.identity.callout import Callout
+from sympozium_controller.identity.closing import Closing
 from sympozium_controller.identity.directory import Copies, Directory
 from sympozium_controller.identity.jwt import Signer
 from sympozium_controller.identity.reviews import Reviews
@@ -131,6 +132,9 @@ def _assemble(kube: Kube, bus: NatsBus, settings: Settings) -> _Parts:
         directory = Directory(kube, copies, settings.system_namespace)
         signer = Signer(settings.bus.issuer_seed)
         loops.append(Callout(bus.client, signer, Reviews(kube), directory).run)
+        closing = Closing(bus.client, directory, servers=settings.bus.replicas)
+        closing.heed(runs.runs, runs.pods)
+        loops.append(_after(ready.synced, closing.run))
     loops.append(_after(ready.synced, partial(election.run, leader.lead)))
     LEADING.follow(lambda: election.is_leading)
     return _Parts(loops, ready, RunCounts(caches.runs.runs))

@@ -8,8 +8,9 @@ from sympozium.bus.nats import NatsBus
 from sympozium_controller.settings import Settings
 from tests.controller.cluster import Cluster, controller
 from tests.controller.fixtures import cluster, settings
+from tests.controller.secured import secured
 
-__all__ = ["cluster", "controlled", "settings"]
+__all__ = ["cluster", "controlled", "secured", "settings"]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sympozium.bus.server import CONNECTIONS_SUBJECT, kick_subject
 from sympozium.contract.names import RunUid
 from sympozium.contract.subjects import RUNS_CONSUMER, run_out, waiting_answer
 from sympozium_controller.identity.grants import grants_of
@@ -12,6 +13,8 @@ from sympozium_controller.identity.who import (
     OperatorIdentity,
     RouterIdentity,
     RunIdentity,
+    name_of,
+    run_of,
 )
 
 names = st.from_regex(r"[a-z]([-a-z0-9]{0,10}[a-z0-9])?", fullmatch=True)
@@ -33,7 +36,7 @@ def may_publish(identity: Identity, subject: str) -> bool:
 
 
 def test_a_run_has_its_own_subjects_and_nothing_else() -> None:
-    grants = grants_of(RunIdentity("team", RunUid("u-1")))
+    grants = grants_of(RunIdentity("team", RunUid("u-1"), "pod", "p-1"))
     assert grants.publish == (
         "runs.team.u-1.out",
         "live.team.u-1",
@@ -87,8 +90,10 @@ def test_nobody_but_the_router_reads_a_stream() -> None:
     streams = ("INBOX", "OUTBOX", "RUNS", "FILES", "DEAD")
     reads = [f"$JS.API.DIRECT.GET.{stream}" for stream in streams]
     identities = (
-        ChannelIdentity("team", "web"), RunIdentity("team", RunUid("u-1")), OperatorIdentity()
-    )  # fmt: skip
+        ChannelIdentity("team", "web"),
+        RunIdentity("team", RunUid("u-1"), "pod", "p-1"),
+        OperatorIdentity(),
+    )
     for identity in identities:
         assert [subject for subject in reads if may_publish(identity, subject)] == []
         assert not may_publish(identity, "$JS.API.DIRECT.GET.FILES.files.team.web.f.0")
@@ -97,7 +102,7 @@ def test_nobody_but_the_router_reads_a_stream() -> None:
 
 @given(namespace=names, uid=names, other=names)
 def test_no_run_reaches_another_run(namespace: str, uid: str, other: str) -> None:
-    identity = RunIdentity(namespace, RunUid(uid))
+    identity = RunIdentity(namespace, RunUid(uid), "pod", "p-1")
     same = uid == other
     assert may_publish(identity, run_out(namespace, RunUid(other))) is same
     assert (
@@ -122,11 +127,21 @@ def test_nobody_may_administer_the_bus_or_use_the_controllers_consumer(
         "$JS.API.CONSUMER.DELETE.OUTBOX.channel_a_b",
         f"$JS.API.CONSUMER.MSG.NEXT.RUNS.{RUNS_CONSUMER.name}",
         "$SYS.REQ.USER.AUTH",
+        CONNECTIONS_SUBJECT,
+        kick_subject("any"),
     ]
     for identity in (
         RouterIdentity(),
         ChannelIdentity(namespace, name),
-        RunIdentity(namespace, RunUid(name)),
+        RunIdentity(namespace, RunUid(name), "pod", "p-1"),
         OperatorIdentity(),
     ):
         assert [subject for subject in forbidden if may_publish(identity, subject)] == []
+
+
+@given(namespace=names, uid=names, pod=names)
+def test_what_a_connection_is_called_says_whose_it_is(namespace: str, uid: str, pod: str) -> None:
+    run = RunIdentity(namespace, RunUid(uid), pod, uid)
+    assert run_of(name_of(run)) == run
+    for other in (RouterIdentity(), ChannelIdentity(namespace, pod), OperatorIdentity()):
+        assert run_of(name_of(other)) is None

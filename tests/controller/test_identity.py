@@ -1,9 +1,8 @@
 """Who gets in, with which rights: a real server, real tokens, and the attacks on both."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
@@ -13,9 +12,8 @@ import pytest
 import sympozium.bus.nats
 from sympozium.bus.nats import PUBLISH_TIMEOUT_S, Address, NatsBus, connect
 from sympozium.bus.ports import BusDeniedError, BusUnavailableError, Stored
-from sympozium.bus.server import ServerAccess, new_issuer, server_config
 from sympozium.contract.names import RunUid
-from sympozium.contract.resources import AGENT_RUNS, CHANNELS, DEPLOYMENTS, Object
+from sympozium.contract.resources import AGENT_RUNS
 from sympozium.contract.run_events import Result
 from sympozium.contract.subjects import (
     FILES,
@@ -38,99 +36,10 @@ from sympozium.contract.subjects import (
     run_in,
     run_out,
 )
-from sympozium_controller.settings import BusSettings
 from sympozium_local.cli.checks.refusals import refusal_checks
-from tests.controller.cluster import (
-    NAMESPACE,
-    SYSTEM_NAMESPACE,
-    Cluster,
-    controller,
-    say,
-    settings_for,
-)
-from tests.fixtures.nats_server import CONFIRM_WITHIN_S, NatsServer
+from tests.controller.cluster import NAMESPACE, Cluster, say
+from tests.controller.secured import PATIENCE_S, Secured, refused, secured_bus, seen_by_server
 from tests.fixtures.remembered import remembered
-
-PASSWORD = "a-password-for-the-controller"
-PATIENCE_S = 10.0
-REFUSED_AFTER_S = 1.0
-"""A bus that admits others at once has refused whom it does not admit within this."""
-
-
-@dataclass
-class Secured:
-    """A cluster whose bus admits only whom the controller vouches for."""
-
-    cluster: Cluster
-    server: NatsServer
-
-    def connect(
-        self, token: str, *identity: str, confirm_within_s: float = CONFIRM_WITHIN_S
-    ) -> AbstractAsyncContextManager[NatsBus]:
-        """Return a connection of the bearer of *token*."""
-        address = Address(
-            self.server.url,
-            "test",
-            reply_prefix(*identity),
-            token=lambda: token,
-            confirm_within_s=confirm_within_s,
-        )
-        return connect(address, patience_s=PATIENCE_S)
-
-    async def run(self, name: str) -> tuple[Object, str]:
-        """Return a new run, and the bus token of its pod."""
-        run = await self.cluster.create_run(name)
-        job = await self.cluster.job(name)
-        pod = await self.cluster.create_pod(job)
-        token = await self.cluster.token("sympozium-run", audience="nats", pod=pod)
-        return run, token
-
-    async def channel(self, name: str = "web") -> str:
-        """Create a Channel and return the bus token of its pods."""
-        channel = {
-            "apiVersion": CHANNELS.api_version,
-            "kind": CHANNELS.kind,
-            "metadata": {"name": name, "namespace": NAMESPACE},
-            "spec": {"type": "web", "agentRef": "helper"},
-        }
-        await self.cluster.kube.create(CHANNELS, channel)
-        await self.cluster.until(DEPLOYMENTS, f"channel-{name}", bool)
-        return await self.cluster.token(f"channel-{name}", audience="nats")
-
-    async def router(self) -> str:
-        """Return the bus token of the router."""
-        return await self.cluster.token(
-            "sympozium-router", namespace=SYSTEM_NAMESPACE, audience="nats"
-        )
-
-
-@pytest.fixture
-async def secured(cluster: Cluster, tmp_path: Path) -> AsyncIterator[Secured]:
-    """The cluster, its secured bus, and the controller between them."""
-    directory = tmp_path / "secured-nats"
-    directory.mkdir()
-    server, issuer = NatsServer(directory), new_issuer()
-    access = ServerAccess(issuer.public_key, "controller", PASSWORD)
-    server.config = server_config(access, port=server.port, data_dir=directory)
-    await server.start()
-    bus = BusSettings(server.url, user="controller", password=PASSWORD, issuer_seed=issuer.seed)
-    try:
-        async with controller(cluster, settings_for(bus)):
-            await cluster.create_agent()
-            secured = Secured(cluster, server)
-            async with secured.connect(await secured.router(), "router"):
-                pass  # from here on, whoever is kept out is kept out by decision
-            yield secured
-    finally:
-        server.kill()
-
-
-async def refused(secured: Secured, token: str, *identity: str) -> None:
-    """Hold that the bus does not let the bearer of *token* in."""
-    address = Address(secured.server.url, "test", reply_prefix(*identity), token=lambda: token)
-    with pytest.raises(BusUnavailableError):
-        async with connect(address, patience_s=REFUSED_AFTER_S):
-            pass
 
 
 async def denied(attempt: Awaitable[object]) -> bool:
@@ -140,12 +49,6 @@ async def denied(attempt: Awaitable[object]) -> bool:
     except (BusDeniedError, BusUnavailableError):
         return True
     return False
-
-
-async def seen_by_server(bus: NatsBus) -> None:
-    """Return when the server has dealt with everything that was sent before."""
-    await bus.client.flush()  # its ping overtakes what is still to be written
-    await bus.client.flush()
 
 
 async def violations(bus: NatsBus, act: Callable[[], Awaitable[object]]) -> list[str]:
@@ -191,7 +94,7 @@ async def test_a_run_says_what_it_did_and_nobody_else_can_say_it(secured: Secure
     assert (await secured.cluster.ended("first"))["result"] == "mine"
     log = (secured.server.directory / "nats.log").read_text()
     (told,) = refusal_checks(log.splitlines(), "bus")
-    assert told.about == f"refused: run {NAMESPACE}/{uid}"
+    assert told.about.startswith(f"refused: run {NAMESPACE}/{uid} in pod first-pod/")
     assert repr(run_out(NAMESPACE, other)) in told.text
     untouched = await secured.cluster.kube.get(AGENT_RUNS, NAMESPACE, "second")
     assert untouched["status"] == {"phase": "Pending"}
@@ -221,6 +124,8 @@ async def test_a_run_cannot_use_what_belongs_to_others(secured: Secured) -> None
             run_in(NAMESPACE, uid),
             "_INBOX.router.x",
             "$SYS.REQ.USER.AUTH",
+            "$SYS.REQ.ACCOUNT.PING.CONNZ",
+            "$SYS.REQ.SERVER.x.KICK",
         ):
             assert await violations(bus, partial(bus.client.publish, subject, b"")), subject
         for subject in (">", "_INBOX.>", "runs.>", "$JS.ACK.>", "_INBOX.run.>", "$SYS.>"):
@@ -462,3 +367,29 @@ async def test_a_restarted_bus_admits_everybody_again(secured: Secured) -> None:
                     break
                 except (BusUnavailableError, nats.errors.Error):
                     await asyncio.sleep(0.05)
+
+
+@pytest.mark.timeout(120)
+async def test_without_a_controller_who_is_connected_stays_and_who_comes_is_admitted_later(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    async with secured_bus(cluster, tmp_path) as secured, AsyncExitStack() as stack:
+        async with secured.controller():
+            await cluster.create_agent()
+            await secured.admits()
+            run, token = await secured.run("first")
+            uid, router_token = RunUid(run["metadata"]["uid"]), await secured.router()
+            bus = await stack.enter_async_context(secured.connect(token, "run", NAMESPACE, uid))
+
+        await refused(secured, router_token, "router")
+        await bus.publish(run_out(NAMESPACE, uid), b"{}", message_id="1")
+
+        async def come() -> None:
+            async with secured.connect(router_token, "router") as router:
+                assert await router.last(RUNS, run_out(NAMESPACE, uid)) is not None
+
+        async with asyncio.TaskGroup() as group:
+            coming = group.create_task(come())
+            async with secured.controller():
+                await coming
+        assert bus.client.stats["reconnects"] == 0

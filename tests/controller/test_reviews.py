@@ -101,7 +101,7 @@ async def admit_for(client: Client, signer: Signer, lives: Iterator[timedelta]) 
     async def answer(message: Msg) -> None:
         request, now = read_request(message.data), datetime.now(UTC)
         tokens.append(request.token)
-        grants = grants_of(RunIdentity(NAMESPACE, RunUid("u-1")))
+        grants = grants_of(RunIdentity(NAMESPACE, RunUid("u-1"), "pod", "p-1"))
         until = now + next(lives)
         await message.respond(signer.admit(request, "run", grants, now=now, until=until))
 

@@ -11,6 +11,7 @@ from sympozium.contract.resources import (
     CHANNELS,
     JOBS,
     PODS,
+    RUN_LABEL,
     RUN_SERVICE_ACCOUNT,
     TENANT_LABEL,
     Object,
@@ -29,12 +30,18 @@ from sympozium_controller.identity.who import (
     RunIdentity,
 )
 from sympozium_controller.runs.pod import API_SKILLS, MODEL_ANNOTATION, skill_service_account
-from sympozium_controller.runs.view import controller_uid, is_finished_run, read_job
+from sympozium_controller.runs.view import (
+    ROOM_FACTOR,
+    controller_uid,
+    is_finished_run,
+    read_job,
+    read_pod,
+)
 
 ROUTER_SERVICE_ACCOUNT = "sympozium-router"
 
 RUN_GRACE = timedelta(seconds=60)
-"""How long after its deadline a run's connection may last."""
+"""How long after its latest deadline a run's connection may last, if nobody closes it."""
 
 _RUN_ACCOUNTS = {RUN_SERVICE_ACCOUNT, *(skill_service_account(skill) for skill in API_SKILLS)}
 
@@ -97,6 +104,8 @@ class Directory:
             raise NotAdmittedError("cannot admit a run to the bus: its token is bound to no pod")
         copies, namespace = self._copies, bearer.namespace
         pod = await self._object(copies.pods, PODS, namespace, bearer.pod_name, bearer.pod_uid)
+        if read_pod(pod).has_ended:
+            raise NotAdmittedError(f"cannot admit pod {bearer.pod_name!r} to the bus: it has ended")
         job_name = _controller_name(pod, JOBS)
         job = await self._object(copies.jobs, JOBS, namespace, job_name, controller_uid(pod))
         run_name = _controller_name(job, AGENT_RUNS)
@@ -104,8 +113,28 @@ class Directory:
         if is_finished_run(run):
             raise NotAdmittedError(f"cannot admit run {run_name!r} to the bus: it has ended")
         view = read_job(job, model_annotation=MODEL_ANNOTATION)
-        until = min(bearer.expires, view.created + view.timeout + RUN_GRACE)
-        return Admission(RunIdentity(namespace, RunUid(run["metadata"]["uid"])), until)
+        until = min(bearer.expires, view.created + ROOM_FACTOR * view.timeout + RUN_GRACE)
+        uid = RunUid(run["metadata"]["uid"])
+        return Admission(RunIdentity(namespace, uid, bearer.pod_name, bearer.pod_uid), until)
+
+    async def is_over(self, identity: RunIdentity) -> bool:
+        """Return whether a run that was admitted, or its pod, has ended or is gone.
+
+        Nothing else ends it: the Job of a run at work may go before its pod has had its say.
+
+        Raises:
+            UnavailableError: An object is in no copy, and the API server is away.
+        """
+        copies, namespace = self._copies, identity.namespace
+        try:
+            pod = await self._object(
+                copies.pods, PODS, namespace, identity.pod_name, identity.pod_uid
+            )
+            run_name = (pod["metadata"].get("labels") or {}).get(RUN_LABEL, "")
+            run = await self._object(copies.runs, AGENT_RUNS, namespace, run_name, identity.uid)
+        except NotAdmittedError:
+            return True
+        return read_pod(pod).has_ended or is_finished_run(run)
 
     async def _object(
         self, copy: TenantInformer, resource: Resource, namespace: str, name: str, uid: str = ""

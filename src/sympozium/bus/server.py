@@ -26,6 +26,14 @@ CALLOUT_SUBJECT = "$SYS.REQ.USER.AUTH"
 Source: https://docs.nats.io/running-a-nats-service/configuration/securing_nats/auth_callout
 """
 
+CONNECTIONS_SUBJECT = "$SYS.REQ.ACCOUNT.PING.CONNZ"
+"""Where every server tells of the connections of the asker's own account.
+
+Source: accPingReqSubj in server/events.go of nats-server
+"""
+
+_KICKS = "$SYS.REQ.SERVER.*.KICK"
+
 
 @dataclass(frozen=True)
 class Issuer:
@@ -92,6 +100,14 @@ def issuer_public_key(seed: str) -> str:
     return key.decode().rstrip("=")
 
 
+def kick_subject(server_id: str) -> str:
+    """Return where one server is told to close a connection.
+
+    Source: clientKickReqSubj in server/events.go of nats-server
+    """
+    return _KICKS.replace("*", server_id)
+
+
 def server_config(
     access: ServerAccess,
     *,
@@ -104,7 +120,8 @@ def server_config(
 
     Every acknowledged message is on disk (`sync_interval: always`). Only the
     controller has a password; every other connection is admitted, with its own
-    grants, by the controller's answer to the auth callout, or not at all.
+    grants, by the controller's answer to the auth callout, or not at all. Of what
+    the system's account can do, ours may have a connection closed and nothing else.
     """
     text = json.dumps  # a JSON string is a string of this language, too
     grants = _controller_permissions()
@@ -120,9 +137,13 @@ jetstream {{
 }}
 system_account: SYS
 accounts {{
-  SYS {{ users: [{{ user: system, password: {text(access.system_password)} }}] }}
+  SYS {{
+    users: [{{ user: system, password: {text(access.system_password)} }}]
+    exports: [{{ service: {text(_KICKS)}, accounts: [{ACCOUNT}] }}]
+  }}
   {ACCOUNT} {{
     jetstream: enabled
+    imports: [{{ service: {{ account: SYS, subject: {text(_KICKS)} }} }}]
     users: [
       {{
         user: {text(access.controller_user)}
@@ -161,7 +182,10 @@ def _in_a_pod(pod: PodServer, host: str) -> str:
 
 
 def _controller_permissions() -> dict[str, object]:
-    """What the controller may: administer streams, read RUNS, ask a router, admit others."""
+    """What the controller may: administer streams, read RUNS, ask a router, admit others.
+
+    And see who is connected, and have a connection closed.
+    """
     administration = [f"$JS.API.STREAM.{verb}.{s.name}" for s in STREAMS for verb in _STREAM_VERBS]
     administration += [f"$JS.API.CONSUMER.{v}.{s.name}.>" for s in STREAMS for v in _CONSUMER_VERBS]
     administration.append(f"$JS.API.CONSUMER.NAMES.{OUTBOX}")
@@ -175,7 +199,14 @@ def _controller_permissions() -> dict[str, object]:
         "runs.marks.*.*",
     ]
     return {
-        "publish": [*administration, *runs, "waiting.*", "live.*.*"],
+        "publish": [
+            *administration,
+            *runs,
+            "waiting.*",
+            "live.*.*",
+            CONNECTIONS_SUBJECT,
+            _KICKS,
+        ],
         "subscribe": [
             f"{reply_prefix('controller')}.>",
             f"{reply_prefix('waiting')}.>",
