@@ -44,6 +44,17 @@ def env(container: dict[str, Any]) -> dict[str, str | None]:
     return {one["name"]: one.get("value") for one in container["env"]}
 
 
+def test_no_token_of_a_run_lives_longer_than_it_must() -> None:
+    sources = [
+        source["serviceAccountToken"]
+        for volume in pod(skills=READER)["volumes"]
+        for source in volume.get("projected", {}).get("sources", [])
+        if "serviceAccountToken" in source
+    ]
+    least_that_kubernetes_allows_s = 600
+    assert [one["expirationSeconds"] for one in sources] == 2 * [least_that_kubernetes_allows_s]
+
+
 def test_the_same_run_always_gets_the_same_job() -> None:
     assert job(skills=READER) == job(skills=READER)
 

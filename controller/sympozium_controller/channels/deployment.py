@@ -20,7 +20,7 @@ from sympozium.contract.resources import (
 )
 from sympozium_controller.channels.container import build_container, public_ports
 from sympozium_controller.channels.network import build_network_policy, build_service
-from sympozium_controller.runs.pod import TOKEN_LIFE_S, pod_security
+from sympozium_controller.runs.pod import pod_security
 from sympozium_controller.settings import PodSettings
 
 WANTED_ANNOTATION = f"{GROUP}/wanted"
@@ -28,6 +28,13 @@ WANTED_ANNOTATION = f"{GROUP}/wanted"
 
 SECRET_ANNOTATION = f"{GROUP}/secret-version"
 """On a channel's pods: which state of its Secret they were started with; see `tokens`."""
+
+TOKEN_LIFE_S = 3600
+"""Of a channel's token for the bus, which the kubelet renews at four fifths of this.
+
+Nobody renews it while the API server is away, and what people write is to be stored then too:
+of an hour twelve minutes are left at the least, of a run's ten minutes two.
+"""
 
 _CHANNEL_ACCOUNT = "channel-"
 

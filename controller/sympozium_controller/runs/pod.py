@@ -44,8 +44,11 @@ MODEL_KEY_DIR = "/var/run/secrets/sympozium/model"
 MODEL_KEY = "OPENAI_API_KEY"
 """Key of the Secret, and name of the bridge's variable."""
 
-TOKEN_LIFE_S = 3600
-"""The kubelet renews a projected token at four fifths of this."""
+TOKEN_LIFE_S = 600
+"""The kubelet renews a projected token at four fifths of this, and allows no less.
+
+Source: validateServiceAccountTokenProjection in pkg/apis/core/validation of Kubernetes
+"""
 
 NONROOT_UID = 65532
 TERMINATION_GRACE_S = 10
