@@ -21,6 +21,10 @@ metadata: {name: earlier}
 """
 
 
+class RefusedError(Exception):
+    """What helm says where it does not do as it is told."""
+
+
 def earlier_chart(folder: Path) -> Path:
     """Write a chart of which a release has the earlier values, and no more than one object."""
     (folder / "templates").mkdir(parents=True)
@@ -31,7 +35,11 @@ def earlier_chart(folder: Path) -> Path:
 
 
 async def release(helm: str, kubeconfig: Path, *arguments: str) -> str:
-    """Run helm against a cluster, and return what it prints."""
+    """Run helm against a cluster, and return what it prints.
+
+    Raises:
+        RefusedError: It refuses, and says why.
+    """
     home = str(kubeconfig.parent)
     process = await asyncio.create_subprocess_exec(
         *(helm, *arguments, "-n", NAMESPACE),
@@ -41,7 +49,8 @@ async def release(helm: str, kubeconfig: Path, *arguments: str) -> str:
     )
     async with asyncio.timeout(120):
         out, errors = await process.communicate()
-    assert process.returncode == 0, errors.decode()
+    if process.returncode:
+        raise RefusedError(errors.decode())
     return out.decode()
 
 
@@ -68,6 +77,20 @@ async def test_a_release_of_the_first_chart_is_upgraded_with_its_own_values(
         held = await release(helm, config, "get", "manifest", "sympozium")
     expected = without_hooks(objects(helm, *chosen))
     assert without_hooks([obj for obj in yaml.safe_load_all(held) if obj]) == expected
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(("installed", "wanted"), [(1, 3), (3, 1)])
+async def test_the_servers_of_a_bus_that_holds_messages_stay_as_many(
+    helm: str, installed: int, wanted: int, tmp_path: Path
+) -> None:
+    async with serve(tmp_path) as endpoint:
+        what = ("sympozium", str(CHART), "--no-hooks", "--set")
+        first = ("install", *what, f"nats.replicas={installed}", "--create-namespace")
+        await release(helm, endpoint.kubeconfig, *first)
+        with pytest.raises(RefusedError, match=rf"set nats\.replicas={installed},"):
+            await release(helm, endpoint.kubeconfig, "upgrade", *what, f"nats.replicas={wanted}")
+        await release(helm, endpoint.kubeconfig, "upgrade", *what, f"nats.replicas={installed}")
 
 
 def test_a_value_that_came_later_has_its_default_where_it_is_absent(

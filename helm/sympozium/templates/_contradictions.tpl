@@ -19,6 +19,21 @@
 {{- end -}}
 {{- end -}}
 
+{{- /* A server that was alone keeps its streams beside those of three, where nobody reads them; and the other way
+       round. What is installed is seen by `helm upgrade`, not by `helm template`. */ -}}
+{{- define "sympozium.serversOfBus" -}}
+{{- $wanted := int .Values.nats.replicas -}}
+{{- $held := lookup "apps/v1" "StatefulSet" .Release.Namespace "sympozium-nats" | default dict -}}
+{{- range dig "spec" "template" "spec" "initContainers" list $held -}}
+{{- range .env -}}
+{{- $installed := .value | default "" | splitList "," | len -}}
+{{- if and (eq .name "SYMPOZIUM_NATS_ROUTES") (ne $installed $wanted) -}}
+{{- fail (printf "nats.replicas is %d, and the bus that is installed has %d: what that holds would stay without an answer; set nats.replicas=%d, the number is chosen at installation" $wanted $installed $installed) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* The streams reserve what they may take, in nine tenths of the volume: 2112Mi. */ -}}
 {{- define "sympozium.roomOfBus" -}}
 {{- $size := .Values.nats.storage.size -}}
