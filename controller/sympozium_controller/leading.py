@@ -14,7 +14,8 @@ from sympozium.kube.client import Kube
 from sympozium.kube.tenants import TenantInformer, Tenants
 from sympozium.runtime.loops import run_until_stopped
 from sympozium_controller.agents import AgentReconciler
-from sympozium_controller.channels.reconcile import ChannelCache, ChannelReconciler
+from sympozium_controller.channels.draining import Around, Draining
+from sympozium_controller.channels.reconcile import ChannelCache, ChannelReconciler, Furnishing
 from sympozium_controller.furniture import Furniture
 from sympozium_controller.runs.addresses import AddressBook
 from sympozium_controller.runs.observe import RunCache
@@ -59,7 +60,8 @@ class Leader:
         self._furniture = Furniture(kube, settings.pods)
         self._ledger = Ledger(kube, settings.system_namespace)
         self._addresses = None if settings.run_dns else AddressBook(settings.system_namespace)
-        self._retention = Retention(kube, Waiters(bus.client), caches.runs, settings.history)
+        self._waiters = Waiters(bus.client)
+        self._retention = Retention(kube, self._waiters, caches.runs, settings.history)
 
     async def lead(self, stop: asyncio.Event) -> None:
         """Reconcile everything that is there, and what changes, until *stop* is set.
@@ -77,12 +79,20 @@ class Leader:
             clearing = Clearing(kube, bus)
             setting_up = SettingUp(self._furniture, Defaulting(kube, self._settings.tenants))
             tenants = self._caches.tenants
+            around = Around(channels.deployments, runs.runs, self._waiters)
+            channel_reconciler = ChannelReconciler(
+                kube,
+                bus,
+                channels,
+                Furnishing(self._furniture, pods),
+                Draining(kube, bus, around),
+            )
             keeper = TenantKeeper(kube, tenants, self._ledger, setting_up, clearing)
             await run_until_stopped(
                 keeper.run,
                 run_reconciler.run,
                 Results(bus, runs, run_reconciler).run,
-                ChannelReconciler(kube, bus, channels, self._furniture, pods).run,
+                channel_reconciler.run,
                 AgentReconciler(kube, runs.agents, channels.channels, self._furniture).run,
                 self._retention.run,
                 Room(bus.client).run,

@@ -128,7 +128,9 @@ def _assemble(kube: Kube, bus: NatsBus, settings: Settings) -> _Parts:
         loops.append(webhook.run)
     if settings.bus.issuer_seed:
         runs, channels = caches.runs, caches.channels
-        copies = Copies(tenants, runs.runs, runs.jobs, runs.pods, channels.channels)
+        copies = Copies(
+            tenants, runs.runs, runs.jobs, runs.pods, channels.channels, channels.deployments
+        )
         directory = Directory(kube, copies, settings.system_namespace)
         signer = Signer(settings.bus.issuer_seed)
         loops.append(Callout(bus.client, signer, Reviews(kube), directory).run)

@@ -84,7 +84,7 @@ class Router:
         self._history = History(bus, store)
         self._notebook = Notebook(bus, store, clock)
         self._reports = Reports(bus, self._cluster, clock)
-        self._waiting = Waiting(bus, store)
+        self._waiting = Waiting(bus, bus, store)
         self._fetches = Fetches(bus, store, self._cluster)
 
     async def run(

@@ -20,8 +20,9 @@ TIMEOUT = timedelta(minutes=5)
 def directory_of(cluster: Cluster) -> Directory:
     """Return a directory that has no copy yet, and asks the API server for everything."""
     tenants = Tenants(cluster.kube)
-    runs, channels = RunCache(tenants), ChannelCache(tenants).channels
-    copies = Copies(tenants, runs.runs, runs.jobs, runs.pods, channels)
+    runs, channels = RunCache(tenants), ChannelCache(tenants)
+    own = (channels.channels, channels.deployments)
+    copies = Copies(tenants, runs.runs, runs.jobs, runs.pods, *own)
     return Directory(cluster.kube, copies, SYSTEM_NAMESPACE)
 
 

@@ -89,7 +89,7 @@ async def test_a_run_stays_until_its_answer_is_published_and_hides_no_other(
             await world.shown.accepted(asked)
         await world.end_run(run, result="it is this", finishedAt="2020-01-01T00:00:00Z")
         await world.end_run(await world.kube.create(AGENT_RUNS, by_hand("by-hand")))
-        router = Waiting(world.bus, world.store)
+        router = Waiting(world.bus, world.bus, world.store)
         async with router.responding(), retention(world, later=MONTH) as deleting:
             await deleting.prune(HELPER)
         assert await names(world) == {run["metadata"]["name"]}
@@ -102,7 +102,7 @@ async def test_a_store_that_is_away_deletes_nothing(open_world: OpenWorld) -> No
             await world.answer(asked, "it is this")
             await world.shown.end_of(asked)
         async with open_store(world.store_url) as store:
-            router = Waiting(world.bus, store)
+            router = Waiting(world.bus, world.bus, store)
             async with router.responding(), retention(world, later=MONTH) as deleting:
                 drop_tables(world.store_url)
                 with pytest.raises(TransientError, match="ask again"):

@@ -13,11 +13,13 @@ from sympozium.contract.resources import (
     AGENTS,
     CHANNELS,
     CONFIG_MAPS,
+    DEPLOYMENTS,
     NAMESPACES,
     Object,
 )
 from sympozium.contract.subjects import OUTBOX, outbox
 from sympozium.kube.client import Kube
+from sympozium_controller.channels.draining import draining_since
 from sympozium_controller.settings import Settings
 from sympozium_controller.tenants import clearing
 from sympozium_controller.tenants.ledger import LEDGER
@@ -218,3 +220,30 @@ async def test_a_namespace_that_is_deleted_as_a_whole_leaves_no_consumer_and_no_
             return "channel_team_web" not in await channel_consumers(bus.client)
 
         await until(has_none)
+
+
+async def test_a_channel_that_drains_does_not_hold_up_that_its_namespace_goes(
+    cluster: Cluster, bus: NatsBus, settings: Settings
+) -> None:
+    async with a_team(cluster, settings) as kube:
+        source = {"channel": "web", "conversation": "c", "messageId": "m", "sequence": 1}
+        source["sender"] = {"platform": "web", "userId": "ada"}
+        asked = run("r2")
+        await kube.create(AGENT_RUNS, {**asked, "spec": {**asked["spec"], "source": source}})
+        await until_there(kube, {"Job/r2"})
+        await kube.delete(CHANNELS, TEAM, "web")
+
+        async def drains() -> bool:
+            (held,) = (await kube.list(DEPLOYMENTS, TEAM)).items
+            return draining_since(held) is not None
+
+        await until(drains)
+        await kube.delete(NAMESPACES, None, TEAM)
+
+        async def is_gone() -> bool:
+            left = {one["metadata"]["name"] for one in (await kube.list(NAMESPACES)).items}
+            return TEAM not in left and "channel_team_web" not in await channel_consumers(
+                bus.client
+            )
+
+        await until(is_gone)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sympozium.contract.resources import AGENT_RUNS, AGENTS, CHANNELS, JOBS, PODS
+from sympozium.contract.resources import AGENT_RUNS, AGENTS, CHANNELS, DEPLOYMENTS, JOBS, PODS
 from sympozium.kube.client import Kube
 from sympozium.kube.tenants import Tenants
 from sympozium_controller.identity.directory import Copies, Directory, NotAdmittedError
@@ -17,7 +17,7 @@ from tests.tenants.namespaces import channel, create_namespace
 def directory(kube: Kube) -> Directory:
     """Return a directory whose copies are empty: it asks the API server."""
     tenants = Tenants(kube)
-    kinds = (AGENT_RUNS, JOBS, PODS, CHANNELS)
+    kinds = (AGENT_RUNS, JOBS, PODS, CHANNELS, DEPLOYMENTS)
     return Directory(kube, Copies(tenants, *map(tenants.informer, kinds)), SYSTEM_NAMESPACE)
 
 

@@ -6,7 +6,6 @@ from sympozium.contract.names import short_hash
 from sympozium.contract.resources import (
     BUS_AUDIENCE,
     CHANNEL_LABEL,
-    CHANNELS,
     COMPONENT_LABEL,
     DEPLOYMENTS,
     GROUP,
@@ -123,26 +122,17 @@ def secret_version_of(deployment: Object | None) -> str:
 
 
 def _metadata(channel: Object) -> Object:
-    owner = channel["metadata"]
+    """Describe whose an object is. It has no owner: it outlives its Channel (see `draining`)."""
+    metadata = channel["metadata"]
     return {
-        "name": channel_object_name(owner["name"]),
-        "namespace": owner["namespace"],
+        "name": channel_object_name(metadata["name"]),
+        "namespace": metadata["namespace"],
         "labels": {
             MANAGED_BY_LABEL: "sympozium",
             PART_OF_LABEL: "sympozium",
             COMPONENT_LABEL: "channel",
-            CHANNEL_LABEL: owner["name"],
+            CHANNEL_LABEL: metadata["name"],
         },
-        "ownerReferences": [
-            {
-                "apiVersion": CHANNELS.api_version,
-                "kind": CHANNELS.kind,
-                "name": owner["name"],
-                "uid": owner["uid"],
-                "controller": True,
-                "blockOwnerDeletion": False,
-            }
-        ],
     }
 
 

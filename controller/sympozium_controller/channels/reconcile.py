@@ -1,12 +1,16 @@
-"""Keeping a Deployment, an identity and an OUTBOX consumer for every Channel."""
+"""Keeping a Deployment, an identity and an OUTBOX consumer for every Channel.
+
+The queue knows a Channel by its key, also one that was deleted: see `draining`.
+"""
 
 import asyncio
 import contextlib
 import logging
+from dataclasses import dataclass
 
 import msgspec
 
-from sympozium.bus.admin import channel_consumers, delete_consumer, ensure_consumer
+from sympozium.bus.admin import channel_consumers, ensure_consumer
 from sympozium.bus.nats import NatsBus
 from sympozium.contract.channel import CONNECTED, ChannelSpec
 from sympozium.contract.errors import TransientError
@@ -19,12 +23,7 @@ from sympozium.contract.resources import (
     SERVICES,
     Object,
 )
-from sympozium.contract.subjects import (
-    CHANNEL_CONSUMER_PREFIX,
-    OUTBOX,
-    Consumer,
-    outbox_consumer,
-)
+from sympozium.contract.subjects import CHANNEL_CONSUMER_PREFIX, outbox_consumer
 from sympozium.kube.client import Kube
 from sympozium.kube.errors import NotFoundError
 from sympozium.kube.informer import Key
@@ -38,6 +37,7 @@ from sympozium_controller.channels.deployment import (
     is_as_wanted,
     secret_version_of,
 )
+from sympozium_controller.channels.draining import Draining
 from sympozium_controller.channels.network import service_name
 from sympozium_controller.channels.tokens import look_at_secret, secret_of
 from sympozium_controller.conditions import Verdict, write_condition
@@ -72,34 +72,43 @@ class ChannelCache:
         return self.channels, self.deployments
 
 
+@dataclass(frozen=True)
+class Furnishing:
+    """What a channel's program needs around it, and how its pod is made."""
+
+    furniture: Furniture
+    settings: PodSettings
+
+
 class ChannelReconciler:
-    """Makes every Channel's program run, and takes its place on the bus away with it."""
+    """Makes every Channel's program run, and lets it end its work when the Channel is gone."""
 
     def __init__(
         self,
         kube: Kube,
         bus: NatsBus,
         cache: ChannelCache,
-        furniture: Furniture,
-        settings: PodSettings,
+        made_of: Furnishing,
+        draining: Draining,
     ) -> None:
         self._kube = kube
         self._bus = bus
         self._cache = cache
-        self._furniture = furniture
-        self._settings = settings
+        self._furniture, self._settings = made_of.furniture, made_of.settings
+        self._draining = draining
         self._queue: WorkQueue[Key] = WorkQueue(QueueName.CHANNELS)
         self._reminders = Reminders(self._queue)
         self._with_consumer: dict[Key, int] = {}
         cache.channels.listen(lambda key, _old, _new: self._queue.add(key))
         cache.deployments.listen(self._deployment_changed)
+        draining.wake(self._look_if_gone)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Reconcile what changes until *stop* is set. The copies must be complete."""
         try:
             await self._sweep()
         except TransientError as error:  # whoever leads next does it
-            log.warning("consumers not swept", extra={"action": "skip", "cause": str(error)})
+            log.warning("readers not swept", extra={"action": "skip", "cause": str(error)})
         await self._queue.work(self.reconcile, stop, workers=4)
 
     async def reconcile(self, key: Key) -> None:
@@ -121,6 +130,9 @@ class ChannelReconciler:
         spec = msgspec.convert(channel["spec"], ChannelSpec)
         secret = await look_at_secret(self._kube, namespace, spec)
         held = self._cache.deployments.get(namespace, channel_object_name(name))
+        self._draining.forget(key)
+        if held is not None:
+            await self._draining.keep(held)
         # A bot at work keeps the tokens that it has while there are none to replace them.
         version = secret.version or secret_version_of(held)
         wanted = build_deployment(channel, spec, self._settings, secret_version=version)
@@ -152,18 +164,30 @@ class ChannelReconciler:
 
     async def _remove(self, key: Key) -> None:
         self._with_consumer.pop(key, None)
-        self._reminders.forget(key)
-        if is_subject_token(key[1]) and await self._is_gone(key):
-            await delete_consumer(self._bus.client, outbox_consumer(*key))
-            log.info("channel removed", extra={"action": "delete", "channel": key[1]})
+        if not is_subject_token(key[1]) or not await self._is_gone(key):
+            self._reminders.forget(key)
+            self._draining.forget(key)
+            return
+        again_s = await self._draining.go_on(key)
+        if again_s is None:
+            self._reminders.forget(key)
+        else:
+            self._reminders.remind(key, again_s)
+
+    def _look_if_gone(self, key: Key) -> None:
+        has_program = self._cache.deployments.get(key[0], channel_object_name(key[1])) is not None
+        if has_program and self._cache.channels.get(*key) is None:
+            self._queue.add(key)
 
     async def _is_gone(self, key: Key) -> bool:
         """Return whether a Channel is gone for certain, and its namespace is still served.
 
-        What was a tenant's is cleared as a whole. The bus has no fence for who led before
-        and was stopped: it could take away the place of a Channel that was created anew.
+        What was a tenant's is cleared as a whole, or goes as a whole. The bus has no fence
+        for who led before and was stopped: it could take away the place of a Channel that
+        was created anew.
         """
-        if not await self._cache.tenants.is_tenant(key[0]):
+        tenants = self._cache.tenants
+        if tenants.is_ending(key[0]) or not await tenants.is_tenant(key[0]):
             return False
         try:
             await self._kube.get(CHANNELS, *key)
@@ -172,19 +196,14 @@ class ChannelReconciler:
         return False
 
     async def _sweep(self) -> None:
-        """Delete the consumers of Channels that were deleted while no controller ran.
+        """Find the places on the bus of Channels that were deleted while no controller ran.
 
         Of a namespace whose Channels are not known, none: it may be a tenant's all the same.
         """
-        keys = [(one["metadata"]["namespace"], one["metadata"]["name"]) for one in self._all()]
-        wanted = {outbox_consumer(*key).name for key in keys if is_subject_token(key[1])}
-        for name in await channel_consumers(self._bus.client):
-            namespace, _ = name.removeprefix(CHANNEL_CONSUMER_PREFIX).rsplit("_", 1)
-            if name not in wanted and self._cache.tenants.is_shown(namespace):
-                await delete_consumer(self._bus.client, Consumer(OUTBOX, name, ""))
-
-    def _all(self) -> list[Object]:
-        return list(self._cache.channels.all())
+        for consumer in await channel_consumers(self._bus.client):
+            namespace, name = consumer.removeprefix(CHANNEL_CONSUMER_PREFIX).rsplit("_", 1)
+            if self._cache.tenants.is_shown(namespace):
+                self._queue.add((namespace, name))
 
     def _deployment_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
         labels = (new or old or {})["metadata"].get("labels") or {}

@@ -21,6 +21,7 @@ from sympozium.kube.client import Kube
 from sympozium.kube.errors import ForbiddenError, NotFoundError, UnavailableError
 from sympozium.kube.tenants import TenantInformer, Tenants
 from sympozium_controller.channels.deployment import channel_of_account
+from sympozium_controller.channels.draining import draining_since
 from sympozium_controller.identity.reviews import Bearer
 from sympozium_controller.identity.who import (
     ChannelIdentity,
@@ -67,6 +68,8 @@ class Copies:
     jobs: TenantInformer
     pods: TenantInformer
     channels: TenantInformer
+    deployments: TenantInformer
+    """Those of channels."""
 
 
 class Directory:
@@ -93,11 +96,19 @@ class Directory:
             return await self._run(bearer)
         channel = channel_of_account(account)
         if channel is not None and is_subject_token(channel):
-            await self._object(self._copies.channels, CHANNELS, namespace, channel)
+            if not self._is_draining(namespace, account):
+                await self._object(self._copies.channels, CHANNELS, namespace, channel)
             return Admission(ChannelIdentity(namespace, channel), bearer.expires)
         raise NotAdmittedError(
             f"cannot admit ServiceAccount {namespace}/{account} to the bus: it has no part in it"
         )
+
+    def _is_draining(self, namespace: str, deployment: str) -> bool:
+        """Return whether a channel shows what it owes, and its Channel was deleted."""
+        if not self._copies.tenants.serves(namespace):
+            return False
+        held = self._copies.deployments.get(namespace, deployment)
+        return held is not None and draining_since(held) is not None
 
     async def _run(self, bearer: Bearer) -> Admission:
         if not bearer.pod_name:

@@ -33,19 +33,33 @@ class Waiters:
             TransientError: The router cannot say it now.
             PermanentError: What answered is no router of this version.
         """
-        request = encode(WaitingRequest(messages=messages))
-        answer = decode(await self._answer(waiting(namespace), request), WaitingAnswer)
-        if answer.error:
-            raise TransientError(f"cannot ask who waits: {answer.error}")
+        answer = await self._ask(namespace, WaitingRequest(messages=messages), TIMEOUT_S)
         return set(answer.waiting)
 
-    async def _answer(self, subject: str, data: bytes) -> bytes:
+    async def is_anyone_at(
+        self, namespace: str, channel: str, *, within_s: float = TIMEOUT_S
+    ) -> bool:
+        """Return whether a message of *channel* has no end in OUTBOX yet; raises as `among`."""
+        request = WaitingRequest(messages=[], channels=[channel])
+        answer = await self._ask(namespace, request, within_s)
+        if answer.open_channels is None:
+            raise TransientError("cannot ask who waits: the router is of an older version")
+        return channel in answer.open_channels
+
+    async def _ask(self, namespace: str, request: WaitingRequest, within_s: float) -> WaitingAnswer:
+        data = await self._answer(waiting(namespace), encode(request), within_s)
+        answer = decode(data, WaitingAnswer)
+        if answer.error:
+            raise TransientError(f"cannot ask who waits: {answer.error}")
+        return answer
+
+    async def _answer(self, subject: str, data: bytes, within_s: float) -> bytes:
         answer_to = waiting_answer(secrets.token_urlsafe())
         try:
             subscription = await self._client.subscribe(answer_to, max_msgs=1)
             try:
                 await self._client.publish(subject, data, reply=answer_to)
-                message = await subscription.next_msg(timeout=TIMEOUT_S)
+                message = await subscription.next_msg(timeout=within_s)
             finally:
                 if not self._client.is_closed:
                     await subscription.unsubscribe()

@@ -11,12 +11,9 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 
-import nats.errors
-from nats.js.errors import NotFoundError as NoConsumerError
-
-from sympozium.bus.admin import channel_consumers, delete_consumer
-from sympozium.bus.cancelled import heed_cancellation
+from sympozium.bus.admin import channel_consumers, delete_consumer, is_behind
 from sympozium.bus.nats import NatsBus
+from sympozium.bus.ports import BusUnavailableError
 from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import (
     AGENT_RUNS,
@@ -132,17 +129,11 @@ class Clearing:
     async def _is_all_shown(self, namespace: str) -> bool:
         if self._bus is None:
             return True
-        names = await _consumers(self._bus, namespace)
-        return not any([await self._is_behind(self._bus, name) for name in names])
-
-    async def _is_behind(self, bus: NatsBus, consumer: str) -> bool:
+        readers = [Consumer(OUTBOX, name, "") for name in await _consumers(self._bus, namespace)]
         try:
-            info = await bus.client.jetstream().consumer_info(OUTBOX, consumer)
-        except (NoConsumerError, nats.errors.Error):
-            heed_cancellation()
-            return False
-        heed_cancellation()
-        return bool(info.num_pending or info.num_ack_pending)
+            return not any([await is_behind(self._bus.client, reader) for reader in readers])
+        except BusUnavailableError:
+            return True  # nobody shows anything now
 
     async def _pods_gone(self, namespace: str) -> None:
         """Return when no pod of ours is left: only then may its limits go."""

@@ -168,7 +168,10 @@ def remove(
     name: Name,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Delete a channel and the Secret that `channel add` made for it; its program ends."""
+    """Delete a channel and the Secret that `channel add` made for it.
+
+    Its program ends when what people have asked is answered and shown, or soon after.
+    """
     import contextlib
 
     from sympozium.kube.errors import NotFoundError
@@ -186,7 +189,7 @@ def remove(
     if secret == f"{name}-tokens":
         with contextlib.suppress(NotFoundError):
             cluster.delete(secret_path(namespace, secret))
-    say(f"Channel '{name}' is gone.")
+    say(f"Channel '{name}' is gone. Its program ends when what was asked is answered.")
 
 
 def channel_findings(cluster: "Cluster", channel: "Object") -> list["Finding"]:

@@ -101,6 +101,23 @@ async def delete_consumer(client: Client, consumer: Consumer) -> None:
         await jetstream.delete_consumer(consumer.stream, consumer.name)
 
 
+async def is_behind(client: Client, consumer: Consumer) -> bool:
+    """Return whether *consumer* has messages that nobody took, or that nobody settled.
+
+    One that is not there has none.
+
+    Raises:
+        BusUnavailableError: The bus does not answer, or refuses.
+    """
+    jetstream = client.jetstream(timeout=REQUEST_TIMEOUT_S)
+    with asked_to(f"read consumer {consumer.name}"):
+        try:
+            info = await jetstream.consumer_info(consumer.stream, consumer.name)
+        except NotFoundError:
+            return False
+    return bool(info.num_pending or info.num_ack_pending)
+
+
 async def channel_consumers(client: Client) -> list[str]:
     """Return the names of the consumers from which channels read their OUTBOX.
 

@@ -184,7 +184,8 @@ def _in_a_pod(pod: PodServer, host: str) -> str:
 def _controller_permissions() -> dict[str, object]:
     """What the controller may: administer streams, read RUNS, ask a router, admit others.
 
-    And see who is connected, and have a connection closed.
+    And see who is connected, have a connection closed, and keep what a channel that was
+    deleted has not shown.
     """
     administration = [f"$JS.API.STREAM.{verb}.{s.name}" for s in STREAMS for verb in _STREAM_VERBS]
     administration += [f"$JS.API.CONSUMER.{v}.{s.name}.>" for s in STREAMS for v in _CONSUMER_VERBS]
@@ -198,10 +199,16 @@ def _controller_permissions() -> dict[str, object]:
         f"dead.{RUNS}.*.*",
         "runs.marks.*.*",
     ]
+    left_over = [
+        f"$JS.API.CONSUMER.MSG.NEXT.{OUTBOX}.*",
+        f"$JS.ACK.{OUTBOX}.>",
+        f"dead.{OUTBOX}.*.*",
+    ]
     return {
         "publish": [
             *administration,
             *runs,
+            *left_over,
             "waiting.*",
             "live.*.*",
             CONNECTIONS_SUBJECT,

@@ -1,8 +1,8 @@
-"""What the controller asks a router before it deletes finished runs: who waits for them still.
+"""What the controller asks a router before it deletes something: who waits for it still.
 
 The status of a run is the only place where its answer is until a router has put it
-into OUTBOX. Only a router knows that it has; and while none is there to say so,
-nothing is deleted.
+into OUTBOX, and a channel is the only one who shows what comes there. Only a router
+knows what is to come; and while none is there to say so, nothing is deleted.
 """
 
 import msgspec
@@ -22,9 +22,14 @@ class Asked(_Waiting, frozen=True, kw_only=True):
 
 
 class WaitingRequest(_Waiting, frozen=True, kw_only=True):
-    """Asks which of these messages have an end that is not in OUTBOX yet, or none at all."""
+    """Asks which of these messages have an end that is not in OUTBOX yet, or none at all.
+
+    Attributes:
+        channels: Of which it is asked, too, whether any message of theirs has none there.
+    """
 
     messages: list[Asked]
+    channels: list[str] = []
 
 
 class WaitingAnswer(_Waiting, frozen=True, kw_only=True):
@@ -33,7 +38,10 @@ class WaitingAnswer(_Waiting, frozen=True, kw_only=True):
     Attributes:
         waiting: Always there: an answer to some other question is none to this one.
         error: Empty where the question was answered; else nothing is known.
+        open_channels: Those of the channels with a message that waits; None: a router of an
+            older version, which does not say.
     """
 
     waiting: list[Asked]
     error: str = ""
+    open_channels: list[str] | None = None
