@@ -1,7 +1,9 @@
 """Writing one condition into an object's status, only when it says something new."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from sympozium.contract.resources import Object, Resource
 from sympozium.contract.times import kube_time
@@ -19,13 +21,23 @@ class Verdict:
     message: str = ""
 
 
+SumUp = Callable[[Sequence[Object]], list[Any]]
+"""Returns the conditions of an object with those that follow from the others."""
+
+
 async def write_condition(
-    kube: Kube, resource: Resource, cache: TenantInformer, obj: Object, verdict: Verdict
+    kube: Kube,
+    resource: Resource,
+    cache: TenantInformer,
+    obj: Object,
+    verdict: Verdict,
+    *,
+    sum_up: SumUp = list,
 ) -> None:
     """Make *obj*'s status carry *verdict* for its present generation.
 
     Nothing is written when it does already; the time of transition moves only
-    when the truth does.
+    when the truth does. What *sum_up* makes of it is written with it.
 
     Raises:
         ConflictError: The object changed meanwhile; decide again.
@@ -34,12 +46,16 @@ async def write_condition(
     generation = obj["metadata"].get("generation", 1)
     conditions = status.get("conditions") or []
     held: Object = next((one for one in conditions if one["type"] == verdict.type), {})
-    fresh = _condition(held, verdict, generation)
-    if held == fresh and status.get("observedGeneration") == generation:
-        return
     others = [one for one in conditions if one["type"] != verdict.type]
-    wanted = {**status, "observedGeneration": generation, "conditions": [*others, fresh]}
+    fresh = sum_up([*others, _condition(held, verdict, generation)])
+    if _by_type(fresh) == _by_type(conditions) and status.get("observedGeneration") == generation:
+        return
+    wanted = {**status, "observedGeneration": generation, "conditions": fresh}
     cache.remember(await kube.replace(resource, {**obj, "status": wanted}, subresource="status"))
+
+
+def _by_type(conditions: Sequence[Object]) -> dict[str, Object]:
+    return {one["type"]: one for one in conditions}
 
 
 def _condition(held: Object, verdict: Verdict, generation: int) -> Object:

@@ -55,6 +55,14 @@ async def consumer_exists(bus: NatsBus) -> bool:
     return True
 
 
+async def stands(cluster: Cluster) -> None:
+    """Report that the channel's program runs, as the Deployment controller does."""
+    deployment = await cluster.until(DEPLOYMENTS, "channel-web", bool)
+    counts = {"replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}
+    status = {"observedGeneration": deployment["metadata"]["generation"], **counts}
+    await cluster.set_status(DEPLOYMENTS, "channel-web", status)
+
+
 async def test_a_channel_becomes_a_deployment_with_an_identity_of_its_own(
     controlled: Cluster, bus: NatsBus
 ) -> None:
@@ -76,13 +84,53 @@ async def test_a_channel_becomes_a_deployment_with_an_identity_of_its_own(
 async def test_a_channel_is_available_once_its_pod_is(controlled: Cluster) -> None:
     await create_channel(controlled)
     await controlled.until(CHANNELS, "web", says("Available", "False"))
-    deployment = await controlled.until(DEPLOYMENTS, "channel-web", bool)
-    counts = {"replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}
-    generation = deployment["metadata"]["generation"]
-    status = {"observedGeneration": generation, **counts}
-    await controlled.set_status(DEPLOYMENTS, "channel-web", status)
+    await stands(controlled)
     channel = await controlled.until(CHANNELS, "web", says("Available", "True"))
     assert channel["status"]["observedGeneration"] == channel["metadata"]["generation"]
+
+
+async def test_a_channel_is_ready_once_it_is_available_in_the_same_write(
+    controlled: Cluster,
+) -> None:
+    written = []
+    await create_channel(controlled)
+    channel = await controlled.until(CHANNELS, "web", says("Available", "False"))
+    ready, available = condition(channel, "Ready"), condition(channel, "Available")
+    assert (ready["status"], ready["reason"]) == ("False", available["reason"])
+    assert ready["observedGeneration"] == channel["metadata"]["generation"]
+    since = channel["metadata"]["resourceVersion"]
+    await stands(controlled)
+    async for event in controlled.kube.watch(CHANNELS, NAMESPACE, since=since):
+        if event.type == "MODIFIED":
+            conditions = event.object["status"]["conditions"]
+            written.append({one["type"]: one["status"] for one in conditions})
+            if written[-1]["Available"] == "True":
+                break
+    assert all(one["Ready"] == one["Available"] for one in written), written
+
+
+async def test_a_channel_is_not_ready_while_its_platform_refuses_it(controlled: Cluster) -> None:
+    await create_channel(controlled)
+    await controlled.until(CHANNELS, "web", says("Available", "False"))
+    channel = await controlled.kube.get(CHANNELS, NAMESPACE, "web")
+    refused = {"type": "Connected", "status": "False", "reason": "TokenRevoked", "message": "no"}
+    refused["lastTransitionTime"] = "2026-01-02T03:04:05Z"
+    conditions = [*channel["status"]["conditions"], refused]
+    await controlled.set_status(CHANNELS, "web", {"conditions": conditions})
+    await stands(controlled)
+    channel = await controlled.until(CHANNELS, "web", says("Available", "True"))
+    ready = condition(channel, "Ready")
+    assert (ready["status"], ready["reason"], ready["message"]) == ("False", "TokenRevoked", "no")
+
+
+async def test_a_channel_without_its_secret_is_not_ready_and_says_what_is_missing(
+    controlled: Cluster,
+) -> None:
+    await create_channel(controlled, tokenSecretRef="web-token")
+    channel = await controlled.until(CHANNELS, "web", says("Ready", "False"))
+    ready = condition(channel, "Ready")
+    assert ready["reason"] == "SecretNotFound"
+    assert "'web-token'" in ready["message"]
 
 
 async def test_a_changed_channel_changes_its_deployment(controlled: Cluster) -> None:

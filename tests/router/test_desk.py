@@ -118,7 +118,31 @@ async def test_what_a_channel_reports_stands_beside_what_others_wrote(
     assert {one["type"]: one["status"] for one in second["conditions"]} == {
         "Available": "True",
         "Connected": "True",
+        "Ready": "True",
     }
+
+
+async def test_a_channel_that_its_platform_refuses_is_not_ready_in_the_same_write(
+    open_world: OpenWorld,
+) -> None:
+    available = {"type": "Available", "status": "True", "reason": "R", "observedGeneration": 3}
+    async with open_world() as world, world.router():
+        patch = {"status": {"conditions": [available]}}
+        written = await world.kube.patch(CHANNELS, NAMESPACE, CHANNEL, patch, subresource="status")
+        await desk_of(world).say(is_connected=False, reason="TokenRevoked", message="make one")
+        since = written["metadata"]["resourceVersion"]
+        async for event in world.kube.watch(CHANNELS, NAMESPACE, since=since):
+            if event.type == "MODIFIED":
+                break
+    types = {one["type"]: one for one in event.object["status"]["conditions"]}
+    assert set(types) == {"Available", "Connected", "Ready"}
+    ready = types["Ready"]
+    assert (ready["status"], ready["reason"], ready["message"]) == (
+        "False",
+        "TokenRevoked",
+        "make one",
+    )
+    assert ready["observedGeneration"] == 3
 
 
 async def test_a_report_that_says_nothing_new_writes_nothing(open_world: OpenWorld) -> None:

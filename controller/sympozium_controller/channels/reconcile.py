@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -15,6 +16,7 @@ from sympozium.bus.nats import NatsBus
 from sympozium.contract.channel import CONNECTED, ChannelSpec
 from sympozium.contract.errors import TransientError
 from sympozium.contract.names import is_subject_token
+from sympozium.contract.ready import with_ready
 from sympozium.contract.resources import (
     CHANNEL_LABEL,
     CHANNELS,
@@ -24,6 +26,7 @@ from sympozium.contract.resources import (
     Object,
 )
 from sympozium.contract.subjects import CHANNEL_CONSUMER_PREFIX, outbox_consumer
+from sympozium.contract.times import kube_time
 from sympozium.kube.client import Kube
 from sympozium.kube.errors import NotFoundError
 from sympozium.kube.informer import Key
@@ -119,7 +122,14 @@ class ChannelReconciler:
             await self._remove(key)
         elif "deletionTimestamp" not in channel["metadata"]:
             verdict = await self._verdict(key, channel)
-            await write_condition(self._kube, CHANNELS, self._cache.channels, channel, verdict)
+            await write_condition(
+                self._kube,
+                CHANNELS,
+                self._cache.channels,
+                channel,
+                verdict,
+                sum_up=lambda conditions: with_ready(conditions, now=kube_time(datetime.now(UTC))),
+            )
 
     async def _verdict(self, key: Key, channel: Object) -> Verdict:
         namespace, name = key

@@ -8,6 +8,7 @@ from dataclasses import replace
 import typer
 
 from sympozium.chat.account import PlatformInfo, Token
+from sympozium.contract.channel import READY
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.resources import AGENTS, Object
 from sympozium.kube.errors import NotFoundError
@@ -96,6 +97,7 @@ def _wait_until_connected(cluster: Cluster, wanted: Wanted) -> None:
             if conditions.get("Available", {}).get("status") == "True":
                 return
             time.sleep(LOOK_EVERY_S)
+    conditions.pop(READY, None)  # it says what one of the others says
     said = [one.get("message", "") for one in conditions.values() if one["status"] != "True"]
     cause = "; ".join(filter(None, said)) or "nothing is known of its program"
     raise PermanentError(

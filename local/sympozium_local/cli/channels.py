@@ -195,12 +195,15 @@ def remove(
 def channel_findings(cluster: "Cluster", channel: "Object") -> list["Finding"]:
     """Return what a channel says of itself, and what its platform says of its bot account."""
     from sympozium.chat.checks import Finding
+    from sympozium.contract.channel import READY
     from sympozium.contract.errors import PermanentError
     from sympozium_local.cli.channel_objects import read_account
     from sympozium_local.cli.platforms import check_account, platform_info, platform_names
 
     found = []
     for condition in (channel.get("status") or {}).get("conditions") or ():
+        if condition["type"] == READY:
+            continue  # what the others come to
         said = condition.get("message") or condition.get("reason", "")
         is_good = condition["status"] == "True"
         found.append(Finding(condition["type"].lower(), is_good, said))

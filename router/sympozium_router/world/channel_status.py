@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from sympozium.contract.conditions import Condition
 from sympozium.contract.errors import TransientError
+from sympozium.contract.ready import with_ready
 from sympozium.contract.resources import CHANNELS, Object
 from sympozium.kube.client import Kube
 from sympozium.kube.errors import ConflictError
@@ -44,7 +45,8 @@ async def change_status(kube: Kube, namespace: str, name: str, change: Change) -
 def with_condition(status: Object, condition: Condition) -> Object | None:
     """Return *status*' conditions with *condition* among them; None: it says nothing new.
 
-    The time of the last transition is that of the last change of its `status` field.
+    The time of the last transition is that of the last change of its `status` field. What
+    the conditions come to, `Ready`, is among them.
     """
     others, found = [], None
     for known in status.get("conditions") or []:
@@ -63,4 +65,4 @@ def with_condition(status: Object, condition: Condition) -> Object | None:
         written["lastTransitionTime"] = found.get("lastTransitionTime", "")
         if all((found.get(field) or "") == value for field, value in written.items()):
             return None
-    return {"conditions": [*others, written]}
+    return {"conditions": with_ready([*others, written], now=condition.last_transition_time)}

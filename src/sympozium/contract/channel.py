@@ -13,6 +13,12 @@ from sympozium.contract.schema import (
     ruled,
 )
 
+AVAILABLE = "Available"
+"""Type of the condition that says whether a channel's program runs, and why it does not."""
+
+READY = "Ready"
+"""Type of the condition that sums the others up; see `contract.ready`."""
+
 CONNECTED = "Connected"
 """Type of the condition that says what a channel says of its platform."""
 
@@ -220,7 +226,8 @@ class ChannelStatus(KubeModel, frozen=True, kw_only=True):
 
     The controller writes the condition `Available`, the router `Connected` (what the
     channel says of its platform), `Delivered` (False: messages were given up and wait for
-    an operator) and `pairings`.
+    an operator) and `pairings`. `Ready` is `Available` and not refused by the platform;
+    whoever of the two changes something writes it with that.
     """
 
     observed_generation: int = 0

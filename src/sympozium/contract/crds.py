@@ -83,7 +83,8 @@ DEFINITIONS = (
         (
             ("Type", "string", ".spec.type"),
             ("Agent", "string", ".spec.agentRef"),
-            ("Available", "string", '.status.conditions[?(@.type=="Available")].status'),
+            ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status'),
+            ("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason'),
             _AGE,
         ),
         description="One bot account on one platform, and the agent that answers there.",
