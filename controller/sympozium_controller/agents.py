@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+from dataclasses import dataclass
 
 import msgspec
 
 from sympozium.contract.agent import AgentSpec
+from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import AGENTS, CHANNELS, SECRETS, Object
 from sympozium.kube.client import Kube
 from sympozium.kube.errors import InvalidError, NotFoundError
@@ -17,32 +19,41 @@ from sympozium_controller.channels.shorthand import shorthand_channels
 from sympozium_controller.conditions import Verdict, write_condition
 from sympozium_controller.furniture import FIELD_MANAGER, Furniture
 from sympozium_controller.reminders import Reminders
-from sympozium_controller.runs.view import controller_uid
+from sympozium_controller.runs.view import controller_uid, is_finished_run
 
 log = logging.getLogger(__name__)
 
 LOOK_AGAIN_S = 10.0
 """How often a Secret that an Agent names, and that is missing, is looked for."""
 
+_TELLING = {Reason.CONFIGURATION.value, Reason.MODEL_REFUSED.value}
+"""Ends of a run after which its Agent's Secrets are looked at again.
+
+That a Secret is deleted is told to nobody who may not watch them all. The next run meets it.
+"""
+
+
+@dataclass(frozen=True)
+class AgentCopies:
+    """What is known of Agents, of their Channels and of how their runs end."""
+
+    agents: TenantInformer
+    channels: TenantInformer
+    runs: TenantInformer
+
 
 class AgentReconciler:
     """Makes what an Agent's shorthand stands for, and writes its Ready condition."""
 
-    def __init__(
-        self,
-        kube: Kube,
-        agents: TenantInformer,
-        channels: TenantInformer,
-        furniture: Furniture,
-    ) -> None:
+    def __init__(self, kube: Kube, copies: AgentCopies, furniture: Furniture) -> None:
         self._kube = kube
-        self._agents = agents
-        self._channels = channels
+        self._agents, self._channels = copies.agents, copies.channels
         self._furniture = furniture
         self._queue: WorkQueue[Key] = WorkQueue(QueueName.AGENTS)
         self._reminders = Reminders(self._queue)
-        agents.listen(lambda key, _old, _new: self._queue.add(key))
-        channels.listen(self._channel_changed)
+        copies.agents.listen(lambda key, _old, _new: self._queue.add(key))
+        copies.channels.listen(self._channel_changed)
+        copies.runs.listen(self._run_changed)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Reconcile what changes until *stop* is set. The copies must be complete."""
@@ -101,3 +112,12 @@ class AgentReconciler:
             for owner in owners:
                 if owner["kind"] == AGENTS.kind:
                     self._queue.add((key[0], owner["name"]))
+
+    def _run_changed(self, key: Key, old: Object | None, new: Object | None) -> None:
+        """Look at an Agent again when a run of it ends for what may be a Secret that is gone."""
+        if new is None or not is_finished_run(new) or (old is not None and is_finished_run(old)):
+            return
+        error = new["status"].get("error") or {}
+        agent = (key[0], new["spec"].get("agentRef", ""))
+        if error.get("reason") in _TELLING and self._agents.get(*agent) is not None:
+            self._queue.add(agent)

@@ -13,7 +13,7 @@ from sympozium.bus.room import Room
 from sympozium.kube.client import Kube
 from sympozium.kube.tenants import TenantInformer, Tenants
 from sympozium.runtime.loops import run_until_stopped
-from sympozium_controller.agents import AgentReconciler
+from sympozium_controller.agents import AgentCopies, AgentReconciler
 from sympozium_controller.channels.draining import Around, Draining
 from sympozium_controller.channels.reconcile import ChannelCache, ChannelReconciler, Furnishing
 from sympozium_controller.furniture import Furniture
@@ -79,6 +79,7 @@ class Leader:
             clearing = Clearing(kube, bus)
             setting_up = SettingUp(self._furniture, Defaulting(kube, self._settings.tenants))
             tenants = self._caches.tenants
+            agent_copies = AgentCopies(runs.agents, channels.channels, runs.runs)
             around = Around(channels.deployments, runs.runs, self._waiters)
             channel_reconciler = ChannelReconciler(
                 kube,
@@ -93,7 +94,7 @@ class Leader:
                 run_reconciler.run,
                 Results(bus, runs, run_reconciler).run,
                 channel_reconciler.run,
-                AgentReconciler(kube, runs.agents, channels.channels, self._furniture).run,
+                AgentReconciler(kube, agent_copies, self._furniture).run,
                 self._retention.run,
                 Room(bus.client).run,
                 stop=stop,

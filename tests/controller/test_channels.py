@@ -18,6 +18,7 @@ from sympozium.contract.resources import (
     Object,
 )
 from sympozium.contract.subjects import OUTBOX
+from sympozium_controller.runs.trouble import EXIT_CONFIGURATION
 from sympozium_controller.settings import Settings
 from tests.controller.cluster import NAMESPACE, Cluster, controller
 
@@ -185,6 +186,25 @@ async def test_an_agent_is_ready_when_its_secrets_are_there(
     agent = await controlled.until(AGENTS, "helper", says("Ready", str(has_secret)))
     reason = "Ready" if has_secret else "SecretNotFound"
     assert condition(agent, "Ready")["reason"] == reason
+
+
+async def test_an_agent_whose_secret_was_deleted_says_so_once_a_run_has_met_it(
+    controlled: Cluster,
+) -> None:
+    secret = {"metadata": {"name": "keys", "namespace": NAMESPACE}, "stringData": {"a": "b"}}
+    await controlled.kube.create(SECRETS, {"apiVersion": "v1", "kind": "Secret", **secret})
+    await controlled.create_agent(authRefs=[{"provider": "openai", "secret": "keys"}])
+    await controlled.until(AGENTS, "helper", says("Ready", "True"))
+    await controlled.kube.delete(SECRETS, NAMESPACE, "keys")
+    await controlled.create_run("r")
+    pod = await controlled.create_pod(await controlled.job("r"))
+    await controlled.agent_ended(pod, exit_code=EXIT_CONFIGURATION)
+    assert (await controlled.ended("r"))["error"]["reason"] == "Configuration"
+    agent = await controlled.until(AGENTS, "helper", says("Ready", "False"))
+    assert condition(agent, "Ready")["reason"] == "SecretNotFound"
+    assert "'keys'" in condition(agent, "Ready")["message"]
+    await controlled.kube.create(SECRETS, {"apiVersion": "v1", "kind": "Secret", **secret})
+    await controlled.until(AGENTS, "helper", says("Ready", "True"))
 
 
 async def test_a_namespace_gets_identities_and_limits_for_its_runs(controlled: Cluster) -> None:
