@@ -93,11 +93,19 @@ async def ensure_consumer(client: Client, consumer: Consumer) -> None:
 async def delete_consumer(client: Client, consumer: Consumer) -> None:
     """Delete a durable consumer whose channel is gone; that there is none is success.
 
+    What it has settled goes before: one of the same name, of a channel that is made anew,
+    begins with the oldest message that there is.
+
     Raises:
         BusUnavailableError: The bus does not answer, or refuses.
     """
     jetstream = client.jetstream(timeout=REQUEST_TIMEOUT_S)
     with asked_to(f"delete consumer {consumer.name}"), contextlib.suppress(NotFoundError):
+        info = await jetstream.consumer_info(consumer.stream, consumer.name)
+        settled = info.ack_floor.stream_seq if info.ack_floor else 0
+        if settled:
+            subject = info.config.filter_subject
+            await jetstream.purge_stream(consumer.stream, seq=settled + 1, subject=subject)
         await jetstream.delete_consumer(consumer.stream, consumer.name)
 
 
