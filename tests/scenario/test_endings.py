@@ -110,11 +110,11 @@ def stage_agents(system: System) -> list[Object]:
 @asynccontextmanager
 async def channel(
     person: Person, kube: Kube, *, agents: Sequence[str] = (), **spec: object
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Object]:
     """Have the web channel be so while the block lasts, as the router knows it.
 
     It names one more agent, which nobody made: a router whose copy of the channel is the
-    changed one says so.
+    changed one says so, which is yielded.
     """
     before = (await kube.get(CHANNELS, "default", "web"))["spec"]
     unknown = f"unknown-{secrets.token_hex(3)}"
@@ -122,8 +122,7 @@ async def channel(
     restored = {name: before.get(name) for name in changed}
     await kube.patch(CHANNELS, "default", "web", {"spec": changed})
     try:
-        await until_refused(person, f"@{unknown} hello")
-        yield
+        yield await until_refused(person, f"@{unknown} hello")
     finally:
         await kube.patch(CHANNELS, "default", "web", {"spec": restored})
 
@@ -292,8 +291,9 @@ async def nobody_there(stage: Stage) -> Object:
 
 
 async def not_let_in(stage: Stage) -> Object:
-    async with channel(stage.person, stage.kube, access={"users": ["somebody-else"]}):
-        return await until_refused(stage.person, "hello")
+    access = {"users": ["somebody-else"]}
+    async with channel(stage.person, stage.kube, access=access) as refused:
+        return refused  # once: who is not let in is told nothing more
 
 
 ENDINGS = [
