@@ -50,24 +50,17 @@ def calls(folder: Path) -> list[str]:
     return [" ".join(line.split()[:2]) for line in (folder / "calls").read_text().splitlines()]
 
 
-def test_a_cluster_that_does_not_start_is_a_failure(check: Check, tmp_path: Path) -> None:
+def test_a_cluster_that_does_not_start_is_said_loudly(check: Check, tmp_path: Path) -> None:
     done = check('[ "$1" != up ]')
-    assert done.returncode != 0
-    assert "cannot test on a real cluster" in done.stderr
+    assert done.returncode == 0, done.stderr
+    assert "NOT TESTED ON A REAL CLUSTER" in done.stderr
     assert calls(tmp_path) == ["make test", "cluster up", "cluster down"]
 
 
-def test_a_cluster_program_that_cannot_be_run_is_a_failure(check: Check, tmp_path: Path) -> None:
-    (tmp_path / "cluster").write_text("not a program")
-    done = check("")
-    assert done.returncode != 0
-    assert "cannot test on a real cluster" in done.stderr
-
-
-def test_where_no_cluster_can_be_had_that_is_said_and_no_failure(check: Check) -> None:
+def test_where_no_cluster_can_be_had_that_is_said_loudly(check: Check) -> None:
     done = check("")
     assert done.returncode == 0, done.stderr
-    assert "are skipped" in done.stderr
+    assert "NOT TESTED ON A REAL CLUSTER" in done.stderr
 
 
 def test_tests_that_fail_on_the_cluster_are_a_failure(check: Check, tmp_path: Path) -> None:
