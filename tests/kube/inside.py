@@ -26,10 +26,9 @@ if token:
 lines, file = [], bus.makefile("rb")
 try:
     lines.append(file.readline().decode()[:4])
-    bus.sendall(f"CONNECT {json.dumps(options)}\\r\\nPING\\r\\n".encode())
-    for command in commands:
-        bus.sendall(command.encode())
-    bus.sendall(b"PING\\r\\n")
+    # In one piece: a server that closes after the first must not lose its words to the next.
+    opening = f"CONNECT {json.dumps(options)}\\r\\nPING\\r\\n"
+    bus.sendall("".join([opening, *commands, "PING\\r\\n"]).encode())
     pongs = 0
     while pongs < 2:
         line = file.readline().decode().strip()
