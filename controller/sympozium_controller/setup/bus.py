@@ -11,6 +11,7 @@
 import os
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from sympozium.bus.server import (
@@ -24,6 +25,7 @@ from sympozium.kube.client import connect
 from sympozium.kube.endpoint import in_cluster
 from sympozium.runtime.settings import Reader
 from sympozium_controller.setup.secrets_made import Keys, fill, new_password
+from sympozium_controller.setup.servers import check_number, check_volume, with_number
 
 SECRET = "sympozium-bus"  # noqa: S105 - the name of a Secret
 USER = "controller"
@@ -42,19 +44,25 @@ async def set_up() -> None:
     pod = _pod(reader) if config else None
     reader.finish()
     async with connect(in_cluster()) as kube:
-        keys = await fill(kube, namespace, SECRET, make_keys)
+        keys = await fill(kube, namespace, SECRET, partial(make_keys, pod=pod))
     if pod is not None:
+        check_number(keys, pod.count)
+        check_volume(DATA, pod.count)
         write_private(Path(config), nats_config(keys, pod))
 
 
-def make_keys(known: Keys) -> Keys:
-    """Return all keys of the bus; those that are *known* are kept."""
+def make_keys(known: Keys, pod: PodServer | None = None) -> Keys:
+    """Return all keys of the bus; those that are *known* are kept.
+
+    How many servers there are is among them once one of them, *pod*, prepares itself.
+    """
     seed = known.get("issuer-seed") or new_issuer().seed
+    numbered = known if pod is None else with_number(known, pod.count)
     return {
         "user": USER,
         "password": new_password(),
         "routes-password": new_password(),
-        **known,
+        **numbered,
         "issuer-seed": seed,
         "issuer-public": issuer_public_key(seed),
     }

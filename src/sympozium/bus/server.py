@@ -77,6 +77,11 @@ class PodServer:
     routes_port: int = 6222
     routes_password: str = field(default="", repr=False)
 
+    @property
+    def count(self) -> int:
+        """How many servers the bus has."""
+        return len(self.routes) or 1
+
 
 ROUTES_USER = "peer"
 
