@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import random
 import ssl
 import uuid
 from contextlib import AbstractAsyncContextManager
@@ -170,12 +171,16 @@ class Webhooks:
         service = config["service"]
         namespace, name, port = service["namespace"], service["name"], service.get("port", 443)
         row = self._store.get("endpoints", namespace, name)
-        for subset in row.object().get("subsets") or () if row else ():
-            for address in subset.get("addresses") or ():
-                for one in subset.get("ports") or ():
-                    host = f"{address['ip']}:{one['port']}"
-                    return f"https://{host}{service.get('path', '/')}", f"{name}.{namespace}.svc"
-        raise _NoAnswerError(f'no endpoints available for service "{name}" port {port}')
+        hosts = [
+            f"{address['ip']}:{one['port']}"
+            for subset in (row.object().get("subsets") or () if row else ())
+            for address in subset.get("addresses") or ()
+            for one in subset.get("ports") or ()
+        ]
+        if not hosts:
+            raise _NoAnswerError(f'no endpoints available for service "{name}" port {port}')
+        host = random.choice(hosts)  # noqa: S311 - spread
+        return f"https://{host}{service.get('path', '/')}", f"{name}.{namespace}.svc"
 
     def _context(self, bundle: str) -> ssl.SSLContext:
         context = self._trust.get(bundle)

@@ -1,5 +1,6 @@
 """Admission webhooks, over real HTTPS."""
 
+import asyncio
 import base64
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -13,6 +14,7 @@ from aiohttp import web
 from sympozium_local.apiserver import pki
 
 CONFIGS = "/apis/admissionregistration.k8s.io/v1"
+ENDPOINTS = "/api/v1/namespaces/default/endpoints"
 CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 
 Decide = Callable[[dict[str, Any]], dict[str, Any]]
@@ -123,6 +125,28 @@ async def test_a_webhook_that_fails_refuses_unless_its_policy_is_to_ignore(
     path = f"{CONFIGS}/validatingwebhookconfigurations/hooks"
     await api.merge(path, {"webhooks": [hook.webhook(failurePolicy="Ignore")]})
     await api.create(CONFIGMAPS, configmap("a"))
+
+
+async def test_one_that_is_frozen_among_those_behind_a_service_does_not_hold_up_every_try(
+    api: Any, hook: Hook, configmap: Any
+) -> None:
+    async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    frozen = await asyncio.start_server(never, "127.0.0.1", 0)
+    ports = [frozen.sockets[0].getsockname()[1], int(hook.config["url"].split(":")[2][:-7])]
+    subsets = [{"addresses": [{"ip": "127.0.0.1"}], "ports": [{"port": port}]} for port in ports]
+    await api.create(ENDPOINTS, {"metadata": {"name": "kubernetes"}, "subsets": subsets})
+    service = {"namespace": "default", "name": "kubernetes", "path": "/review"}
+    config = {"service": service, "caBundle": hook.config["caBundle"]}
+    await install(api, "validating", hook.webhook(clientConfig=config, timeoutSeconds=1))
+    async with frozen:
+        for _ in range(20):
+            code, _ = await api.call("POST", CONFIGMAPS, configmap("a"))
+            if code == 201:
+                break
+    assert code == 201
 
 
 async def test_a_webhook_whose_certificate_is_not_trusted_is_not_asked(
