@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from sympozium_images.builders import ROOT, choose
 from sympozium_images.make import build
@@ -70,7 +71,7 @@ def provide(cluster: KubeCluster, clients: Clients, names: Collection[str] = NEE
     return changed
 
 
-def values() -> dict[str, object]:
+def values() -> dict[str, dict[str, Any]]:
     """Return the chart's values that make it use these images."""
 
     def server(name: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The chart as it is installed for tests: the project's own images, and a model of the test's."""
 
 import json
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ SYSTEM_NAMESPACE = "sympozium-system"
 TENANT = "default"
 READY_TIMEOUT_S = 400.0
 MODEL_SECRET = "assistant-model"
+
+BUS_SERVERS = int(os.environ.get("KUBE_BUS_SERVERS", "1"))
+"""How many servers the bus has, all of them on the one node: 1 or 3."""
 
 
 def values(model_port: int, **more: object) -> dict[str, object]:
@@ -38,7 +42,9 @@ def values(model_port: int, **more: object) -> dict[str, object]:
         },
         "runs": {"modelIdleTimeoutSeconds": 3, "egress": [_to_node()]},
     }
-    return {**images.values(), **ours, **more}
+    of_images = images.values()
+    bus = {**of_images["nats"], "replicas": BUS_SERVERS}
+    return {**of_images, "nats": bus, **ours, **more}
 
 
 def _to_node() -> dict[str, object]:
