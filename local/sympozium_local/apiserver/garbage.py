@@ -34,6 +34,9 @@ EVENT_LIFETIME = timedelta(hours=1)
 SWEEP_EVERY = timedelta(minutes=10)
 """Old events are looked for when a new one comes, at most this often: idle costs nothing."""
 
+SWEPT_AT_ONCE = 100
+"""So many are read at a time: an hour of a busy system has tens of thousands, and all wait."""
+
 _OLD_EVENTS = "(old events)"  # stands in the queue where else a uid does
 
 _account = service_account("kube-system", "generic-garbage-collector")
@@ -127,10 +130,14 @@ class Collector:
         if now - self._swept < SWEEP_EVERY:
             return
         self._swept = now
-        for row in self._store.select("events"):
-            made = datetime.fromisoformat(row.object()["metadata"]["creationTimestamp"])
-            if now - made > EVENT_LIFETIME:
+        after = 0
+        while rows := self._store.oldest("events", after=after, limit=SWEPT_AT_ONCE):
+            for row in rows:
+                made = datetime.fromisoformat(row.object()["metadata"]["creationTimestamp"])
+                if now - made <= EVENT_LIFETIME:
+                    return
                 await self._delete(row, "Background")
+            after = rows[-1].id
 
     async def _settle_dependent(self, row: Row, obj: Object) -> None:
         """Delete an object without living owners; drop the dead ones of another."""

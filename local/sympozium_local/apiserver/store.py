@@ -183,6 +183,11 @@ class Store:
         sql = _ROWS + where + " ORDER BY namespace, name LIMIT ?"
         return [Row(*row) for row in self._db.execute(sql, (*parameters, limit))]
 
+    def oldest(self, key: str, *, after: int, limit: int) -> list[Row]:
+        """Return a kind's rows in the order of their creation, those *after* an id."""
+        sql = _ROWS + "+key=? AND id>? ORDER BY id LIMIT ?"  # by id, however large the kind is
+        return [Row(*row) for row in self._db.execute(sql, (key, after, limit))]
+
     def count(self, key: str, namespace: str = "", *, after: tuple[str, str]) -> int:
         """Return how many rows come after a place."""
         where, parameters = self._where(key, namespace, None)
