@@ -14,6 +14,9 @@ from tests.fixtures.embedded_system import EmbeddedSystem
 
 STREAMS = "jetstream/SYMPOZIUM/streams"
 
+LASTING = {"router", "controller", "channel"}
+"""Containers that stay; the logs of all others go with their run."""
+
 
 @dataclass(frozen=True)
 class Taken:
@@ -62,11 +65,12 @@ def sample(programs: Mapping[str, list[int]]) -> dict[str, Taken]:
 def disk_mb(home: Home) -> dict[str, float]:
     """Return the sizes of what is kept, by what it is."""
     streams = home.nats / "data" / STREAMS
+    logs = sum(_size(path) for path in home.node.glob("pods/*/*") if path.name in LASTING)
     sizes = {
         "API server": _size(home.apiserver),
         "session store": _size(home.router),
-        "pods": _size(home.node),
-        "logs": _size(home.logs),
+        "pods": _size(home.node) - logs,
+        "logs": _size(home.logs) + logs,
         **{f"stream {path.name}": _size(path) for path in sorted(streams.glob("*"))},
     }
     return {name: size / 1e6 for name, size in sizes.items()}

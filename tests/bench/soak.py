@@ -57,9 +57,11 @@ MB_PER_HOUR = 18.0
 KEPT_RATIO = 1.15
 KEPT_SLACK_MB = 2.0
 KEPT_SLACK_COUNT = 50
+STREAM_SLACK_MB = 8.0
 """What is kept may be so much more in the last quarter than in the first, or more by so much.
 
-It goes by portions: a stream by half of it, a database's log when it is written back.
+It goes by portions: a stream by half of it and by blocks of 8 MB, a database's log when it is
+written back.
 """
 
 KEPT_FOR = 1 / 3
@@ -233,7 +235,7 @@ def grown(quarters: list[Quarter], wish: Wish) -> list[str]:
     """Return of what more was kept in the last quarter than in the first, and than may be."""
     first, last = quarters[0], quarters[-1]
     pairs = [
-        *((name, first.disk.get(name, 0.0), mb, KEPT_SLACK_MB) for name, mb in last.disk.items()),
+        *((name, first.disk.get(name, 0.0), mb, _slack_mb(name)) for name, mb in last.disk.items()),
         *((name, first.rows.get(name, 0), n, KEPT_SLACK_COUNT) for name, n in last.rows.items()),
     ]
     return [
@@ -242,6 +244,10 @@ def grown(quarters: list[Quarter], wish: Wish) -> list[str]:
         if full_after_s(name, wish) <= wish.warm_up_s
         and after > max(before * KEPT_RATIO, before + slack)
     ]
+
+
+def _slack_mb(name: str) -> float:
+    return STREAM_SLACK_MB if name.startswith("stream ") else KEPT_SLACK_MB
 
 
 def full_after_s(name: str, wish: Wish) -> float:

@@ -48,9 +48,9 @@ def test_a_program_that_leaks_36_mb_an_hour_is_named() -> None:
 @pytest.mark.parametrize("name", ["stream INBOX", "session store", "API server"])
 def test_what_takes_more_of_the_disk_is_named(name: str) -> None:
     *before, last = quarters()
-    more = replace(last, disk=KEPT | {name: KEPT[name] * 1.5})
+    more = replace(last, disk=KEPT | {name: KEPT[name] * 2})
     assert problems([*before, more], WISH) == [
-        f"{name} grew from {KEPT[name]:g} to {KEPT[name] * 1.5:g}"
+        f"{name} grew from {KEPT[name]:g} to {KEPT[name] * 2:g}"
     ]
 
 
