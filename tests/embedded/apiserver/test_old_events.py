@@ -47,7 +47,7 @@ def make_old(data_dir: Path) -> None:
     (file,) = data_dir.glob("*.db")
     made = "json_set(CAST(body AS TEXT), '$.metadata.creationTimestamp', '2020-01-01T00:00:00Z')"
     changed = (
-        f"UPDATE objects SET body=CAST({made} AS BLOB) WHERE key='events' AND name LIKE 'old%'"  # noqa: S608, E501 - fixed words
+        f"UPDATE objects SET body=CAST({made} AS BLOB) WHERE key='events' AND name LIKE 'old%'"  # noqa: S608 - fixed words
     )
     with closing(sqlite3.connect(file)) as database, database:
         assert database.execute(changed).rowcount == OLD
