@@ -11,7 +11,7 @@ from typing_extensions import override
 from sympozium.runtime import listening
 from sympozium_web.audience import Audience
 from sympozium_web.page import SECURITY_HEADERS
-from sympozium_web.refusals import RequestRefusedError, as_response
+from sympozium_web.refusals import BAD_REQUEST, EXPECTATION_FAILED, INTERNAL, as_response
 
 MAX_HEADERS = 64
 MAX_HEADER_BYTES = 8190
@@ -24,6 +24,9 @@ UNREAD_TIMEOUT_MS = 30_000
 
 SHUTDOWN_TIMEOUT_S = 2.0
 BACKLOG = 256
+
+_EXPECTATION_FAILED = web.HTTPExpectationFailed.status_code
+_OUR_FAULT = web.HTTPInternalServerError.status_code
 
 _protocol_log = logging.getLogger(f"{__name__}.protocol")
 _protocol_log.setLevel(logging.CRITICAL)  # what strangers send is not worth a traceback
@@ -87,6 +90,15 @@ class _RequestHandler(web.RequestHandler):
     __slots__ = ()
 
     @override
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer; one that aiohttp words itself, ahead of our middlewares, in our words."""
+        if isinstance(resp, web.HTTPException):
+            resp = self.handle_error(request, resp.status)
+        return await super().finish_response(request, resp, start_time)
+
+    @override
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -97,14 +109,8 @@ class _RequestHandler(web.RequestHandler):
         """Return the answer to what is not an HTTP request, or one beyond the limits."""
         if request.writer.output_size > 0:
             raise ConnectionError("cannot refuse a request: its answer has begun")
-        response = as_response(
-            RequestRefusedError(
-                status,
-                "bad_request" if status < 500 else "internal",
-                "The request could not be read, or is beyond the limits of this server.",
-                "Send HTTP/1.1 with fewer and shorter headers.",
-            )
-        )
+        refusal = EXPECTATION_FAILED if status == _EXPECTATION_FAILED else BAD_REQUEST
+        response = as_response(INTERNAL if status >= _OUR_FAULT else refusal)
         response.headers.update(SECURITY_HEADERS)
         response.force_close()
         return response

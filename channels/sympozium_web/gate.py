@@ -14,7 +14,12 @@ from dataclasses import dataclass
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from sympozium_web.refusals import RequestRefusedError
+from sympozium_web.refusals import (
+    HOST_NOT_ALLOWED,
+    ORIGIN_NOT_ALLOWED,
+    TOKEN_REQUIRED,
+    RequestRefusedError,
+)
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 OPEN_PATHS = frozenset({"/livez", "/readyz"})
@@ -45,13 +50,7 @@ class Gate:
             return
         host = headers.get("Host", "").lower()
         if not self._is_ours(host):
-            raise RequestRefusedError(
-                403,
-                "host_not_allowed",
-                "This address is not one under which the chat may be reached.",
-                "Open it by http://127.0.0.1 or localhost with its port, or name the host in "
-                "SYMPOZIUM_WEB_ALLOWED_HOSTS.",
-            )
+            raise RequestRefusedError(HOST_NOT_ALLOWED)
         if path.startswith(API_PREFIX):
             _check_site(host, headers)
             self._check_token(headers.get("Authorization", ""))
@@ -65,12 +64,7 @@ class Gate:
         scheme, _, presented = authorization.partition(" ")
         is_right = hmac.compare_digest(presented.strip().encode(), self.token.encode())
         if scheme.lower() != "bearer" or not is_right:
-            raise RequestRefusedError(
-                401,
-                "token_required",
-                "This chat asks for an access token.",
-                "Send it as 'Authorization: Bearer <token>'; whoever set up the channel has it.",
-            )
+            raise RequestRefusedError(TOKEN_REQUIRED)
 
 
 def gate_for(port: int, allowed_hosts: tuple[str, ...], token: str) -> Gate:
@@ -97,12 +91,7 @@ def _check_site(host: str, headers: Mapping[str, str]) -> None:
     asked_by = headers.get("Sec-Fetch-Site", "none").lower()
     is_page = origin is None or origin.lower() in {f"http://{host}", f"https://{host}"}
     if not is_page or asked_by not in {"same-origin", "none"}:
-        raise RequestRefusedError(
-            403,
-            "origin_not_allowed",
-            "Another website tried to use this chat.",
-            "Use the chat's own page, or a program that is not a browser.",
-        )
+        raise RequestRefusedError(ORIGIN_NOT_ALLOWED)
 
 
 def _without_port(host: str) -> str:

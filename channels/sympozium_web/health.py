@@ -6,6 +6,8 @@ from time import monotonic
 
 from aiohttp import web
 
+from sympozium_web.refusals import NOT_READY, RequestRefusedError
+
 FAILURE_COUNTS_FOR_S = 10.0
 """A message that the bus did not take makes us unready for so long, unless a later one is taken."""
 
@@ -54,4 +56,5 @@ class Health:
         if self.is_ready:
             return web.json_response({"status": "ready"})
         reason = "the bus refuses messages" if self.is_connected else "the bus is away"
-        return web.json_response({"status": "not ready", "reason": reason}, status=503)
+        said = f"Messages cannot be taken in now: {reason}."
+        raise RequestRefusedError(NOT_READY.saying(message=said))

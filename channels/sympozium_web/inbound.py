@@ -27,7 +27,22 @@ from sympozium_web import events
 from sympozium_web.accepted import Accepted
 from sympozium_web.audience import Audience
 from sympozium_web.health import Health
-from sympozium_web.refusals import RequestRefusedError, bad_request, unavailable
+from sympozium_web.refusals import (
+    BAD_CONVERSATION,
+    BAD_ID,
+    BAD_JSON,
+    BAD_TEXT,
+    BUS_UNAVAILABLE,
+    CHANNEL_NOT_ADMITTED,
+    EMPTY_TEXT,
+    INBOX_FULL,
+    NO_TEXT,
+    NOT_JSON,
+    TEXT_TOO_LONG,
+    TOO_SLOW,
+    UNKNOWN_FIELD,
+    RequestRefusedError,
+)
 from sympozium_web.strict_json import NotOneObjectError, read_object
 
 log = logging.getLogger(__name__)
@@ -46,8 +61,6 @@ Nothing in a request says who one is, so nothing in it can say something else.
 COMMAND_PREFIXES = ("!", "/")
 """A person who comes from another chat writes a command as it is written there."""
 
-_NAME_HINT = "Use 1 to 64 of the characters A-Z a-z 0-9 . _ - and begin with a letter or digit."
-
 
 @dataclass(frozen=True)
 class Posted:
@@ -61,7 +74,14 @@ class Inbound:
     """Takes messages in for one channel."""
 
     def __init__(
-        self, bus: Bus, namespace: str, channel: str, audience: Audience, health: Health
+        self,
+        bus: Bus,
+        namespace: str,
+        channel: str,
+        audience: Audience,
+        health: Health,
+        *,
+        body_timeout_s: float = BODY_TIMEOUT_S,
     ) -> None:
         self.accepted = Accepted()
         self._bus = bus
@@ -69,11 +89,12 @@ class Inbound:
         self._channel = channel
         self._audience = audience
         self._health = health
+        self._body_timeout_s = body_timeout_s
 
     async def post(self, request: web.Request) -> web.Response:
         """Answer 202 with the message's id once the message is durable."""
         conversation = conversation_of(request)
-        posted = read_posted(await read_body(request))
+        posted = read_posted(await read_body(request, timeout_s=self._body_timeout_s))
         message_id = web_message_id(self._namespace, self._channel, conversation, posted.client_id)
         message = message_of(posted, conversation, message_id, time=datetime.now(UTC))
         receipt = await self._store(message)
@@ -87,7 +108,7 @@ class Inbound:
         """Publish *message*; the same id again stores nothing and is the same success."""
         if not self._health.is_connected:
             # Not handed to the client's buffer: it would be sent when we have said that it was not.
-            raise _not_stored()
+            raise RequestRefusedError(BUS_UNAVAILABLE)
         data = wrap(message, id=message.message_id, time=message.time)
         reach(Point.WEB_BEFORE_STORE)
         try:
@@ -98,21 +119,13 @@ class Inbound:
             )
         except BusUnavailableError as error:
             self._health.publish_failed()
-            raise _not_stored() from error
+            raise RequestRefusedError(BUS_UNAVAILABLE) from error
         except BusFullError as error:
             self._health.publish_failed()
-            raise unavailable(
-                "inbox_full",
-                "The message was not stored: too many wait to be answered.",
-                "Send it again later, with the same id.",
-            ) from error
+            raise RequestRefusedError(INBOX_FULL) from error
         except BusDeniedError as error:
             self._health.publish_failed()
-            raise unavailable(
-                "channel_not_admitted",
-                "The message was not stored: this channel may not hand in messages.",
-                "Whoever runs the system finds the reason in the log of the controller.",
-            ) from error
+            raise RequestRefusedError(CHANNEL_NOT_ADMITTED) from error
         reach(Point.WEB_AFTER_STORE)
         self._health.publish_succeeded()
         log.info(
@@ -155,11 +168,11 @@ def conversation_of(request: web.Request) -> ConversationId:
     """
     name = request.match_info["conversation"]
     if not is_conversation_id(name):
-        raise bad_request("bad_conversation", "This is not the name of a conversation.", _NAME_HINT)
+        raise RequestRefusedError(BAD_CONVERSATION)
     return ConversationId(name)
 
 
-async def read_body(request: web.Request) -> bytes:
+async def read_body(request: web.Request, *, timeout_s: float) -> bytes:
     """Return the body of a request that says it is JSON, up to `MAX_BODY_BYTES`.
 
     Raises:
@@ -167,24 +180,14 @@ async def read_body(request: web.Request) -> bytes:
     """
     is_plain = request.headers.get("Content-Encoding", "identity").lower() == "identity"
     if request.content_type != "application/json" or not is_plain or not _is_utf8(request):
-        raise RequestRefusedError(
-            415,
-            "not_json",
-            "The message must be sent as JSON.",
-            "Set 'Content-Type: application/json' and no Content-Encoding.",
-        )
+        raise RequestRefusedError(NOT_JSON)
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             return await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise _too_long() from None
     except TimeoutError:
-        raise RequestRefusedError(
-            408,
-            "too_slow",
-            "The message did not arrive in time.",
-            "Send it again.",
-        ) from None
+        raise RequestRefusedError(TOO_SLOW) from None
 
 
 def read_posted(body: bytes) -> Posted:
@@ -196,30 +199,22 @@ def read_posted(body: bytes) -> Posted:
     try:
         fields = read_object(body)
     except NotOneObjectError as error:
-        raise bad_request(
-            "bad_json", f"The message could not be read: {error}.", 'Send {"text": "..."}.'
-        ) from None
-    unknown = fields.keys() - {"text", "id"}
-    if unknown:
-        raise bad_request(
-            "unknown_field",
-            "The message has a field that is not known here.",
-            "The fields are 'text' and, optionally, 'id'.",
-        )
+        said = f"The message could not be read: {error}."
+        raise RequestRefusedError(BAD_JSON.saying(message=said)) from None
+    if fields.keys() - {"text", "id"}:
+        raise RequestRefusedError(UNKNOWN_FIELD)
     return Posted(_checked_text(fields.get("text")), _checked_id(fields.get("id")))
 
 
 def _checked_text(text: Any) -> str:
     if not isinstance(text, str):
-        raise bad_request("no_text", "The message has no text.", "Set 'text' to a string.")
+        raise RequestRefusedError(NO_TEXT)
     if not text.strip():
-        raise bad_request("empty_text", "The message is empty.", "Write something first.")
+        raise RequestRefusedError(EMPTY_TEXT)
     if len(text.encode()) > MAX_TEXT_BYTES:
         raise _too_long()
     if "\0" in text:
-        raise bad_request(
-            "bad_text", "The message holds a NUL character.", "Send text, not binary data."
-        )
+        raise RequestRefusedError(BAD_TEXT)
     return text
 
 
@@ -227,7 +222,7 @@ def _checked_id(client_id: Any) -> str:
     if client_id is None:
         return uuid.uuid4().hex
     if not isinstance(client_id, str) or not is_conversation_id(client_id):
-        raise bad_request("bad_id", "This is not an id for a message.", _NAME_HINT)
+        raise RequestRefusedError(BAD_ID)
     return client_id
 
 
@@ -236,17 +231,5 @@ def _is_utf8(request: web.Request) -> bool:
 
 
 def _too_long() -> RequestRefusedError:
-    return RequestRefusedError(
-        413,
-        "text_too_long",
-        f"The message is longer than {MAX_TEXT_BYTES // 1024} KiB.",
-        "Shorten it, or send it in parts.",
-    )
-
-
-def _not_stored() -> RequestRefusedError:
-    return unavailable(
-        "bus_unavailable",
-        "The message could not be stored: the message bus is away.",
-        "Send it again in a moment. Under the same id it is answered once, however often it comes.",
-    )
+    said = f"The message is longer than {MAX_TEXT_BYTES // 1024} KiB."
+    return RequestRefusedError(TEXT_TOO_LONG.saying(message=said))

@@ -10,7 +10,15 @@ from sympozium_web.gate import Gate, middleware
 from sympozium_web.health import Health
 from sympozium_web.inbound import MAX_BODY_BYTES, Inbound, conversation_of
 from sympozium_web.page import Page
-from sympozium_web.refusals import RequestRefusedError, as_response, unavailable
+from sympozium_web.refusals import (
+    BAD_REQUEST,
+    HISTORY_UNAVAILABLE,
+    INTERNAL,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    RequestRefusedError,
+    as_response,
+)
 from sympozium_web.stream import EventStream
 from sympozium_web.transcript import Transcript, TranscriptUnavailableError, as_message
 
@@ -55,39 +63,18 @@ async def _refuse_in_json(request: web.Request, handler: Handler) -> web.StreamR
     try:
         return await handler(request)
     except RequestRefusedError as error:
-        return as_response(error)
+        return as_response(error.refusal)
     except TranscriptUnavailableError:
-        return as_response(
-            unavailable(
-                "history_unavailable",
-                "The conversation cannot be read now.",
-                "Try again in a moment; messages can be sent meanwhile.",
-            )
-        )
+        return as_response(HISTORY_UNAVAILABLE)
     except web.HTTPNotFound:
-        return as_response(
-            RequestRefusedError(
-                404, "not_found", "There is nothing under this path.", "The page is at '/'."
-            )
-        )
+        return as_response(NOT_FOUND)
     except web.HTTPMethodNotAllowed as error:
         allowed = ", ".join(sorted(error.allowed_methods))
-        response = as_response(
-            RequestRefusedError(
-                405,
-                "method_not_allowed",
-                "This path does not know that method.",
-                f"It knows {allowed}.",
-            )
-        )
+        response = as_response(METHOD_NOT_ALLOWED.saying(hint=f"It knows {allowed}."))
         response.headers["Allow"] = allowed
         return response
-    except web.HTTPException as error:
-        return as_response(
-            RequestRefusedError(
-                error.status, "bad_request", "The request cannot be served.", "Look at its headers."
-            )
-        )
+    except web.HTTPException:
+        return as_response(BAD_REQUEST)
     except ConnectionError:  # the client went away
         raise
     except Exception as error:  # noqa: BLE001 - a bug must not answer in a form nobody reads
@@ -101,11 +88,4 @@ def _bug(request: web.Request, error: Exception) -> web.Response:
         exc_info=error,
         extra={"action": "refuse", "route": route.canonical if route is not None else "none"},
     )
-    return as_response(
-        RequestRefusedError(
-            500,
-            "internal",
-            "Something went wrong here, and it is in the log of the web channel.",
-            "Try again; a message with the same id is answered once.",
-        )
-    )
+    return as_response(INTERNAL)

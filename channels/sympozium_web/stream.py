@@ -11,7 +11,7 @@ from sympozium_web import events
 from sympozium_web.audience import Audience, AudienceFullError, Listener
 from sympozium_web.inbound import conversation_of
 from sympozium_web.live_runs import LiveRun, LiveRuns
-from sympozium_web.refusals import bad_request, unavailable
+from sympozium_web.refusals import BAD_LAST_EVENT_ID, TOO_MANY_STREAMS, RequestRefusedError
 from sympozium_web.resume import Resumption, ended_ids, running_entries
 from sympozium_web.transcript import Transcript, TranscriptUnavailableError
 
@@ -47,11 +47,7 @@ class EventStream:
                 reader = _Reader(request, response, listener)
                 await self._serve(conversation, reader, resumption)
         except AudienceFullError:
-            raise unavailable(
-                "too_many_streams",
-                "Too many pages of this chat are open.",
-                "Close some, then reload this one.",
-            ) from None
+            raise RequestRefusedError(TOO_MANY_STREAMS) from None
         except ConnectionError:
             pass  # the client went away, or was sent away
         return response
@@ -148,11 +144,7 @@ def _last_event_id(request: web.Request) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= MAX_SEQUENCE_DIGITS):
-        raise bad_request(
-            "bad_last_event_id",
-            "This is not an id that an event of this chat had.",
-            "Leave Last-Event-ID out, and read the transcript.",
-        )
+        raise RequestRefusedError(BAD_LAST_EVENT_ID)
     return int(text)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sympozium_web.gate import gate_for
 from sympozium_web.refusals import RequestRefusedError
 from tests.fixtures.nats_server import NatsServer
-from tests.web.parts import WebProgram
+from tests.web.parts import WebProgram, error_of
 
 GATE = gate_for(8400, ("chat.example.com", "box.lan:9000"), "")
 API = "/api/conversations/c/messages"
@@ -159,11 +159,13 @@ async def test_another_website_cannot_post_or_listen(
     headers = {"Origin": "https://evil.example"}
     async with http.post(f"{base}/messages", json={"text": "x"}, headers=headers) as answer:
         assert answer.status == 403
+        assert error_of(await answer.text())["code"] == "origin_not_allowed"
     async with http.get(f"{base}/events", headers=headers) as answer:
         assert answer.status == 403
         assert not [name for name in answer.headers if name.startswith("Access-Control")]
     async with http.get(f"{web.url}/", headers={"Host": f"evil.example:{web.port}"}) as answer:
         assert answer.status == 403
+        assert error_of(await answer.text())["code"] == "host_not_allowed"
 
 
 async def test_every_answer_carries_the_security_headers(
