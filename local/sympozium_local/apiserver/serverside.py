@@ -1,5 +1,6 @@
 """Server-side apply: who owns which field, and what happens when two disagree."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,8 @@ _IDENTITY = frozenset({
 })  # fmt: skip
 """What in the metadata nobody owns. Source: k8s.io/apimachinery util/managedfields."""
 
+_KUBECTL = "kubectl"
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _MAX_UPDATERS = 10
 _OLD_UPDATERS = "ancient-changes"
 
@@ -108,10 +111,10 @@ def apply(
         _remove(new, dropped, shape)
     new = merged(new, wanted, shape)
     written, _ = changes(_owned_part(current or {}), _owned_part(new), shape)
-    if force:
-        others = _without(others, written)
-    elif conflicts := _conflicts(others, written):
+    inherited = _applied_by_client(current or {}, shape) if manager == _KUBECTL else None
+    if not force and (conflicts := _conflicts(others, difference(written, inherited))):
         raise ApplyConflictError(conflicts)
+    others = _without(others, written)
     entry = _entry(manager, "Apply", applied["apiVersion"], fields, subresource)
     if own is not None and own["fieldsV1"] == fields and new == current:
         entry["time"] = own.get("time", now)
@@ -119,6 +122,23 @@ def apply(
         entry["time"] = now
     _set_entries(new, [*others, entry] if fields is not None else others)
     return new
+
+
+def _applied_by_client(current: Object, shape: Shape) -> FieldSet | None:
+    """Return the fields that kubectl set by its older way of applying and nobody changed since.
+
+    They are its own, whichever way it applies next.
+    Source: k8s.io/apimachinery util/managedfields/internal/lastappliedmanager.go
+    """
+    annotations = (current.get("metadata") or {}).get("annotations") or {}
+    try:
+        last = json.loads(annotations.get(_LAST_APPLIED, ""))
+    except ValueError:
+        return None
+    if not isinstance(last, dict) or last.get("apiVersion") != current.get("apiVersion"):
+        return None
+    changed, gone = changes(_owned_part(last), _owned_part(current), shape)
+    return difference(applied_fields(_owned_part(last), shape) or None, union(changed, gone))
 
 
 def _wanted(applied: Object, subresource: str) -> Object:

@@ -176,6 +176,31 @@ async def test_server_side_apply_shares_an_object_between_managers(kubectl: Kube
     assert msgspec.json.decode(both) == {"a": "two"}
 
 
+async def test_what_kubectl_applied_its_older_way_it_may_apply_its_newer_way(
+    kubectl: Kubectl,
+) -> None:
+    config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: both}\ndata: {%s}\n"
+    await kubectl("apply", "-f", "-", stdin=config % "a: one, b: one")
+    patch = '{"data":{"b":"two"}}'
+    await kubectl("patch", "configmap", "both", "--type=merge", "-p", patch)
+    server = ("apply", "--server-side", "-f", "-")
+    await kubectl(*server, stdin=config % "a: three, b: two")
+    refused = await kubectl(*server, "--field-manager=x", stdin=config % "a: four", code=1)
+    assert 'conflict with "kubectl": .data.a' in refused
+    data = await kubectl("get", "configmap", "both", "-o", "jsonpath={.data}")
+    assert msgspec.json.decode(data) == {"a": "three", "b": "two"}
+
+
+async def test_what_somebody_changed_since_kubectl_may_not_change_unasked(kubectl: Kubectl) -> None:
+    config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: changed}\ndata: {%s}\n"
+    await kubectl("apply", "-f", "-", stdin=config % "a: one")
+    patch = '{"data":{"a":"two"}}'
+    await kubectl("patch", "configmap", "changed", "--type=merge", "-p", patch)
+    server = ("apply", "--server-side", "-f", "-")
+    refused = await kubectl(*server, stdin=config % "a: three", code=1)
+    assert "conflict" in refused
+
+
 async def test_a_deletion_waits_for_finalizers(api: Any, kubectl: Kubectl) -> None:
     config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: held, finalizers: [a.b/c]}\n"
     await kubectl("create", "-f", "-", stdin=config)
