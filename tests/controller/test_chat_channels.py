@@ -265,12 +265,17 @@ async def test_an_agents_chat_shorthand_makes_channels_with_its_secrets(
         }
 
 
-async def test_an_agent_whose_shorthand_names_no_secret_is_told(controlled: Cluster) -> None:
-    await controlled.create_agent(channels=[{"type": "telegram"}])
-    agent = await controlled.until(AGENTS, "helper", says("Ready", "False"))
+async def test_an_agent_whose_channel_the_api_refuses_is_told(controlled: Cluster) -> None:
+    name = "a" * 64  # too long for the label by which its Channel says whose it is
+    spec = {"agents": {"default": {"model": "m"}}, "channels": [{"type": "web"}]}
+    agent = {"apiVersion": AGENTS.api_version, "kind": AGENTS.kind, "spec": spec}
+    await controlled.kube.create(
+        AGENTS, {**agent, "metadata": {"name": name, "namespace": NAMESPACE}}
+    )
+    agent = await controlled.until(AGENTS, name, says("Ready", "False"))
     found = condition(agent, "Ready")
     assert found["reason"] == "ChannelRefused"
-    assert "configRef" in found["message"]
+    assert "63" in found["message"]
 
 
 async def _look_again(cluster: Cluster, channel: Object) -> None:

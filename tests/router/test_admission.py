@@ -22,6 +22,8 @@ OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
 BOB = Sender(platform="web", user_id="bob", display_name="Bob")
 EVE = Sender(platform="web", user_id="eve", display_name="Eve <!channel>")
 PATIENCE_S = 30.0
+DISCORD = {"type": "discord", "configRef": {"secret": "tokens"}}
+"""A platform that tells of groups and of threads. The router does not care who brings messages."""
 TALK = Conversation(NAMESPACE, CHANNEL, ConversationId("c"))
 
 
@@ -153,7 +155,8 @@ async def test_who_was_let_in_is_heard(open_world: OpenWorld) -> None:
 
 async def test_groups_and_chats_are_let_in_as_a_whole(open_world: OpenWorld) -> None:
     async with open_world() as world:
-        await world.set_channel(access={"users": [], "groups": ["sre"], "chats": ["C1"]})
+        access = {"users": [], "groups": ["sre"], "chats": ["C1"]}
+        await world.set_channel(**DISCORD, access=access)
         async with world.router():
             in_group = Sender(platform="web", user_id="eve", groups=["sre"])
             heard = [
@@ -206,7 +209,7 @@ async def test_a_stranger_in_a_thread_is_not_even_refused(open_world: OpenWorld)
 
 async def test_threads_are_not_followed_where_the_channel_says_so(open_world: OpenWorld) -> None:
     async with open_world() as world:
-        await world.set_channel(triggers={"followThreads": False})
+        await world.set_channel(**DISCORD, triggers={"followThreads": False})
         async with world.router():
             first = await world.say("1", sender=BOB)
             await world.shown.accepted(first)

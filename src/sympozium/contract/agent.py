@@ -139,7 +139,26 @@ class AgentSpec(KubeModel, frozen=True, kw_only=True):
         ),
     ] = None
     skills: list[SkillRef] = []
-    channels: list[ChannelShorthand] = []
+    channels: Annotated[
+        list[
+            Annotated[
+                ChannelShorthand,
+                ruled(
+                    "(self.type == 'web') != has(self.configRef)",
+                    "a bot needs configRef.secret, the name of a Secret with its tokens; a web "
+                    "channel has none",
+                    field="configRef",
+                ),
+            ]
+        ],
+        described("Channels with their defaults, one of a type."),
+        ruled(
+            "self.all(one, self.exists_one(other, other.type == one.type))",
+            "one channel of a type; make a Channel for each further one",
+        ),
+        # For the API server, to which the rule costs too much without. Older Agents are read.
+        msgspec.Meta(extra_json_schema={"maxItems": 4}),
+    ] = []
     auth_refs: list[AuthRef] = []
     policy_ref: UnsupportedString = None
     memory: UnsupportedObject = None

@@ -44,7 +44,9 @@ class Access(KubeModel, frozen=True, kw_only=True):
     ] = []
     groups: Annotated[
         list[str],
-        described("Platform ids of groups or roles, whoever is in them, where it tells them."),
+        described(
+            "Ids of Discord's roles, or of groups of a platform of one's own, whoever is in them."
+        ),
     ] = []
     chats: Annotated[
         list[str],

@@ -12,7 +12,8 @@ import msgspec
 
 from sympozium.contract.agent import AgentSpec, AgentStatus
 from sympozium.contract.agentrun import AgentRunSpec, AgentRunStatus
-from sympozium.contract.channel import BOTS, PLATFORMS, ChannelSpec, ChannelStatus
+from sympozium.contract.channel import ChannelSpec, ChannelStatus
+from sympozium.contract.channel_fields import channel_rules
 from sympozium.contract.policy import SympoziumPolicySpec
 from sympozium.contract.resources import (
     AGENT_RUNS,
@@ -88,26 +89,7 @@ DEFINITIONS = (
             _AGE,
         ),
         description="One bot account on one platform, and the agent that answers there.",
-        spec_rules=(
-            {
-                "rule": f"self.type in {list(PLATFORMS)} || has(self.image)",
-                "message": "no channel of this type belongs to the system: name its image",
-                "fieldPath": ".image",
-                "reason": "FieldValueRequired",
-            },
-            {
-                "rule": f"!(self.type in {list(PLATFORMS)}) || !has(self.settings)",
-                "message": "settings are for a platform of one's own; remove them",
-                "fieldPath": ".settings",
-                "reason": "FieldValueForbidden",
-            },
-            {
-                "rule": f"!(self.type in {list(BOTS)}) || has(self.configRef)",
-                "message": "a bot needs its tokens: set configRef.secret to a Secret's name",
-                "fieldPath": ".configRef",
-                "reason": "FieldValueRequired",
-            },
-        ),
+        spec_rules=channel_rules(),
     ),
     Definition(
         SKILL_PACKS,

@@ -47,9 +47,13 @@ def described(text: str, **constraints: Any) -> msgspec.Meta:
     return msgspec.Meta(description=text, **constraints)
 
 
-def ruled(rule: str, message: str) -> msgspec.Meta:
-    """Return a CEL rule on a field's value (`self`), with the sentence shown when it fails."""
-    return msgspec.Meta(extra_json_schema={RULES_KEY: [{"rule": rule, "message": message}]})
+def ruled(rule: str, message: str, *, field: str = "") -> msgspec.Meta:
+    """Return a CEL rule on a field's value (`self`), with the sentence shown when it fails.
+
+    The refusal names the *field* of the value, or the value itself.
+    """
+    said = {"rule": rule, "message": message} | ({"fieldPath": f".{field}"} if field else {})
+    return msgspec.Meta(extra_json_schema={RULES_KEY: [said]})
 
 
 UP_TO_A_DAY = ruled("duration(self) <= duration('24h')", "at most '24h' is accepted")
