@@ -108,6 +108,11 @@ class RealSystem:
         """Run kubectl as the administrator."""
         return self.clients.run_kubectl(*arguments, text=text)
 
+    @property
+    def clients_environ(self) -> dict[str, str]:
+        """Variables with which `kubectl`, found on their PATH, is the administrator's."""
+        return self.clients.environ
+
     @contextmanager
     def told(self, environ: Mapping[str, str]) -> Iterator["RealSystem"]:
         """Yield this system with more variables, whose addresses pods reach."""

@@ -25,6 +25,8 @@ Start the system, ask it something, look at what it did:
 
     KUBECONFIG=$(sympozium kubeconfig) kubectl get agents,agentruns,channels,pods
 
+    KUBECONFIG=$(sympozium kubeconfig) kubectl get agentruns -w
+
 Commands talk to the cluster that `--context` or `--kubeconfig` names; else to the system of
 this machine, if it runs; else, as kubectl does, to the current context of `$KUBECONFIG` or
 `~/.kube/config`. `-n` chooses a namespace there.

@@ -39,6 +39,8 @@ class Definition:
     spec: type[KubeModel]
     status: type[KubeModel] | None
     columns: tuple[tuple[str, str, str], ...]
+    wide_columns: tuple[tuple[str, str, str], ...] = ()
+    """Shown by `kubectl get -o wide` only: a task may be as long as a table is wide."""
     short_names: tuple[str, ...] = ()
     description: str = ""
     status_default: Object | None = None
@@ -57,6 +59,7 @@ DEFINITIONS = (
         (
             ("Model", "string", ".spec.agents.default.model"),
             ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status'),
+            ("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason'),
             _AGE,
         ),
         description="An identity: a model, skills, channels and limits.",
@@ -70,8 +73,12 @@ DEFINITIONS = (
             ("Phase", "string", ".status.phase"),
             ("Reason", "string", ".status.error.reason"),
             ("Waits for", "string", '.status.conditions[?(@.type=="Queued")].reason'),
-            ("Task", "string", ".spec.task"),
             _AGE,
+        ),
+        (
+            ("Channel", "string", ".spec.source.channel"),
+            ("Model", "string", ".status.model"),
+            ("Task", "string", ".spec.task"),
         ),
         short_names=("run", "runs"),
         description="One execution of an agent: a task, and its result or the reason for none.",
@@ -148,7 +155,8 @@ def _definition_object(definition: Definition) -> Object:
     if definition.status is not None:
         version["subresources"] = {"status": {}}
     version["additionalPrinterColumns"] = [
-        {"name": name, "type": type_, "jsonPath": path} for name, type_, path in definition.columns
+        *(_column(*column) for column in definition.columns),
+        *(_column(*column) | {"priority": 1} for column in definition.wide_columns),
     ]
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -156,6 +164,10 @@ def _definition_object(definition: Definition) -> Object:
         "metadata": {"name": f"{resource.plural}.{GROUP}"},
         "spec": {"group": GROUP, "scope": "Namespaced", "names": names, "versions": [version]},
     }
+
+
+def _column(name: str, type_: str, path: str) -> Object:
+    return {"name": name, "type": type_, "jsonPath": path}
 
 
 def _object_schema(definition: Definition) -> Object:
