@@ -47,7 +47,7 @@ async def _serving(data_dir: Path, *, kubelet: bool) -> AsyncIterator[Server]:
                         endpoint, data_dir / "node", api_dir / "kubelet.sock", preloaded=()
                     )
                     ready = asyncio.Event()
-                    group.create_task(run_kubelet(settings, stop, on_ready=ready.set))
+                    group.create_task(run_kubelet(settings, stop, on_ready=lambda _: ready.set()))
                     await ready.wait()
                 yield Server(served.url, session, stranger, served.kubeconfig)
             finally:

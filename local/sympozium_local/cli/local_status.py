@@ -53,6 +53,7 @@ class LocalStatus:
             "home": str(home.path),
             "kubeconfig": str(home.kubeconfig),
             "model": self.told.get("model", ""),
+            "shortfall": self.told.get("shortfall", ""),
             "programs": [asdict(line) for line in self.lines],
         }
 
@@ -126,3 +127,5 @@ def print_local(status: LocalStatus) -> None:
         f"\nweb chat    {status.instance.url}\nmodel       {status.told.get('model', '')}\n"
         f"kubeconfig  {home.kubeconfig}\nstate       {home.path}\n"
     )
+    if shortfall := status.told.get("shortfall"):
+        sys.stdout.write(f"WARNING     {shortfall}\n")

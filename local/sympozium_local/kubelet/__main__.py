@@ -35,7 +35,7 @@ async def _run(given: argparse.Namespace) -> None:
     )
     stop = stop_on_signals()
     ready_file: Path | None = given.ready_file
-    await run_kubelet(settings, stop, on_ready=lambda: ready_file.touch() if ready_file else None)
+    await run_kubelet(settings, stop, on_ready=lambda _: ready_file.touch() if ready_file else None)
 
 
 def _parser() -> argparse.ArgumentParser:

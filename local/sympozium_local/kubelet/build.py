@@ -86,6 +86,7 @@ async def build_plan(
         listen_ports=parts.network.listen_ports(spec["name"]),
         cgroup_procs=group.procs_files(),
         memory_rlimit_bytes=memory_bytes,
+        most_processes=parts.node.limits.most_processes,
     )
 
 

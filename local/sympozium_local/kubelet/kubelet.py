@@ -17,7 +17,7 @@ from sympozium.kube.endpoint import Endpoint
 from sympozium.kube.informer import Informer, Key
 from sympozium_local.kubelet.held import has_ended, held_pod
 from sympozium_local.kubelet.images import PRELOADED
-from sympozium_local.kubelet.limits import find_limits
+from sympozium_local.kubelet.limits import GROUPS_ROOT, find_limits
 from sympozium_local.kubelet.log_server import serve_logs
 from sympozium_local.kubelet.node import NODE_NAME, Node, register_node
 from sympozium_local.kubelet.pod import PodWorker, delete_for_good
@@ -43,12 +43,19 @@ class KubeletSettings:
     drain_s: float = 3.0
     preloaded: tuple[str, ...] = PRELOADED
     """What the zygote imports before the first container."""
+    groups_root: Path = GROUPS_ROOT
+    """Where the machine's control groups are."""
 
 
 async def run_kubelet(
-    settings: KubeletSettings, stop: asyncio.Event, *, on_ready: Callable[[], None] = lambda: None
+    settings: KubeletSettings,
+    stop: asyncio.Event,
+    *,
+    on_ready: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Run pods until *stop* is set, then end them all within the drain time.
+
+    *on_ready* is told which limits of containers this machine does not enforce; "": none.
 
     Raises:
         PermanentError: This machine cannot run containers, or the API refuses the kubelet.
@@ -63,7 +70,7 @@ async def run_kubelet(
             await pods.synced.wait()
             kubelet.remove_leftovers({pod["metadata"]["uid"] for pod in pods.all()})
             async with serve_logs(settings.log_socket, node, pods.get):
-                on_ready()
+                on_ready(node.limits.shortfall)
                 await stop.wait()
                 await kubelet.drain(settings.drain_s)
             await informer
@@ -77,7 +84,7 @@ async def _open_node(settings: KubeletSettings, stop: asyncio.Event) -> AsyncIte
     shutil.rmtree(memory_dir, ignore_errors=True)
     for folder in (data_dir, data_dir / "pods", data_dir / "staging", memory_dir):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    limits = find_limits(instance)
+    limits = find_limits(instance, settings.groups_root)
     limits.remove_leftovers()
     address = urlsplit(settings.endpoint.url)
     deaths: list[str] = []

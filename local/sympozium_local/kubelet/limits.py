@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from sympozium.contract.resources import Object
 from sympozium_local.kubelet.quantity import parse_quantity
+from sympozium_local.kubelet.sandbox import syscalls
 
 log = logging.getLogger(__name__)
 
@@ -19,8 +21,14 @@ MAX_PIDS = 1024
 _PERIOD_US = 100_000
 _REMOVE_TRIES, _REMOVE_PAUSE_S = 40, 0.05
 _LEFT_TRIES = 5
-_ROOT = Path("/sys/fs/cgroup")
+GROUPS_ROOT = Path("/sys/fs/cgroup")
 _V1_CONTROLLERS = ("memory", "cpu", "pids")
+_COUNTED_BY_NAMESPACE = (5, 14)
+"""The kernel from which on a user's processes are counted in each user namespace by itself.
+
+Before, the limit of a container would count all that its user runs on the machine.
+Source: commit 21d1c5e386bc ("Reimplement RLIMIT_NPROC on top of ucounts") of Linux
+"""
 
 
 @dataclass(frozen=True)
@@ -77,8 +85,24 @@ class Limits:
 
     @property
     def has_groups(self) -> bool:
-        """True if control groups are used; else only memory is limited, by rlimit."""
+        """True if control groups are used; else what can be is limited by rlimit."""
         return bool(self._parents)
+
+    @property
+    def most_processes(self) -> int:
+        """How many processes a container is held to by rlimit; 0: its groups do it, or nobody."""
+        return 0 if self.has_groups or not _are_counted_by_container() else MAX_PIDS
+
+    @property
+    def shortfall(self) -> str:
+        """What of containers' limits this machine does not enforce, in words; "": nothing."""
+        if self.has_groups:
+            return ""
+        missing = "processor time" if self.most_processes else "processor time and processes"
+        return (
+            f"this machine lets us make no control groups: {missing} of containers are not "
+            "limited, and memory only for each process by itself"
+        )
 
     def make_group(self, name: str, wanted: Amounts) -> Group:
         """Make the groups of the container execution *name*.
@@ -112,21 +136,20 @@ class Limits:
             await asyncio.sleep(_REMOVE_PAUSE_S)
 
 
-def find_limits(instance: str) -> Limits:
+def find_limits(instance: str, root: Path = GROUPS_ROOT) -> Limits:
     """Return what this machine offers; *instance* keeps two kubelets' groups apart."""
-    parents = _version_1(instance) or _version_2(instance)
-    if not parents:
-        log.warning(
-            "no control groups here: memory is limited by rlimit, processor time not at all",
-            extra={"action": "start"},
-        )
-    return Limits(parents)
+    limits = Limits(_version_1(instance, root) or _version_2(instance, root))
+    if limits.shortfall:
+        extra = {"action": "start", "cause": limits.shortfall}
+        log.warning("limits not enforced", extra=extra)
+    return limits
 
 
 def remove_groups(instance: str) -> None:
     """Remove the groups of a kubelet that was killed; one that holds a process stays."""
     name = f"sympozium-{instance}"
-    places = [*(_ROOT / controller / name for controller in _V1_CONTROLLERS), _ROOT / name]
+    root = GROUPS_ROOT
+    places = [*(root / controller / name for controller in _V1_CONTROLLERS), root / name]
     for _ in range(_LEFT_TRIES):  # what has just ended is in its group for a moment yet
         found = [parent for parent in places if parent.exists()]
         if not found:
@@ -145,8 +168,21 @@ def _empty(parents: Iterable[Path]) -> None:
                 folder.rmdir()
 
 
-def _version_1(instance: str) -> list[Path]:
-    parents = [_ROOT / name / f"sympozium-{instance}" for name in _V1_CONTROLLERS]
+def _are_counted_by_container() -> bool:
+    """Return whether a limit of processes by rlimit holds for a container by itself.
+
+    As root each pod is a user of the machine of its own.
+    """
+    return syscalls.is_privileged() or _kernel() >= _COUNTED_BY_NAMESPACE
+
+
+def _kernel() -> tuple[int, int]:
+    major, minor = re.findall(r"\d+", os.uname().release)[:2]
+    return int(major), int(minor)
+
+
+def _version_1(instance: str, root: Path) -> list[Path]:
+    parents = [root / name / f"sympozium-{instance}" for name in _V1_CONTROLLERS]
     with suppress(OSError):
         for parent in parents:
             if not (parent.parent / "cgroup.procs").exists():
@@ -156,13 +192,13 @@ def _version_1(instance: str) -> list[Path]:
     return []
 
 
-def _version_2(instance: str) -> list[Path]:
+def _version_2(instance: str, root: Path) -> list[Path]:
     with suppress(OSError):
-        if not (_ROOT / "cgroup.controllers").exists():
+        if not (root / "cgroup.controllers").exists():
             return []
-        parent = _ROOT / f"sympozium-{instance}"
+        parent = root / f"sympozium-{instance}"
         parent.mkdir(exist_ok=True)
-        for folder in (_ROOT, parent):
+        for folder in (root, parent):
             wanted = " ".join(f"+{name}" for name in _V1_CONTROLLERS)
             (folder / "cgroup.subtree_control").write_text(wanted)
         return [parent]

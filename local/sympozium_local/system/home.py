@@ -68,7 +68,7 @@ class Home:
 
     @property
     def node_ready(self) -> Path:
-        """Touched when the node runs pods."""
+        """There when the node runs pods; it says which limits are not enforced, if any."""
         return self.path / "node.ready"
 
     @property

@@ -24,7 +24,7 @@ from sympozium_local.controllers.run import run_controllers
 from sympozium_local.kubelet.__main__ import read_kubeconfig
 from sympozium_local.kubelet.kubelet import KubeletSettings, run_kubelet
 from sympozium_local.system.addons import apply_addons
-from sympozium_local.system.home import Home, read_json
+from sympozium_local.system.home import Home, read_json, write_private
 
 log = logging.getLogger(__name__)
 
@@ -56,10 +56,15 @@ async def run_node(home: Home) -> None:
             allowed_host_paths=(home.router,),
             drain_s=KUBELET_DRAIN_S,
         )
-        runs_pods = asyncio.Event()
+        runs_pods, shortfall = asyncio.Event(), ""
+
+        def ready(missing: str) -> None:
+            nonlocal shortfall
+            shortfall = missing
+            runs_pods.set()
 
         async def kubelet(stop: asyncio.Event) -> None:
-            await run_kubelet(settings, stop, on_ready=runs_pods.set)
+            await run_kubelet(settings, stop, on_ready=ready)
 
         async def controllers(stop: asyncio.Event) -> None:
             await run_controllers(manager, stop)
@@ -67,7 +72,7 @@ async def run_node(home: Home) -> None:
         async def addons(stop: asyncio.Event) -> None:
             await apply_addons(kube, read_json(home.addons))
             await runs_pods.wait()
-            home.node_ready.touch()
+            write_private(home.node_ready, shortfall)
             log.info("node ready", extra={"action": "start"})
             await stop.wait()
 

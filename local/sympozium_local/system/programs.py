@@ -14,6 +14,9 @@ from sympozium_local.system.process import python
 from sympozium_local.system.readiness import accepts, exists
 from sympozium_local.system.runner import Program
 
+NODE = "node"
+"""The program that runs pods."""
+
 _SECRETS = ("OPENAI_API_KEY", "SYMPOZIUM_WEB_TOKEN")
 """What no program here is given: the key's way is a Secret, into a run's bridge."""
 
@@ -36,7 +39,7 @@ def programs(home: Home, ports: Ports, *, demo_model: bool) -> Iterator[Program]
     yield Program("apiserver", tuple(api), functools.partial(accepts, ports.api), environ)
     node = python("sympozium_local.system.node", "--home", str(home.path))
     yield Program(
-        "node", tuple(node), functools.partial(exists, home.node_ready), environ,
+        NODE, tuple(node), functools.partial(exists, home.node_ready), environ,
         stage=1, grace_s=3.7,
     )  # fmt: skip
     if demo_model:

@@ -1,6 +1,7 @@
 """Starts the system, keeps it running, and ends it, in that order and within bounds."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -15,7 +16,7 @@ from sympozium_local.system.keeping import keeping
 from sympozium_local.system.manifests import Deployment, addons, web_token
 from sympozium_local.system.model import ModelSettings, read_model
 from sympozium_local.system.ports import Ports, choose_ports, web_port
-from sympozium_local.system.programs import programs
+from sympozium_local.system.programs import NODE, programs
 from sympozium_local.system.readiness import answers_ready
 from sympozium_local.system.runner import Runner, Sink
 
@@ -94,6 +95,7 @@ class Supervisor:
         self._begun = time.monotonic()
         self._started = time.time()
         self._is_ready = False
+        self._shortfall = ""
         self._runners = [
             Runner(program, home, sink=sink, changed=self._write_status)
             for program in programs(home, ports, demo_model=model.is_demo)
@@ -160,6 +162,11 @@ class Supervisor:
     async def _program_ready(self, runner: Runner) -> None:
         await runner.ready()
         self._say(runner.program.name, "ready")
+        if runner.program.name == NODE:
+            with contextlib.suppress(FileNotFoundError):  # it died meanwhile, and says it again
+                self._shortfall = self._home.node_ready.read_text()
+            if self._shortfall:
+                self._say("limits", self._shortfall, is_warning=True)
 
     async def _pod_ready(self, name: str, port: int) -> None:
         while not await answers_ready(port):  # noqa: ASYNC110 - another process
@@ -192,6 +199,7 @@ class Supervisor:
             "url": web_url(ports.web),
             "kubeconfig": str(self._home.kubeconfig),
             "model": self._model.name,
+            "shortfall": self._shortfall,
             "programs": [
                 {
                     "name": runner.program.name,

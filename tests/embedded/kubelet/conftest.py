@@ -107,7 +107,7 @@ def host_paths() -> tuple[Path, ...]:
 async def running_kubelet(settings: KubeletSettings) -> AsyncIterator[None]:
     stop, ready = asyncio.Event(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(run_kubelet(settings, stop, on_ready=ready.set))
+        group.create_task(run_kubelet(settings, stop, on_ready=lambda _: ready.set()))
         await ready.wait()
         try:
             yield

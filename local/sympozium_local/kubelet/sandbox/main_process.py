@@ -49,6 +49,10 @@ def prepare_code(plan: ContainerPlan) -> None:
     """Set what the container's code finds around it, apart from its environment."""
     os.umask(0o022)
     os.chdir(plan.cwd)
+    if most := plan.most_processes:
+        _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
     if limit := plan.memory_rlimit_bytes:  # last: this fork may be larger than it
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 

@@ -51,6 +51,8 @@ class ContainerPlan(msgspec.Struct, frozen=True):
     cgroup_procs: list[str] = []
     """The ``cgroup.procs`` files that the container's first process joins."""
     memory_rlimit_bytes: int = 0
+    """Limit of each process by rlimit where there is no cgroup; 0: none."""
+    most_processes: int = 0
     """Limit by rlimit where there is no cgroup; 0: none."""
 
 
