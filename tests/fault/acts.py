@@ -1,8 +1,8 @@
-"""What people go on doing while faults come: seeded, at the web channel and at the bot at once."""
+"""What people go on doing while faults come: seeded, at the web channel and at all bots at once."""
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -13,7 +13,10 @@ from tests.fault.loads import Crowd, Load, answers
 from tests.fault.sight import run_twice, wrongly_seen
 
 PAUSE_S = (0.0, 1.0)
-"""Between two acts."""
+"""Between two acts at the web channel."""
+
+PAUSE_AT_A_BOT_S = (0.0, 3.0)
+"""There are several bots, and two processors."""
 
 POLL_S = 0.2
 
@@ -40,13 +43,13 @@ async def interrupt(crowd: Crowd) -> None:
 
 
 async def group_burst(crowd: Crowd) -> None:
-    """A group asks three things, one of them with a file."""
+    """Three things are asked in one place, one of them with a file."""
     tokens = [crowd.token() for _ in range(3)]
-    await crowd.script(*(answers(token) for token in tokens))
-    name = crowd.conversation("group")
+    await crowd.script(*(answers(token) for token in reversed(tokens)))
+    name, spot = crowd.conversation("group"), crowd.spot()
     for number, token in enumerate(tokens):
         files = [Handed("notes.txt", "text/plain", b"notes of " + token.encode())]
-        await crowd.say_at_platform(name, token, *(files if number == 1 else []))
+        await crowd.say_at_platform(name, token, *(files if number == 1 else []), spot=spot)
     await crowd.ended()
 
 
@@ -54,13 +57,40 @@ async def edit(crowd: Crowd) -> None:
     """Somebody changes what they asked, perhaps too late."""
     token = crowd.token()
     await crowd.script(answers(token))
-    said = await crowd.say_at_platform(crowd.conversation("edit"), token)
+    said = await crowd.say_at_platform(crowd.conversation("edit"), token, spot=crowd.spot())
     assert crowd.driver is not None
-    await crowd.driver.edits(said, f"@{BOT} {token} if you please")
+    await crowd.driver.edits(said, f"{token} if you please")
     await crowd.ended()
 
 
-BOT = "sympozium_test_bot"
+async def delete(crowd: Crowd) -> None:
+    """Somebody deletes what waits for its turn, perhaps too late; what they ask next is answered.
+
+    Where a platform does not tell its bots, nobody does.
+    """
+    if crowd.driver is None or not crowd.driver.traits.can_delete:
+        return
+    first, gone, last = (crowd.token() for _ in range(3))
+    slow = {**answers(first), "delay_s": loads.SLOW_S}
+    await crowd.script(answers(last), answers(gone), slow)
+    name, spot = crowd.conversation("delete"), crowd.spot()
+    for token in (first, gone):
+        await crowd.say_at_platform(name, token, spot=spot)
+    await crowd.take_back(gone)
+    await crowd.say_at_platform(name, last)
+    await crowd.ended()
+
+
+async def press(crowd: Crowd) -> None:
+    """A long answer is stopped by the button below it; what is said after it is answered."""
+    long, after = crowd.token(), crowd.token()
+    await crowd.script(answers(after), {**answers(long), "delay_s": loads.NEVER_S})
+    name = crowd.conversation("press")
+    await crowd.say_at_platform(name, long)
+    await crowd.press(name, long, "Stop")
+    await crowd.say_at_platform(name, after)
+    await crowd.ended()
+
 
 ON_THE_WEB: dict[str, Sequence[Load]] = {
     "queue": (loads.talk, loads.stop, burst, loads.look),
@@ -68,28 +98,35 @@ ON_THE_WEB: dict[str, Sequence[Load]] = {
     "collect": (loads.collect, loads.look),
     "interrupt": (interrupt, loads.look),
 }
-AT_THE_BOT: Sequence[Load] = (loads.chat, group_burst, edit)
+AT_A_BOT: Sequence[Load] = (loads.chat, group_burst, edit, delete, press)
 
 
 @dataclass
 class Acts:
-    """Two streams of acts over one seed, until it is enough.
+    """Streams of acts over one seed, one at each channel, until it is enough.
 
     Attributes:
+        bots: The people at each chat platform, by its name.
         odd: What went wrong in a way that is no promise, such as an answer of HTTP 500.
     """
 
     web: Crowd
-    bot: Crowd
+    bots: Mapping[str, Crowd]
     seed: str
     odd: list[str] = field(default_factory=list)
     is_enough: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def crowds(self) -> list[Crowd]:
+        """Everybody."""
+        return [self.web, *self.bots.values()]
 
     async def run(self) -> None:
         """Act until it is enough; return when everything that was begun has ended."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._on_the_web())
-            group.create_task(self._at_the_bot())
+            for platform, crowd in self.bots.items():
+                group.create_task(self._at_a_bot(platform, crowd))
 
     async def _on_the_web(self) -> None:
         chance = random.Random(f"{self.seed}/web")
@@ -98,13 +135,13 @@ class Acts:
             await loads.set_mode(self.web.kube, mode)
             wanted = chance.sample(ON_THE_WEB[mode], 2)
             await self._act(self.web, wanted)
-            await self._pause(chance)
+            await self._pause(chance, PAUSE_S)
 
-    async def _at_the_bot(self) -> None:
-        chance = random.Random(f"{self.seed}/bot")
+    async def _at_a_bot(self, platform: str, crowd: Crowd) -> None:
+        chance = random.Random(f"{self.seed}/{platform}")
         while not self.is_enough.is_set():
-            await self._act(self.bot, [chance.choice(AT_THE_BOT)])
-            await self._pause(chance)
+            await self._act(crowd, [chance.choice(AT_A_BOT)])
+            await self._pause(chance, PAUSE_AT_A_BOT_S)
 
     async def _act(self, crowd: Crowd, wanted: Sequence[Load]) -> None:
         try:
@@ -114,15 +151,15 @@ class Acts:
         except* AssertionError as errors:
             self.odd += [f"odd: {error}" for error in errors.exceptions]
 
-    async def _pause(self, chance: random.Random) -> None:
+    async def _pause(self, chance: random.Random, seconds: tuple[float, float]) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(chance.uniform(*PAUSE_S)):
+            async with asyncio.timeout(chance.uniform(*seconds)):
                 await self.is_enough.wait()
 
     async def once_more(self) -> None:
         """Everybody is answered one thing more, in the mode that answers one by one."""
         await loads.set_mode(self.web.kube, "queue")
-        for crowd in (self.web, self.bot):
+        for crowd in self.crowds:
             await loads.once_more(crowd)
 
     async def until_seen(self) -> None:
@@ -131,12 +168,12 @@ class Acts:
             await asyncio.sleep(POLL_S)
 
     async def _unseen(self) -> list[str]:
-        return [*await wrongly_seen(self.web), *await wrongly_seen(self.bot)]
+        return [entry for crowd in self.crowds for entry in await wrongly_seen(crowd)]
 
     async def problems(self) -> list[str]:
         """Return every promise that was not kept."""
         found: list[Entry | str] = [*self.odd]
-        for crowd in (self.web, self.bot):
-            found += check(crowd.said, crowd.observer)
+        for crowd in self.crowds:
+            found += check(crowd.said, crowd.observer, crowd.accepted)
             found += await run_twice(crowd)
         return [str(one) for one in found] + await self._unseen()

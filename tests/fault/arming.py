@@ -50,21 +50,22 @@ WEB: Place = ("default", "channel-web")
 class Arming:
     """Arms points; what was armed before is disarmed."""
 
-    def __init__(self, kube: Kube, *, bot: Place | None = None) -> None:
+    def __init__(self, kube: Kube, bots: Mapping[str, Place]) -> None:
         self._kube = kube
         self._places = {"router": ROUTER, "controller": CONTROLLER, "web": WEB}
-        if bot is not None:
-            self._places["channel"] = bot
+        self._bots = bots
         self._armed: dict[Place, dict[str, str]] = {}
 
-    async def arm(self, *points: Point) -> None:
+    async def arm(self, *points: Point, bot: str = "") -> None:
         """Have each program die once at each of its *points*; return when all are ready.
 
-        A pod of a run dies so by itself: what is in each has its own markers.
+        A pod of a run dies so by itself: what is in each has its own markers. At points of
+        a channel it is the *bot* at that platform which dies.
         """
+        places = self._places | ({"channel": self._bots[bot]} if bot in self._bots else {})
         by_place: dict[Place, list[str]] = {}
         for point in points:
-            place = self._places.get(point.program, CONTROLLER)
+            place = places.get(point.program, CONTROLLER)
             by_place.setdefault(place, []).append(point.value)
         await self._be_armed(
             {

@@ -4,9 +4,9 @@ import asyncio
 import os
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from sympozium.runtime.sync_points import Point
 from sympozium.testing.channels.driver import Driver
 from sympozium_local.system.home import Home
 from tests.fault import loads
-from tests.fault.arming import CONTROLLER, ROUTER, WEB, Arming, Deaths, Place
+from tests.fault.arming import CONTROLLER, ROUTER, WEB, Arming, Deaths
+from tests.fault.bots import TELEGRAM, added, platforms, url_of
 from tests.fault.ledger import check
 from tests.fault.loads import Crowd, Load
 from tests.fault.observer import observing
@@ -27,7 +28,6 @@ from tests.fixtures.chat import Person
 from tests.fixtures.embedded_system import EmbeddedSystem
 from tests.fixtures.nats_server import free_port
 from tests.fixtures.system import ScriptedModel, administrator, scriptable_model
-from tests.platforms.telegram.driver import make_driver
 
 LOAD_TIMEOUT_S = 60.0
 
@@ -115,22 +115,27 @@ class Trouble:
 
     Attributes:
         points: Where programs die.
+        platform: Whose bot it is that dies at points of a channel, and to which people talk.
         meanwhile: What else is done to the system from the load's begin on.
     """
 
     points: tuple[Point, ...] = ()
     mode: str = "queue"
+    platform: str = TELEGRAM
     meanwhile: Callable[[], Coroutine[Any, Any, None]] | None = None
 
 
 class Laboratory:
     """Runs a load, with programs that die in the middle of it, and reads the ledger."""
 
-    def __init__(self, crowd: Crowd, arming: Arming, pids: Pids, seed: int) -> None:
+    def __init__(
+        self, crowd: Crowd, arming: Arming, pids: Pids, seed: int, drivers: Mapping[str, Driver]
+    ) -> None:
         self._template = crowd
         self._arming = arming
         self.pids = pids
         self._seed = seed
+        self._drivers = drivers
         self._mode = "queue"
 
     async def run(self, point: Point | None) -> Outcome:
@@ -172,8 +177,8 @@ class Laboratory:
         The same *name* (and seed) says the same things.
         """
         armed = datetime.now(UTC) - STAMPED_WITHIN
-        await self._arming.arm(*trouble.points)
-        crowd = self.crowd(name)
+        await self._arming.arm(*trouble.points, bot=trouble.platform)
+        crowd = self.crowd(name, trouble.platform)
         if trouble.mode != self._mode:
             await loads.set_mode(crowd.kube, trouble.mode)
             self._mode = trouble.mode
@@ -191,12 +196,14 @@ class Laboratory:
         await self._arming.disarm()
         await loads.set_mode(self._template.kube, "queue")
 
-    def crowd(self, name: str) -> Crowd:
-        """Return people who have said nothing; the same *name* says the same things."""
+    def crowd(self, name: str, platform: str = TELEGRAM) -> Crowd:
+        """Return people who have said nothing; the same *name* says the same things.
+
+        Those who talk to a bot do so at *platform*, where there is one.
+        """
+        driver = self._drivers.get(platform)
         one = self._template
-        return Crowd(
-            one.person, one.model, one.kube, one.observer, f"{self._seed}/{name}", one.driver
-        )
+        return Crowd(one.person, one.model, one.kube, one.observer, f"{self._seed}/{name}", driver)
 
     async def _load(self, load: Load, crowd: Crowd, trouble: Trouble) -> list[str]:
         try:
@@ -246,57 +253,27 @@ def running_system(directory: Path, model_port: int) -> Iterator[EmbeddedSystem]
 
 @asynccontextmanager
 async def laboratory(
-    system: EmbeddedSystem, model_port: int, *, seed: int, with_bot: bool
+    system: EmbeddedSystem, model_port: int, *, seed: int, bots: Sequence[str] = ()
 ) -> AsyncIterator[Laboratory]:
-    """Set up over a running system; *with_bot*: also a bot at a stand-in Telegram."""
+    """Set up over a running system; *bots*: the platforms at which there is also a bot."""
     home = Home(system.home)
     timeout = aiohttp.ClientTimeout(total=10)
     async with (
         administrator(system) as kube,
         aiohttp.ClientSession(timeout=timeout) as http,
         observing(home) as observer,
-        bot(system, is_wanted=with_bot) as (driver, place),
+        platforms(*bots) as drivers,
+        added(system, drivers, {name: url_of(one) for name, one in drivers.items()}) as places,
     ):
         model = ScriptedModel(f"http://127.0.0.1:{model_port}", http)
-        crowd = Crowd(Person(http, system.url), model, kube, observer, "", driver)
-        bots = {} if place is None else {"bot": place}
-        pids = Pids(home, kube, {"router": ROUTER, "controller": CONTROLLER, "web": WEB, **bots})
-        lab = Laboratory(crowd, Arming(kube, bot=place), pids, seed)
+        crowd = Crowd(Person(http, system.url), model, kube, observer, "")
+        pids = Pids(home, kube, {"router": ROUTER, "controller": CONTROLLER, "web": WEB, **places})
+        lab = Laboratory(crowd, Arming(kube, bots=places), pids, seed, drivers)
         try:
             yield lab
         finally:
             await lab.close()
             await model.script()
-
-
-@asynccontextmanager
-async def bot(
-    system: EmbeddedSystem, *, is_wanted: bool
-) -> AsyncIterator[tuple[Driver | None, Place | None]]:
-    """Yield a bot that everybody may talk to, and its Deployment."""
-    if not is_wanted:
-        yield None, None
-        return
-    async with make_driver() as driver, added(system, driver, driver.server.url) as place:
-        yield driver, place
-
-
-@asynccontextmanager
-async def added(system: EmbeddedSystem, driver: Driver, api_url: str) -> AsyncIterator[Place]:
-    """Have a bot whose platform is at *api_url*; yield its Deployment."""
-    name = f"telegram-{uuid.uuid4().hex[:6]}"
-    known = replace(system, environ=system.environ | driver.env)
-    options = ("--name", name, "--api-url", api_url, "--user", driver.user_id("ada"))
-    await _done(known, "channel", "add", "telegram", *options)
-    try:
-        yield "default", f"channel-{name}"
-    finally:
-        await _done(known, "channel", "remove", name, "--yes")
-
-
-async def _done(system: EmbeddedSystem, *arguments: str) -> None:
-    done = await asyncio.to_thread(system.sympozium, *arguments)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
@@ -12,7 +12,8 @@ import aiohttp
 from sympozium.contract.errors import TransientError
 from sympozium.contract.resources import CHANNELS
 from sympozium.kube.client import Kube
-from sympozium.testing.channels.driver import Driver, Handed, Spot, Where
+from sympozium.testing.channels.driver import Driver, Handed, Seen, Spot, Where
+from tests.fault.bots import PERSON
 from tests.fault.ledger import Said
 from tests.fault.observer import Observer
 from tests.fixtures.chat import Person
@@ -29,8 +30,14 @@ NEVER_S = 60.0
 LONG_WORDS = 1500
 """Of an answer that no platform shows in one piece."""
 
-WORDS_OF_ANSWERS = ("reply to", "word", "end of")
+WORDS_OF_ANSWERS = ("reply to", "word", "end of", "Stopped", "nothing to stop")
 """Each piece of each answer has one of them."""
+
+ROOMS = 3
+"""Rooms in which threads of several conversations stand beside each other."""
+
+PRESSED_AGAIN_S = 5.0
+"""Who presses a button and sees nothing come of it does so again after a while."""
 
 
 @dataclass
@@ -55,6 +62,7 @@ class Crowd:
     def __post_init__(self) -> None:
         """Begin with the seed."""
         self._random = random.Random(self.seed)
+        self._spots = random.Random(f"{self.seed}/spots")
 
     def token(self) -> str:
         """Return a word that nobody used before."""
@@ -65,8 +73,11 @@ class Crowd:
         return f"{name}-{self._random.getrandbits(32):08x}"
 
     async def script(self, *behaviours: dict[str, Any]) -> None:
-        """Have the model do this, too."""
-        self.behaviours += behaviours
+        """Have the model do this, too, and before what it was told earlier.
+
+        A question in a thread may quote the one that the thread hangs on.
+        """
+        self.behaviours[:0] = behaviours
         await self.model.script(*self.behaviours)
 
     async def say(self, conversation: str, token: str, *, text: str = "") -> None:
@@ -75,12 +86,72 @@ class Crowd:
         await self.person.say(conversation, whole, client_id=token)
         self.said.append(Said(token, conversation, is_command=bool(text)))
 
-    async def say_at_platform(self, name: str, token: str, *files: Handed) -> str:
-        """Say something at the chat platform, which delivers it until it is accepted."""
+    @property
+    def accepted(self) -> set[str]:
+        """What the chat platform was told to be received, by its own names."""
+        return set() if self.driver is None else set(self.driver.counts.accepted)
+
+    def spot(self) -> Spot:
+        """Return a kind of place at the chat platform, by chance."""
+        return self._spots.choice((Spot.CHANNEL, Spot.DIRECT))
+
+    async def say_at_platform(
+        self, name: str, token: str, *files: Handed, spot: Spot = Spot.CHANNEL
+    ) -> str:
+        """Say something at the chat platform, which delivers it until it is accepted.
+
+        A conversation that is new begins in a place of the kind *spot*. Where the platform
+        has threads it is one, in a room with others, and goes on once the bot is in it.
+        """
         assert self.driver is not None
-        where = self.places.setdefault(name, Where(Spot.CHANNEL, name=name))
-        self.said.append(Said(token, name))
-        return await self.driver.says("ada", where, f"{token} please", mention=True, files=files)
+        where = self.places.get(name) or self._new_place(name, spot)
+        if where.thread:
+            await self._until_in_thread(where)
+        is_public = where.spot is Spot.CHANNEL
+        said = await self.driver.says(
+            PERSON, where, f"{token} please", mention=is_public, files=files
+        )
+        self.said.append(Said(token, name, identity=said))
+        if is_public and self.driver.traits.has_threads and not where.thread:
+            where = replace(where, thread=said)
+        self.places[name] = where
+        return said
+
+    def _new_place(self, name: str, spot: Spot) -> Where:
+        assert self.driver is not None
+        if spot is Spot.CHANNEL and self.driver.traits.has_threads:
+            return Where(spot, f"{self.seed} room {self._spots.randrange(ROOMS)}")
+        return Where(spot, name)
+
+    async def _until_in_thread(self, where: Where) -> None:
+        while not self.posts(where):  # noqa: ASYNC110 - another program makes it
+            await asyncio.sleep(POLL_S)
+
+    def posts(self, where: Where) -> list[Seen]:
+        """Return what the bot shows in a place."""
+        assert self.driver is not None
+        return posts_in(where, self.driver.seen)
+
+    async def take_back(self, token: str) -> None:
+        """Delete what was said at the chat platform."""
+        assert self.driver is not None
+        (number,) = (n for n, one in enumerate(self.said) if one.token == token)
+        self.said[number] = replace(self.said[number], is_withdrawn=True)
+        await self.driver.deletes(self.said[number].identity)
+
+    async def press(self, name: str, token: str, label: str) -> None:
+        """Press the button *label* below the answer to *token*, until that has an end."""
+        assert self.driver is not None
+        while not self.observer.is_ended(token):
+            below = [post for post in self.posts(self.places[name]) if label in post.buttons]
+            if not below:
+                await asyncio.sleep(POLL_S)
+                continue
+            await self.driver.presses(PERSON, below[-1].id, label)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PRESSED_AGAIN_S):
+                    while not self.observer.is_ended(token):
+                        await self.observer.changed()
 
     async def until_running(self, conversation: str, token: str) -> None:
         """Return when the answer to *token* is being written, or there is one."""
@@ -91,12 +162,23 @@ class Crowd:
             await asyncio.sleep(POLL_S)
 
     async def ended(self) -> None:
-        """Return when everything that was said has an end."""
-        while not all(self.observer.is_ended(one.token) for one in self.said):
+        """Return when everything that was said, and stored before it was taken back, has an end."""
+        while not all(self._is_over(one) for one in self.said):
             await self.observer.changed()
+
+    def _is_over(self, said: Said) -> bool:
+        is_stored = bool(self.observer.stored(said.token))
+        is_gone = said.is_withdrawn and not is_stored
+        return is_gone or self.observer.is_ended(said.token)
 
 
 Load = Callable[[Crowd], Coroutine[Any, Any, None]]
+
+
+def posts_in(where: Where, seen: Callable[[Where], list[Seen]]) -> list[Seen]:
+    """Return what is *seen* in a place; of a thread that alone, and not its room."""
+    there = seen(Where(where.spot, where.name))
+    return [post for post in there if not where.thread or post.in_thread_of == where.thread]
 
 
 async def talk(crowd: Crowd) -> None:

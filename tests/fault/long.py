@@ -2,7 +2,7 @@
 
     python -m tests.fault.long                            1,000 kills and 100 restarts of the bus
     python -m tests.fault.long --kills 500 --restarts 50 --seed 2    half of it, another one
-    python -m tests.fault.long --replay "round 4 steer: router.before-offer"  one round
+    python -m tests.fault.long --replay "round 4 steer slack: router.before-offer"  one round
     python -m tests.fault.long --write FILE               the table, as Markdown
 
 The exit code is 1 if a promise was broken or a point had too few deaths.
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from tests.fault.bots import PLATFORMS
 from tests.fault.laboratory import Laboratory, Trouble, laboratory, own_system
 from tests.fault.recovery import Recoveries, measure
 from tests.fault.rounds import KINDS, Fallen, Plan, Round, all_at_once, parse, restart_bus
@@ -60,7 +61,7 @@ async def run_all(wanted: Wanted, tally: Tally, recoveries: Recoveries) -> None:
     """Run rounds in a system of their own until all that is wanted has happened."""
     begun = time.monotonic()
     with own_system() as (system, model_port):
-        async with laboratory(system, model_port, seed=wanted.seed, with_bot=True) as lab:
+        async with laboratory(system, model_port, seed=wanted.seed, bots=PLATFORMS) as lab:
             for one in wanted.rounds(tally):
                 await _run(lab, one, tally)
                 so_far = f"{tally.kills} kills, {tally.restarts} restarts, {tally.broken} broken"
@@ -77,7 +78,7 @@ async def _run(lab: Laboratory, one: Round, tally: Tally) -> None:
         meanwhile = partial(restart_bus, lab.pids.home, *one.restart, fallen)
     trial = await lab.trial(
         partial(all_at_once, wanted=kind.loads),
-        Trouble(one.points, kind.mode, meanwhile),
+        Trouble(one.points, kind.mode, one.platform, meanwhile),
         name=str(one.number),
     )
     tally.add(one, trial, fallen.moments)

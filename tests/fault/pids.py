@@ -9,9 +9,15 @@ from sympozium.kube.client import Kube
 from sympozium_local.system.home import Home, read_json
 from sympozium_local.system.process import descendants
 from tests.fault.arming import Place
+from tests.fault.bots import PLATFORMS
 
 OF_SUPERVISOR = {"bus": "nats-server", "api": "apiserver", "node": "node"}
-IN_PODS = {"router": "router", "controller": "controller", "web": "channel", "bot": "channel"}
+IN_PODS = {
+    "router": "router",
+    "controller": "controller",
+    "web": "channel",
+    **dict.fromkeys(PLATFORMS, "channel"),
+}
 IN_RUNS = {"bridge": "ipc-bridge", "agent": "agent", "tool": "skill-cluster-reader"}
 PROGRAMS = (*IN_PODS, *IN_RUNS, *OF_SUPERVISOR)
 

@@ -1,15 +1,16 @@
 """A running system whose every connection leads through a proxy, to do it harm.
 
-Router, controller, web channel, bot and the pods of runs each have their own way to the
-bus, to the API server, to the platform and to the model. Their sync points are armed,
+Router, controller, web channel, the bots and the pods of runs each have their own way to
+the bus, to the API server, to the platform and to the model. Their sync points are armed,
 and the markers of all are there, so that nobody dies or stops before one is taken away.
 There are two routers and two controllers: one takes over while the other is stopped.
 """
 
+import asyncio
 import json
 from asyncio import Lock
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +26,7 @@ from sympozium.contract.resources import (
 from sympozium.kube.client import Kube
 from sympozium.runtime.reach import CRASH_AT, CRASH_MARKER, PAUSE_AT, PAUSE_MARKER
 from sympozium.runtime.sync_points import Point
+from sympozium.testing.channels.driver import Driver
 from sympozium_local.system.home import Home, read_json, write_private
 from tests.fault.api_proxy import ApiProxy, api_proxy
 from tests.fault.arming import (
@@ -39,22 +41,22 @@ from tests.fault.arming import (
     roll_out,
     set_env,
 )
+from tests.fault.bots import PLATFORMS, added, platforms, url_of
 from tests.fault.clocks import preload
-from tests.fault.laboratory import added
 from tests.fault.pids import Pids
 from tests.fault.run_points import make_markers
 from tests.fault.run_points import points as points_of_runs
 from tests.fixtures.embedded_system import EmbeddedSystem
 from tests.fixtures.system import administrator
 from tests.fixtures.tcp_proxy import TcpProxy, tcp_proxy
-from tests.platforms.telegram.driver import TelegramDriver, make_driver
 
-BUS_PAIRS = ("router-bus", "controller-bus", "web-bus", "bot-bus", "runs-bus")
+BUS_PAIRS = tuple(f"{one}-bus" for one in ("router", "controller", "web", *PLATFORMS, "runs"))
+PLATFORM_PAIRS = tuple(f"{one}-platform" for one in PLATFORMS)
 API_PAIRS = ("router-api", "controller-api")
-PAIRS = (*BUS_PAIRS, *API_PAIRS, "bot-platform", "runs-model")
+PAIRS = (*BUS_PAIRS, *API_PAIRS, *PLATFORM_PAIRS, "runs-model")
 
-LIVE = {"router": "router", "controller": "controller", "web": "web", "bot": "channel"}
-"""Whose sync points can be armed at any moment, and how these are called."""
+LIVE = ("router", "controller", "web", "channel")
+"""Whose sync points can be armed at any moment. Every bot is a `channel`; they share markers."""
 
 REPLICAS = {"router": 2, "controller": 2}
 FORBIDS_MARKERS = "sympozium-pods"
@@ -65,7 +67,9 @@ class Plant:
     """What faults are injected into.
 
     Attributes:
+        drivers: The chat platforms, by name.
         pairs: The proxy between each two that talk.
+        clocks: The variables by which clocks of one of `LIVE` can be stepped.
         apis: What stands between a program and the API server, by program.
         pids: Where the processes are, and the Deployments by program.
         hit: At which points somebody was stopped, and at which of a run somebody has died.
@@ -73,10 +77,11 @@ class Plant:
 
     home: Home
     kube: Kube
-    driver: TelegramDriver
+    drivers: Mapping[str, Driver]
     pids: Pids
     pairs: dict[str, TcpProxy] = field(default_factory=dict)
     apis: dict[str, ApiProxy] = field(default_factory=dict)
+    clocks: dict[str, dict[str, str]] = field(default_factory=dict)
     locks: defaultdict[str, Lock] = field(default_factory=lambda: defaultdict(Lock))
     hit: list[Point] = field(default_factory=list)
 
@@ -88,47 +93,56 @@ class Plant:
 
     def marker(self, point: Point, kind: str = DIED) -> Path:
         """Return the file whose absence has a program die, or stop, at *point*."""
-        (program,) = (name for name, prefix in LIVE.items() if prefix == point.program)
-        return markers(self.home, program) / ARMED / f"{kind}.{point.value}"
+        return markers(self.home, point.program) / ARMED / f"{kind}.{point.value}"
 
 
-def markers(home: Home, program: str) -> Path:
-    """Return the folder that a program's pods see whenever they start, with its markers in it."""
-    return home.router / "sync-points" / program
+def markers(home: Home, live: str) -> Path:
+    """Return the folder that pods of one of `LIVE` see whenever they start, with their markers."""
+    return home.router / "sync-points" / live
 
 
 @asynccontextmanager
 async def planted(system: EmbeddedSystem, model_port: int, *, seed: str) -> AsyncIterator[Plant]:
-    """Lead every connection of a running system through a proxy; add a bot."""
+    """Lead every connection of a running system through a proxy; add a bot at each platform."""
     home = Home(system.home)
     async with AsyncExitStack() as stack:
         kube = await stack.enter_async_context(administrator(system))
-        driver = await stack.enter_async_context(make_driver())
+        drivers = await stack.enter_async_context(platforms(*PLATFORMS))
         places = {"router": ROUTER, "controller": CONTROLLER, "web": WEB}
-        plant = Plant(home, kube, driver, Pids(home, kube, places))
-        bus_port = read_json(home.ports)["nats"]
-        for name in BUS_PAIRS:
-            plant.pairs[name] = await stack.enter_async_context(tcp_proxy(bus_port))
-        for program in ("router", "controller"):
-            api = await stack.enter_async_context(api_proxy(home, seed=f"{seed}/{program}"))
-            plant.apis[program] = api
-            plant.pairs[f"{program}-api"] = await stack.enter_async_context(tcp_proxy(api.port))
-        platform_port = urlsplit(driver.server.url).port
-        assert platform_port is not None
-        for name, port in (("bot-platform", platform_port), ("runs-model", model_port)):
-            plant.pairs[name] = await stack.enter_async_context(tcp_proxy(port))
-        url = f"http://127.0.0.1:{plant.pairs['bot-platform'].port}"
-        places["bot"] = await stack.enter_async_context(added(system, driver, url))
+        plant = Plant(home, kube, drivers, Pids(home, kube, places))
+        await _stand_between(plant, stack, seed)
+        plant.pairs["runs-model"] = await stack.enter_async_context(tcp_proxy(model_port))
         _make_markers(plant)
         await _let_markers_in(plant)
+        urls = {
+            name: f"http://127.0.0.1:{plant.pairs[f'{name}-platform'].port}" for name in PLATFORMS
+        }
+        places.update(await stack.enter_async_context(added(system, drivers, urls)))
         await _lead_through(plant)
         yield plant
         await _be_whole(plant)
 
 
+async def _stand_between(plant: Plant, stack: AsyncExitStack, seed: str) -> None:
+    """Start the proxies in front of bus, API server and platforms."""
+    ports = read_json(plant.home.ports)
+    for name in BUS_PAIRS:
+        plant.pairs[name] = await stack.enter_async_context(tcp_proxy(ports["nats"]))
+    for program in ("router", "controller"):
+        api = await stack.enter_async_context(api_proxy(plant.home, seed=f"{seed}/{program}"))
+        plant.apis[program] = api
+        plant.pairs[f"{program}-api"] = await stack.enter_async_context(tcp_proxy(api.port))
+    for name, driver in plant.drivers.items():
+        port = urlsplit(url_of(driver)).port
+        assert port is not None
+        plant.pairs[f"{name}-platform"] = await stack.enter_async_context(tcp_proxy(port))
+
+
 def _make_markers(plant: Plant) -> None:
-    for program in LIVE:
-        make_markers(markers(plant.home, program) / ARMED, points_of(program), (DIED, PAUSED))
+    for live in LIVE:
+        folder = markers(plant.home, live)
+        make_markers(folder / ARMED, points_of(live), (DIED, PAUSED))
+        plant.clocks[live] = preload(folder)
 
 
 async def _let_markers_in(plant: Plant) -> None:
@@ -162,19 +176,28 @@ async def _lead_through(plant: Plant) -> None:
         _at_every_start(plant, program, change)
         place = plant.pids.places[program]
         await roll_out(plant.kube, place, change, replicas=REPLICAS[program])
-    for program in ("web", "bot"):
-        await _until_told_by_controller(plant, program)
-        change = partial(_changed, plant, program, _variables(plant, program))
-        await roll_out(plant.kube, plant.pids.places[program], change)
+    async with asyncio.TaskGroup() as group:
+        for program in ("web", *PLATFORMS):
+            group.create_task(_lead_channel(plant, program))
 
 
-def points_of(program: str) -> list[Point]:
-    """Return every point that one of the programs in `LIVE` comes to."""
-    return [point for point in Point if point.program == LIVE[program]]
+async def _lead_channel(plant: Plant, program: str) -> None:
+    await _until_told_by_controller(plant, program)
+    change = partial(_changed, plant, program, _variables(plant, program))
+    await roll_out(plant.kube, plant.pids.places[program], change)
+
+
+def points_of(live: str) -> list[Point]:
+    """Return every point that one of `LIVE` comes to."""
+    return [point for point in Point if point.program == live]
+
+
+def _live(program: str) -> str:
+    return "channel" if program in PLATFORMS else program
 
 
 def _variables(plant: Plant, program: str) -> dict[str, str]:
-    own = points_of(program)
+    own = points_of(_live(program))
     handed_on = points_of_runs() if program == "controller" else []
     return {
         "SYMPOZIUM_NATS_URL": _bus(plant, program),
@@ -182,7 +205,7 @@ def _variables(plant: Plant, program: str) -> dict[str, str]:
         CRASH_MARKER: f"{FOLDER}/{ARMED}/{DIED}",
         PAUSE_AT: ",".join(point.value for point in own),
         PAUSE_MARKER: f"{FOLDER}/{ARMED}/{PAUSED}",
-        **preload(markers(plant.home, program)),
+        **plant.clocks[_live(program)],
     }
 
 
@@ -197,7 +220,8 @@ def _api(plant: Plant, program: str) -> dict[str, str]:
 
 def _changed(plant: Plant, program: str, variables: dict[str, str], pod: Object) -> None:
     set_env(pod, variables)
-    mount(pod, {"hostPath": {"path": str(markers(plant.home, program)), "type": "Directory"}})
+    folder = markers(plant.home, _live(program))
+    mount(pod, {"hostPath": {"path": str(folder), "type": "Directory"}})
 
 
 def _at_every_start(plant: Plant, program: str, change: partial[None]) -> None:

@@ -16,15 +16,16 @@ import sys
 from collections.abc import Sequence
 
 from sympozium.runtime.sync_points import Point
+from tests.fault.bots import TELEGRAM
 from tests.fault.laboratory import Outcome, laboratory, own_system
 
 
 async def try_points(points: Sequence[Point], *, seed: int) -> list[Outcome]:
     """Have each program die at each of *points*, one after the other, in a system of its own."""
-    with_bot = any(point.program == "channel" for point in points)
+    bots = [TELEGRAM] if any(point.program == "channel" for point in points) else []
     outcomes = []
     with own_system() as (system, model_port):
-        async with laboratory(system, model_port, seed=seed, with_bot=with_bot) as lab:
+        async with laboratory(system, model_port, seed=seed, bots=bots) as lab:
             for point in [None, *points]:
                 outcome = await lab.run(point)
                 outcomes.append(outcome)

@@ -2,7 +2,7 @@
 
     python -m tests.fault.recovery                 each kind of kill ten times, as a table
     python -m tests.fault.recovery --times 30 --write FILE
-    python -m tests.fault.recovery --kinds bot,node
+    python -m tests.fault.recovery --kinds slack,node
     python -m tests.fault.recovery --before 600    in a system with the pods of so many runs
 
 Somebody asks at the moment of the kill; what is measured is the time from there until the
@@ -30,9 +30,10 @@ from sympozium.contract.messages import OutboundKind
 from sympozium.contract.resources import PODS
 from sympozium.testing.postgresql import PostgresqlServer, postgresql_programs
 from sympozium_local.system.runner import SETTLED_S
+from tests.fault.bots import PLATFORMS
 from tests.fault.laboratory import Laboratory, laboratory, own_system
 from tests.fault.loads import Crowd, answers
-from tests.fault.pids import IN_PODS, Pids
+from tests.fault.pids import IN_PODS, OF_SUPERVISOR, Pids
 from tests.fault.postgresql import on_postgresql
 from tests.fault.sight import all_seen
 
@@ -41,7 +42,7 @@ AS_WRITTEN = {"bridge", "agent"}
 """They are there only while an answer is written."""
 
 OF_RUNS = AS_WRITTEN | {"tool"}
-KINDS = ("nobody", "web", "router", "controller", "bot", *sorted(OF_RUNS), "bus", "api", "node")
+KINDS = ("nobody", *IN_PODS, *sorted(OF_RUNS), *OF_SUPERVISOR)
 ALL = (*KINDS, STORE)
 ANSWER_TIMEOUT_S = 120.0
 READY_TIMEOUT_S = 30.0
@@ -103,7 +104,7 @@ async def measure(
     for number in range(times):
         for kind in (kind for kind in kinds if kind != STORE):
             await asyncio.sleep(max(0.0, ended[kind] + LIVED_S - time.monotonic()))
-            crowd = lab.crowd(f"recovery/{kind}/{number}")
+            crowd = lab.crowd(f"recovery/{kind}/{number}", kind)
             await _renew(lab.pids, kind)
             recoveries.note(kind, await _once(lab, kind, crowd), crowd)
             ended[kind] = time.monotonic()
@@ -140,7 +141,7 @@ async def _once(lab: Laboratory, kind: str, crowd: Crowd) -> float:
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        if kind == "bot":
+        if kind in PLATFORMS:
             await crowd.say_at_platform(name, token)
         elif kind not in OF_RUNS:
             await crowd.say(name, token)
@@ -222,7 +223,7 @@ async def _have_run(lab: Laboratory, runs: int) -> None:
 async def _run(given: argparse.Namespace) -> Recoveries:
     recoveries = Recoveries()
     with own_system() as (system, model_port):
-        async with laboratory(system, model_port, seed=given.seed, with_bot=True) as lab:
+        async with laboratory(system, model_port, seed=given.seed, bots=PLATFORMS) as lab:
             await _have_run(lab, given.before)
             await measure(lab, recoveries, times=given.times, kinds=given.kinds)
     return recoveries

@@ -22,6 +22,7 @@ from typing_extensions import override
 from sympozium.runtime.sync_points import Point
 from sympozium_local.system.home import Home, read_json
 from tests.fault import acts, loads
+from tests.fault.bots import PLATFORMS
 from tests.fault.loads import Crowd, Load
 
 RESTART_AFTER_S = (0.1, 2.0)
@@ -56,6 +57,7 @@ HAND_OVER = (Point.BRIDGE_BEFORE_HAND_OVER, Point.BRIDGE_AFTER_HAND_OVER)
 COLLECT = (Point.ROUTER_AFTER_TURN,)
 QUEUE = (loads.talk, loads.stop, loads.chat)
 BURSTS = (acts.burst, acts.group_burst, acts.edit, loads.look, loads.chat, loads.stop)
+SECOND_THOUGHTS = (acts.delete, acts.press, acts.edit, loads.look, loads.chat)
 
 KINDS = {
     "bridge": Kind("queue", QUEUE),
@@ -71,9 +73,10 @@ KINDS = {
     "collect": Kind("collect", (loads.collect, loads.look, loads.chat), COLLECT),
     "interrupt": Kind("interrupt", (acts.interrupt, loads.look, loads.chat)),
     "burst": Kind("queue", BURSTS),
+    "rethink": Kind("queue", SECOND_THOUGHTS),
 }
 CYCLE = (
-    *("bridge", "agent", "burst", "steer", "tool", "interrupt"),
+    *("bridge", "agent", "burst", "steer", "tool", "interrupt", "rethink"),
     *("bridge", "absorb", "agent", "collect", "burst"),
 )
 OWN = frozenset(chain.from_iterable(kind.own for kind in KINDS.values()))
@@ -84,11 +87,13 @@ class Round:
     """What is done in one round.
 
     Attributes:
+        platform: At which people talk to a bot in it.
         restart: How the bus ends in it, and when after its begin; None: it does not.
     """
 
     number: int
     kind: str
+    platform: str
     points: tuple[Point, ...]
     restart: tuple[signal.Signals, float] | None = None
 
@@ -97,10 +102,10 @@ class Round:
         """Return it in a line."""
         bus = f", bus {self.restart[0].name} at {self.restart[1]:.1f} s" if self.restart else ""
         points = " ".join(point.value for point in self.points)
-        return f"round {self.number} {self.kind}{bus}: {points}"
+        return f"round {self.number} {self.kind} {self.platform}{bus}: {points}"
 
 
-_LINE = re.compile(r"round (\d+) (\w+)(?:, bus (\w+) at ([\d.]+) s)?: (.*)")
+_LINE = re.compile(r"round (\d+) (\w+) (\w+)(?:, bus (\w+) at ([\d.]+) s)?: (.*)")
 
 
 def parse(line: str) -> Round:
@@ -110,16 +115,19 @@ def parse(line: str) -> Round:
         ValueError: It is about none.
     """
     found = _LINE.fullmatch(line.strip())
-    if found is None or found[2] not in KINDS:
+    if found is None or found[2] not in KINDS or found[3] not in PLATFORMS:
         raise ValueError(f"{line!r} is no round")
-    restart = (signal.Signals[found[3]], float(found[4])) if found[3] else None
-    points = tuple(Point(name) for name in found[5].split())
-    return Round(int(found[1]), found[2], points, restart)
+    restart = (signal.Signals[found[4]], float(found[5])) if found[4] else None
+    points = tuple(Point(name) for name in found[6].split())
+    return Round(int(found[1]), found[2], found[3], points, restart)
 
 
 @dataclass
 class Plan:
-    """Draws rounds: of each program those points first at which the fewest have died."""
+    """Draws rounds: of each program those points first at which the fewest have died.
+
+    Platforms take turns.
+    """
 
     seed: int
     number: int = 0
@@ -143,7 +151,8 @@ class Plan:
         if bus:
             how = chance.choice((signal.SIGKILL, signal.SIGTERM))
             restart = (how, round(chance.uniform(*RESTART_AFTER_S), 1))
-        return Round(self.number, name, tuple(dealt), restart)
+        platform = PLATFORMS[(self.number + self.number // len(CYCLE)) % len(PLATFORMS)]
+        return Round(self.number, name, platform, tuple(dealt), restart)
 
 
 def _are_few(missing: Collection[Point]) -> bool:

@@ -19,6 +19,7 @@ from sympozium.kube.lease import DURATION_S
 from sympozium.runtime.sync_points import Point
 from sympozium.testing.channels.driver import Fault as PlatformFault
 from tests.fault.api_proxy import Wrong
+from tests.fault.bots import PLATFORMS
 from tests.fault.faults.answers import Api, Full, Platform
 from tests.fault.faults.clocks import Clock
 from tests.fault.faults.network import Deaf, Refuse, Reset, Slow
@@ -142,7 +143,7 @@ def _api(chance: random.Random) -> Fault:
 
 def _clock(chance: random.Random) -> Fault:
     step_s = chance.choice((-600, 600))
-    return Clock(chance.choice(list(LIVE)), step_s, _for_s(chance, 2, 15))
+    return Clock(chance.choice(LIVE), step_s, _for_s(chance, 2, 15))
 
 
 def _deaf(chance: random.Random) -> Fault:
@@ -151,7 +152,7 @@ def _deaf(chance: random.Random) -> Fault:
 
 
 def _pause(chance: random.Random) -> Fault:
-    points = [point for point in Point if point.program in LIVE.values()]
+    points = [point for point in Point if point.program in LIVE]
     is_long = chance.random() < 0.2
     return Pause(chance.choice(points), LONGEST_STOP_S if is_long else _for_s(chance, *PAUSE_S))
 
@@ -170,7 +171,12 @@ _WEIGHTS: Sequence[tuple[Callable[[random.Random], Fault], float]] = (
     ),
     (_deaf, 3),
     (_api, 4),
-    (lambda chance: Platform(chance.choice(TRANSIENT), chance.randint(1, 3)), 3),
+    (
+        lambda chance: Platform(
+            chance.choice(PLATFORMS), chance.choice(TRANSIENT), chance.randint(1, 3)
+        ),
+        4,
+    ),
     (_clock, 2),
     (lambda chance: Full(_for_s(chance, 1, 5)), 0.5),
 )

@@ -48,12 +48,14 @@ class Result:
     Attributes:
         quiet_s: From the last fault until everybody saw the end of everything.
         hit: At which points somebody was stopped, and at which of a run somebody has died.
+        bots: What each chat platform has counted.
     """
 
     said: int
     quiet_s: float
     problems: list[str]
     hit: Sequence[Point] = ()
+    bots: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -97,23 +99,35 @@ async def run_in(plant: Plant, system: EmbeddedSystem, model_port: int, plan: Pl
                 await acts.until_seen()
         except TimeoutError:
             quiet_s = QUIET_S
-        said = len(acts.web.said) + len(acts.bot.said)
-        return Result(said, quiet_s, await acts.problems(), plant.hit)
+        said = sum(len(crowd.said) for crowd in acts.crowds)
+        bots = [_at_platform(name, crowd) for name, crowd in acts.bots.items()]
+        return Result(said, quiet_s, await acts.problems(), plant.hit, bots)
+
+
+def _at_platform(name: str, crowd: Crowd) -> str:
+    assert crowd.driver is not None
+    accepted = sum(one.identity in crowd.accepted for one in crowd.said)
+    in_penalty = crowd.driver.counts.calls_in_penalty
+    return f"{name}: {len(crowd.said)} said, {accepted} confirmed, {in_penalty} calls in a penalty"
 
 
 @asynccontextmanager
 async def acting(
     plant: Plant, system: EmbeddedSystem, model_port: int, seed: str
 ) -> AsyncIterator[Acts]:
-    """Have people who act at both channels of a system, and one who sees what is stored."""
+    """Have people who act at every channel of a system, and one who sees what is stored."""
     timeout = aiohttp.ClientTimeout(total=10)
     async with aiohttp.ClientSession(timeout=timeout) as http, observing(plant.home) as observer:
         model = ScriptedModel(f"http://127.0.0.1:{model_port}", http)
         person = Person(http, system.url)
         web = Crowd(person, model, plant.kube, observer, f"{seed}/web")
-        bot = Crowd(person, model, plant.kube, observer, f"{seed}/bot", plant.driver)
-        bot.behaviours = web.behaviours
-        yield Acts(web, bot, seed)
+        bots = {
+            name: Crowd(person, model, plant.kube, observer, f"{seed}/{name}", driver)
+            for name, driver in plant.drivers.items()
+        }
+        for crowd in bots.values():
+            crowd.behaviours = web.behaviours
+        yield Acts(web, bots, seed)
         await model.script()
 
 
@@ -165,6 +179,7 @@ def main() -> None:
 def _tell(result: Result) -> None:
     kept = "\n".join(result.problems) or "every promise was kept"
     hit = ", ".join(point.value for point in result.hit) or "none"
+    _say("\n".join(result.bots))
     _say(f"stopped, or dead in a run, at: {hit}")
     _say(f"{result.said} said, all seen {result.quiet_s:.1f} s after: {kept}")
 

@@ -3,9 +3,11 @@
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
+from sympozium.contract.messages import OutboundKind
 from sympozium.contract.resources import AGENT_RUNS
+from sympozium.testing.channels.driver import Seen, Where
 from tests.fault import loads
 from tests.fault.ledger import Breach, Entry, Placed, Said, out_of_order
 from tests.fault.loads import Crowd
@@ -23,10 +25,11 @@ async def all_seen(crowd: Crowd) -> None:
 async def wrongly_seen(crowd: Crowd) -> list[str]:
     """Return what a person does not see as it should be, conversation by conversation."""
     entries: list[Entry] = []
+    texts = {} if crowd.driver is None else shown(crowd.places, crowd.driver.seen)
     for name in sorted({one.conversation for one in crowd.said}):
         said = [one for one in crowd.said if one.conversation == name]
         if name in crowd.places:
-            entries += wrong_at_platform(crowd.observer, name, said, _shown(crowd))
+            entries += wrong_at_platform(crowd.observer, name, said, texts)
         else:
             entries += wrong_on_page(crowd.observer, said, await crowd.person.transcript(name))
     return [f"seen: {entry}" for entry in entries]
@@ -50,7 +53,7 @@ def leftovers(crowd: Crowd) -> int:
         return 0
     errors = [text for one in crowd.said for text in _errors(one, crowd.observer)]
     words = (*loads.WORDS_OF_ANSWERS, *errors)
-    posts = [post for where in crowd.places.values() for post in crowd.driver.seen(where)]
+    posts = [post for where in crowd.places.values() for post in crowd.posts(where)]
     return sum(not any(word in _plain(post.text) for word in words) for post in posts)
 
 
@@ -82,26 +85,46 @@ def wrong_at_platform(
     """Yield what *said* in the place *name* has in *texts*, by place, that it ought not to have."""
     seen: list[Placed] = []
     for one in said:
-        shown = _to_be_shown(one, observer)
+        words = _to_be_shown(one, observer)
         for other, text in texts.items():
-            count, wanted = text.count(shown), int(other == name)
+            count, wanted = text.count(words), int(other == name and not _is_silent(one, observer))
             if count > wanted:
                 breach = Breach.DOUBLED if other == name else Breach.MISPLACED
                 yield Entry(breach, one, f"{count} times in {other}")
             elif count < wanted:
                 yield Entry(Breach.SILENT, one)
-            elif wanted:
-                seen.append(Placed(_asked(one, observer), text.index(shown), one))
+            elif wanted and one.is_in_line:
+                seen.append(Placed(_asked(one, observer), text.index(words), one))
     yield from out_of_order(seen)
 
 
-def _shown(crowd: Crowd) -> dict[str, str]:
-    """Return what the bot shows in each place, from the oldest post to the newest."""
-    assert crowd.driver is not None
-    return {
-        name: " ".join(_plain(post.text) for post in crowd.driver.seen(where) if post.id != "draft")
-        for name, where in crowd.places.items()
+def shown(places: Mapping[str, Where], seen: Callable[[Where], list[Seen]]) -> dict[str, str]:
+    """Return what the bot shows in each place, from the oldest post to the newest.
+
+    A room is also a place beside the threads in it, where no answer has to be.
+    """
+    threads = {where.thread for where in places.values() if where.thread}
+    rooms = {where.name: where for where in places.values() if where.thread}
+    beside = {
+        f"room {name!r}, beside its threads": [
+            post for post in seen(Where(where.spot, where.name)) if post.in_thread_of not in threads
+        ]
+        for name, where in rooms.items()
     }
+    within = {name: loads.posts_in(where, seen) for name, where in places.items()}
+    return {name: _read(posts) for name, posts in (within | beside).items()}
+
+
+def _read(posts: list[Seen]) -> str:
+    return " ".join(_plain(post.text) for post in posts if post.id != "draft")
+
+
+def _is_silent(said: Said, observer: Observer) -> bool:
+    """Return whether nothing has to be shown of a message: who wrote it took it back in time."""
+    stored = observer.stored(said.token)
+    ends = [end for one in stored for end in observer.ends(one.message.message_id)]
+    is_dropped = any(end.kind is OutboundKind.DROPPED for end in ends)
+    return said.is_withdrawn and (is_dropped or not stored)
 
 
 def _asked(said: Said, observer: Observer) -> int:

@@ -58,7 +58,9 @@ class Tally:
         took_s = (trial.ended - trial.since).total_seconds()
         verdict = "; ".join(trial.problems) or "kept"
         died = sum(bool(moments) for moments in trial.deaths.values())
-        self.last = f"round {one.number} {one.kind}: {died} of {len(one.points)} points, "
+        self.last = (
+            f"round {one.number} {one.kind} {one.platform}: {died} of {len(one.points)} points, "
+        )
         self.last += f"{took_s:.1f} s, {verdict}"
 
     def table(self, command: str) -> str:

@@ -15,6 +15,7 @@ from tests.fault.ledger import Breach, Said, check
 from tests.fault.observer import Observer, Stored
 
 FIRST, SECOND = Said("tokfirst", "a"), Said("toksecond", "a")
+WITHDRAWN = Said("tokgone", "a", identity="there:1", is_withdrawn=True)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -112,3 +113,33 @@ def test_two_conversations_have_no_order_between_them() -> None:
     other = Said("tokother", "b")
     inbox = [stored(FIRST), stored(other, sequence=2)]
     assert breaches(FIRST, other, inbox=inbox, outbox=[end(other), end(FIRST)]) == []
+
+
+def test_what_its_platform_was_told_is_received_and_nobody_has_is_lost() -> None:
+    said = Said("tokfirst", "a", identity="there:1")
+    (entry,) = check([said], Observer([], []), {"there:1"})
+    assert entry.breach is Breach.LOST
+    assert "its platform was told that it is received" in str(entry)
+    (entry,) = check([said], Observer([], []), {"there:2"})
+    assert "was told" not in str(entry)
+
+
+def test_what_was_taken_back_may_end_without_a_word_and_nothing_else_may() -> None:
+    dropped = end(WITHDRAWN, kind=OutboundKind.DROPPED)
+    assert breaches(WITHDRAWN, inbox=[stored(WITHDRAWN)], outbox=[dropped]) == []
+    assert breaches(WITHDRAWN, inbox=[stored(WITHDRAWN)], outbox=[end(WITHDRAWN)]) == []
+    assert breaches(WITHDRAWN, inbox=[stored(WITHDRAWN)], outbox=[]) == [Breach.SILENT]
+    silent = end(FIRST, kind=OutboundKind.DROPPED)
+    assert breaches(FIRST, inbox=[stored(FIRST)], outbox=[silent]) == [Breach.MISPLACED]
+
+
+def test_what_was_taken_back_before_its_platform_told_of_it_is_not_lost() -> None:
+    assert check([WITHDRAWN], Observer([], [])) == []
+    (entry,) = check([WITHDRAWN], Observer([], []), {WITHDRAWN.identity})
+    assert entry.breach is Breach.LOST
+
+
+def test_what_was_taken_back_may_end_before_what_was_said_earlier() -> None:
+    inbox = [stored(FIRST), stored(WITHDRAWN, sequence=2)]
+    outbox = [end(WITHDRAWN, kind=OutboundKind.DROPPED), end(FIRST)]
+    assert breaches(FIRST, WITHDRAWN, inbox=inbox, outbox=outbox) == []

@@ -32,7 +32,7 @@ async def test_a_death_between_any_two_effects_costs_nobody_an_answer(
     system: EmbeddedSystem, model_port: int
 ) -> None:
     everything = partial(all_at_once, wanted=(loads.talk, loads.stop))
-    async with laboratory(system, model_port, seed=1, with_bot=False) as lab:
+    async with laboratory(system, model_port, seed=1) as lab:
         trial = await lab.trial(everything, Trouble(EARLY), name="early")
     assert trial.problems == []
     assert [point for point in EARLY if not trial.deaths[point]] == []
@@ -42,7 +42,7 @@ async def test_a_bus_that_dies_among_the_dying_costs_nobody_an_answer(
     system: EmbeddedSystem, model_port: int
 ) -> None:
     fallen = Fallen()
-    async with laboratory(system, model_port, seed=2, with_bot=False) as lab:
+    async with laboratory(system, model_port, seed=2) as lab:
         restart = partial(restart_bus, lab.pids.home, signal.SIGKILL, 0.7, fallen)
         trial = await lab.trial(loads.talk, Trouble(LATE, meanwhile=restart), name="late")
     assert trial.problems == []

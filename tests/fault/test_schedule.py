@@ -17,13 +17,17 @@ SHORT = """
 1.5 clock web 600 6.0
 2.0 stop router 3.0
 2.5 deaf controller-bus back 3.0
-3.0 slow bot-platform 0.5 3.0
+3.0 slow slack-platform 0.5 3.0
+3.0 platform discord busy 2
 4.0 die bridge.after-end
 5.5 reset router-bus
 6.0 api router lost 0.5 writes 3.0
 6.0 api controller 429 0.5 all 2.0
-7.0 platform lost-answer 1
-8.0 refuse bot-platform 1.5
+7.0 platform telegram lost-answer 1
+7.0 platform slack broken 2
+7.0 platform discord lost-answer 1
+7.5 platform slack lost-answer 1
+8.0 refuse discord-platform 1.5
 9.5 full 2.0
 12.0 kill controller
 12.5 kill bridge

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from sympozium.contract.messages import OutboundKind
+from sympozium.testing.channels.driver import Seen, Spot, Where
 from tests.fault.ledger import Breach, Entry, Said
 from tests.fault.observer import Observer
-from tests.fault.sight import wrong_at_platform, wrong_on_page
-from tests.fault.test_ledger import FIRST, SECOND, end, stored
+from tests.fault.sight import shown, wrong_at_platform, wrong_on_page
+from tests.fault.test_ledger import FIRST, SECOND, WITHDRAWN, end, stored
 
 
 def both_answered() -> Observer:
@@ -56,5 +58,47 @@ def test_an_answer_that_nobody_sees_is_silence() -> None:
 
 
 def test_an_answer_in_another_place_is_misplaced() -> None:
-    shown = at_platform(a="reply to tokfirst reply to toksecond", b="reply to tokfirst")
-    assert shown == [Breach.MISPLACED]
+    found = at_platform(a="reply to tokfirst reply to toksecond", b="reply to tokfirst")
+    assert found == [Breach.MISPLACED]
+
+
+def in_room(*posts: Seen) -> list[Breach]:
+    """Return what is wrong where a room shows *posts*, with the conversation in a thread of it."""
+    places = {"a": Where(Spot.CHANNEL, "room", thread="root")}
+    texts = shown(places, lambda where: list(posts) if where.name == "room" else [])
+    return breaches(list(wrong_at_platform(both_answered(), "a", [FIRST, SECOND], texts)))
+
+
+def test_an_answer_in_the_room_and_not_in_its_thread_is_misplaced() -> None:
+    first = Seen("1", "reply to tokfirst", in_thread_of="root")
+    second = Seen("2", "reply to toksecond", in_thread_of="root")
+    beside = Seen("3", "reply to toksecond")
+    assert in_room(first, second) == []
+    assert in_room(first, beside) == [Breach.SILENT, Breach.MISPLACED]
+    assert in_room(first, second, beside) == [Breach.MISPLACED]
+
+
+def test_an_answer_in_another_thread_of_the_room_is_misplaced() -> None:
+    places = {
+        "a": Where(Spot.CHANNEL, "room", thread="root"),
+        "b": Where(Spot.CHANNEL, "room", thread="other"),
+    }
+    posts = [
+        Seen("1", "reply to tokfirst", in_thread_of="root"),
+        Seen("2", "reply to toksecond", in_thread_of="root"),
+        Seen("3", "reply to toksecond", in_thread_of="other"),
+    ]
+    texts = shown(places, lambda _where: posts)
+    found = wrong_at_platform(both_answered(), "a", [FIRST, SECOND], texts)
+    assert breaches(list(found)) == [Breach.MISPLACED]
+
+
+def test_what_was_taken_back_in_time_is_not_answered_and_what_was_not_is() -> None:
+    inbox = [stored(WITHDRAWN)]
+    dropped = Observer(inbox, [end(WITHDRAWN, kind=OutboundKind.DROPPED)])
+    answered = Observer(inbox, [end(WITHDRAWN)])
+    said, text = [WITHDRAWN], {"a": "reply to tokgone"}
+    assert list(wrong_at_platform(dropped, "a", said, {"a": ""})) == []
+    assert breaches(list(wrong_at_platform(dropped, "a", said, text))) == [Breach.DOUBLED]
+    assert list(wrong_at_platform(answered, "a", said, text)) == []
+    assert breaches(list(wrong_at_platform(answered, "a", said, {"a": ""}))) == [Breach.SILENT]

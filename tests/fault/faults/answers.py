@@ -1,4 +1,4 @@
-"""Wrong, late and lost answers of the API server and of the platform; a full disk of the bus."""
+"""Wrong, late and lost answers of the API server and of chat platforms; a full disk of the bus."""
 
 import asyncio
 import resource
@@ -41,14 +41,15 @@ class Api:
 
 @dataclass(frozen=True)
 class Platform:
-    """The next calls that show something at the chat platform fail."""
+    """The next calls that show something at a chat platform fail."""
 
+    platform: str
     wrong: PlatformFault
     times: int
 
     async def inject(self, plant: Plant) -> None:
         """Plan the failures."""
-        plant.driver.fail(self.wrong, times=self.times)
+        plant.drivers[self.platform].fail(self.wrong, times=self.times)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from tests.fault.plant import Plant, markers
 
 @dataclass(frozen=True)
 class Clock:
-    """The wall clock of a program jumps by *step_s*, and back after a while.
+    """The wall clock of a program, or of every bot, jumps by *step_s*, and back after a while.
 
     Where this machine has no C compiler, nothing jumps, and that is said.
     """

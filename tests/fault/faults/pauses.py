@@ -33,8 +33,8 @@ class Pause:
 
     def __post_init__(self) -> None:
         """Refuse what is over before it can be stopped."""
-        if self.point.program not in LIVE.values():
-            programs = ", ".join(LIVE.values())
+        if self.point.program not in LIVE:
+            programs = ", ".join(LIVE)
             raise ValueError(
                 f"cannot pause {self.point.value!r}: only {programs} pause at a point; "
                 f"use `die {self.point.value}` or `stop {self.point.program} SECONDS`"
