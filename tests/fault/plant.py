@@ -1,7 +1,8 @@
 """A running system whose every connection leads through a proxy, to do it harm.
 
 Router, controller, web channel, the bots and the pods of runs each have their own way to
-the bus, to the API server, to the platform and to the model. Their sync points are armed,
+the bus, to the API server, to the platform and to the model; so have people to the web
+channel, the node to the API server, and that to the webhook. Their sync points are armed,
 and the markers of all are there, so that nobody dies or stops before one is taken away.
 There are two routers and two controllers: one takes over while the other is stopped.
 """
@@ -43,6 +44,7 @@ from tests.fault.arming import (
 )
 from tests.fault.bots import PLATFORMS, added, platforms, url_of
 from tests.fault.clocks import preload
+from tests.fault.detours import detour, lead_webhook, node_led, restart_node, to_a_controller
 from tests.fault.pids import Pids
 from tests.fault.run_points import make_markers
 from tests.fault.run_points import points as points_of_runs
@@ -52,8 +54,8 @@ from tests.fixtures.tcp_proxy import TcpProxy, tcp_proxy
 
 BUS_PAIRS = tuple(f"{one}-bus" for one in ("router", "controller", "web", *PLATFORMS, "runs"))
 PLATFORM_PAIRS = tuple(f"{one}-platform" for one in PLATFORMS)
-API_PAIRS = ("router-api", "controller-api")
-PAIRS = (*BUS_PAIRS, *API_PAIRS, *PLATFORM_PAIRS, "runs-model")
+API_PAIRS = ("router-api", "controller-api", "node-api")
+PAIRS = (*BUS_PAIRS, *API_PAIRS, *PLATFORM_PAIRS, "people-web", "api-webhook", "runs-model")
 
 LIVE = ("router", "controller", "web", "channel")
 """Whose sync points can be armed at any moment. Every bot is a `channel`; they share markers."""
@@ -111,9 +113,14 @@ async def planted(system: EmbeddedSystem, model_port: int, *, seed: str) -> Asyn
         places = {"router": ROUTER, "controller": CONTROLLER, "web": WEB}
         plant = Plant(home, kube, drivers, Pids(home, kube, places))
         await _stand_between(plant, stack, seed)
-        plant.pairs["runs-model"] = await stack.enter_async_context(tcp_proxy(model_port))
+        targets = {"runs-model": model_port, "people-web": system.port}
+        for name, port in targets.items():
+            plant.pairs[name] = await stack.enter_async_context(tcp_proxy(port))
         _make_markers(plant)
-        await _let_markers_in(plant)
+        await _let_in(plant)
+        await stack.enter_async_context(node_led(home, plant.pairs["node-api"].port))
+        await restart_node(plant.pids)
+        await lead_webhook(kube, plant.pairs["api-webhook"].port)
         urls = {
             name: f"http://127.0.0.1:{plant.pairs[f'{name}-platform'].port}" for name in PLATFORMS
         }
@@ -124,7 +131,7 @@ async def planted(system: EmbeddedSystem, model_port: int, *, seed: str) -> Asyn
 
 
 async def _stand_between(plant: Plant, stack: AsyncExitStack, seed: str) -> None:
-    """Start the proxies in front of bus, API server and platforms."""
+    """Start the proxies in front of bus, API server, webhook and platforms."""
     ports = read_json(plant.home.ports)
     for name in BUS_PAIRS:
         plant.pairs[name] = await stack.enter_async_context(tcp_proxy(ports["nats"]))
@@ -132,6 +139,9 @@ async def _stand_between(plant: Plant, stack: AsyncExitStack, seed: str) -> None
         api = await stack.enter_async_context(api_proxy(plant.home, seed=f"{seed}/{program}"))
         plant.apis[program] = api
         plant.pairs[f"{program}-api"] = await stack.enter_async_context(tcp_proxy(api.port))
+    plant.pairs["node-api"] = await stack.enter_async_context(tcp_proxy(ports["api"]))
+    dial = to_a_controller(plant.kube, seed=f"{seed}/webhook")
+    plant.pairs["api-webhook"] = await stack.enter_async_context(tcp_proxy(0, dial))
     for name, driver in plant.drivers.items():
         port = urlsplit(url_of(driver)).port
         assert port is not None
@@ -145,11 +155,14 @@ def _make_markers(plant: Plant) -> None:
         plant.clocks[live] = preload(folder)
 
 
-async def _let_markers_in(plant: Plant) -> None:
-    """Have the pods of channels mount the folder of their markers, as no installation lets them."""
+async def _let_in(plant: Plant) -> None:
+    """Have a node that starts let proxies and markers in, as no installation does.
+
+    Channels mount the folder of their markers, and the webhook is not where its Service is.
+    """
     addons = read_json(plant.home.addons)
     kept = [obj for obj in addons["apply"] if not _forbids_markers(obj)]
-    write_private(plant.home.addons, json.dumps({**addons, "apply": kept}))
+    write_private(plant.home.addons, json.dumps({**addons, "apply": detour(kept)}))
     await plant.kube.delete(ADMISSION_POLICY_BINDINGS, None, FORBIDS_MARKERS)
 
 

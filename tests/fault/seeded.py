@@ -119,7 +119,8 @@ async def acting(
     timeout = aiohttp.ClientTimeout(total=10)
     async with aiohttp.ClientSession(timeout=timeout) as http, observing(plant.home) as observer:
         model = ScriptedModel(f"http://127.0.0.1:{model_port}", http)
-        person = Person(http, system.url)
+        own = {"Host": f"127.0.0.1:{system.port}"}  # or it would be another website
+        person = Person(http, f"http://127.0.0.1:{plant.pairs['people-web'].port}", own)
         web = Crowd(person, model, plant.kube, observer, f"{seed}/web")
         bots = {
             name: Crowd(person, model, plant.kube, observer, f"{seed}/{name}", driver)

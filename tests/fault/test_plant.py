@@ -13,13 +13,16 @@ import pytest
 from sympozium.runtime.sync_points import Point
 from tests.fault import loads
 from tests.fault.acts import Acts
+from tests.fault.faults.network import Refuse, Reset, Slow
 from tests.fault.faults.pauses import held
 from tests.fault.faults.processes import die_in_a_run
 from tests.fault.laboratory import own_system
+from tests.fault.loads import Crowd
 from tests.fault.pids import IN_RUNS, PROGRAMS
-from tests.fault.plant import LIVE, Plant, planted
+from tests.fault.plant import LIVE, PAIRS, Plant, planted
 from tests.fault.seeded import acting
 from tests.fixtures.embedded_system import EmbeddedSystem
+from tests.fixtures.tcp_proxy import Way
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -37,6 +40,11 @@ FROZEN = {
 No run is begun while a controller is stopped: it would be asked about it, too.
 """
 
+DETOURS = ("people-web", "node-api", "api-webhook")
+"""Pairs of which one side is not told where the other one is: people, the node, the API server."""
+
+BRIEFLY_S, DELAY_S = 1.0, 0.3
+
 DEAD = (Point.BRIDGE_AFTER_END, Point.AGENT_BEFORE_END, Point.TOOL_BEFORE_ANSWER)
 
 
@@ -50,14 +58,17 @@ class Found:
 
 @dataclass(frozen=True)
 class Findings:
-    """What came of those who stopped, and of those who died in the pods of runs.
+    """What came of those who stopped, of those who died in the pods of runs, and of broken pairs.
 
     Attributes:
+        unused: Pairs that said nothing to each other by way of their proxy.
         at_work: Programs of which processes were found while a run was at work.
     """
 
     frozen: Found
     dead: Found
+    cut: Found
+    unused: list[str]
     at_work: set[str]
 
 
@@ -75,7 +86,10 @@ async def _all(system: EmbeddedSystem, model_port: int) -> Findings:
     ):
         frozen = await _after(_freeze, plant, acts)
         dead = await _after(_have_die, plant, acts)
-        return Findings(frozen, dead, await _at_work(plant, acts))
+        cut = await _after(_cut, plant, acts)
+        at_work = await _at_work(plant, acts)
+        unused = [name for name in PAIRS if not plant.pairs[name].passed_bytes]
+        return Findings(frozen, dead, cut, unused, at_work)
 
 
 async def _after(harm: Callable[[Plant, Acts], Awaitable[None]], plant: Plant, acts: Acts) -> Found:
@@ -106,6 +120,29 @@ async def _have_die(plant: Plant, acts: Acts) -> None:
                 await loads.look(acts.web)
 
 
+async def _cut(plant: Plant, acts: Acts) -> None:
+    for pair in DETOURS:
+        for fault in (Refuse(pair, BRIEFLY_S), Reset(pair), Slow(pair, DELAY_S, BRIEFLY_S)):
+            async with asyncio.TaskGroup() as group:
+                group.create_task(fault.inject(plant))
+                group.create_task(loads.look(acts.web))
+    await _lose_an_answer(plant, acts.web)
+
+
+async def _lose_an_answer(plant: Plant, crowd: Crowd) -> None:
+    """Break the connection of somebody whose message is stored before they are told so."""
+    token = crowd.token()
+    await crowd.script(loads.answers(token))
+    async with plant.pair("people-web") as proxy, asyncio.TaskGroup() as group:
+        proxy.hold(Way.BACK)
+        group.create_task(crowd.say(crowd.conversation("unheard"), token))
+        while not crowd.observer.stored(token):
+            await crowd.observer.changed()
+        proxy.reset()
+        proxy.mend()
+    await crowd.ended()
+
+
 async def _at_work(plant: Plant, acts: Acts) -> set[str]:
     found: set[str] = set()
     async with asyncio.timeout(WAIT_S), asyncio.TaskGroup() as group:
@@ -122,6 +159,14 @@ def test_who_goes_on_when_another_has_taken_over_does_no_harm(found: Findings) -
 
 def test_what_runs_in_a_pod_dies_where_it_is_told_to_while_it_runs(found: Findings) -> None:
     assert found.dead == Found(list(DEAD), [])
+
+
+def test_who_is_cut_off_asks_again_and_is_answered_once(found: Findings) -> None:
+    assert found.cut == Found([], [])
+
+
+def test_every_pair_talks_by_way_of_its_proxy(found: Findings) -> None:
+    assert found.unused == []
 
 
 def test_everything_that_is_killed_and_stopped_by_chance_is_found_while_it_runs(

@@ -20,9 +20,12 @@ SHORT = """
 3.0 slow slack-platform 0.5 3.0
 3.0 platform discord busy 2
 4.0 die bridge.after-end
+4.5 refuse api-webhook 1.5
+5.0 reset people-web
 5.5 reset router-bus
 6.0 api router lost 0.5 writes 3.0
 6.0 api controller 429 0.5 all 2.0
+6.5 slow node-api 0.5 2.0
 7.0 platform telegram lost-answer 1
 7.0 platform slack broken 2
 7.0 platform discord lost-answer 1
