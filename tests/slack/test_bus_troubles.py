@@ -15,7 +15,6 @@ from sympozium_slack.http_mode import STORE_TIMEOUT_S
 from tests.bus.test_room import shrunk
 from tests.fixtures.behind import behind_a_proxy
 from tests.fixtures.tcp_proxy import Way
-from tests.platforms.slack import delivery
 from tests.platforms.slack.delivery import ACK_WITHIN_S, signed
 from tests.slack.test_http import direct, posted
 from tests.slack.test_sockets import server_of
@@ -104,11 +103,10 @@ async def test_what_was_said_while_all_sockets_were_down_is_read_from_the_histor
 
 
 async def test_what_slack_gave_up_bringing_while_there_was_no_room_is_read_from_the_history(
-    own: Stage, monkeypatch: pytest.MonkeyPatch
+    own: Stage,
 ) -> None:
-    monkeypatch.setattr(delivery, "RETRIES_S", (0.05, 0.05, 0.05))
     told = server_of(own).delivery
-    told.ack_within_s = 0.3
+    told.retries_s, told.ack_within_s = (0.05, 0.05, 0.05), 0.3
     here, there = Where(Spot.DIRECT, "here"), own.somewhere()
     said, _ = await own.asks("ada", there, "before")
     async with operator(own) as bus:

@@ -7,7 +7,7 @@ import itertools
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
@@ -30,13 +30,14 @@ class Parcel:
     Attributes:
         identity: What it is, for `Counts.accepted`.
         kind: `events_api`, `slash_commands` or `interactive`.
+        times: How often it is brought at the most; 0: as often as `Delivery` repeats events.
         taken: What the bot answered with.
     """
 
     identity: str
     kind: str
     payload: Wire | str
-    times: int = 1 + len(RETRIES_S)
+    times: int = 0
     taken: asyncio.Future[Wire | None] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -50,6 +51,7 @@ class Delivery:
         greets: Sockets say hello.
         is_lossy: Events do not arrive.
         ack_within_s: How long an event may take before it is told again.
+        retries_s: Pauses before each of the next times that an event is told.
     """
 
     def __init__(self, workspace: Workspace, callback_url: str = "") -> None:
@@ -67,6 +69,7 @@ class Delivery:
         self.greets = True
         self.is_lossy = False
         self.ack_within_s = ACK_WITHIN_S
+        self.retries_s: Sequence[float] = RETRIES_S
         self.opened = 0
         self.least_open: int | None = None
 
@@ -162,9 +165,9 @@ class Delivery:
             waiting.set_result(answer.get("payload"))
 
     async def _bring(self, parcel: Parcel) -> None:
-        for attempt in range(parcel.times):
+        for attempt in range(parcel.times or 1 + len(self.retries_s)):
             if attempt:
-                await asyncio.sleep(RETRIES_S[attempt - 1])
+                await asyncio.sleep(self.retries_s[attempt - 1])
             try:
                 async with asyncio.timeout(self.ack_within_s):
                     answer = await self._brought(parcel, attempt)
