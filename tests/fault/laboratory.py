@@ -27,9 +27,13 @@ from tests.fault.sight import all_seen, leftovers, run_twice, wrongly_seen
 from tests.fixtures.chat import Person
 from tests.fixtures.embedded_system import EmbeddedSystem
 from tests.fixtures.nats_server import free_port
+from tests.fixtures.small_disk import SmallDisk, small_disk
 from tests.fixtures.system import ScriptedModel, administrator, scriptable_model
 
 LOAD_TIMEOUT_S = 60.0
+
+BUS_DISK = "4g"
+"""The bus takes a part of what is free for all that it may ever store."""
 
 STAMPED_WITHIN = timedelta(milliseconds=1)
 """Logs tell the time no more exactly."""
@@ -277,11 +281,26 @@ async def laboratory(
 
 
 @contextmanager
-def own_system() -> Iterator[tuple[EmbeddedSystem, int]]:
-    """Start a system and its model for one laboratory; yield it and the model's port."""
+def own_system(*, bus_on: SmallDisk | None = None) -> Iterator[tuple[EmbeddedSystem, int]]:
+    """Start a system and its model for one laboratory; yield it and the model's port.
+
+    Its bus stores what it has on a disk of its own, where one is given.
+    """
     with tempfile.TemporaryDirectory() as folder:
         model_folder, home = Path(folder, "model"), Path(folder, "home")
         model_folder.mkdir()
-        home.mkdir()
+        Home(home).prepare()
+        if bus_on is not None:
+            (Home(home).nats / "data").symlink_to(bus_on.outside)
         with scriptable_model(model_folder) as port, running_system(home, port) as system:
             yield system, port
+
+
+@contextmanager
+def bus_disk() -> Iterator[SmallDisk]:
+    """Yield a disk for the bus, which can be filled; it is in memory."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        small_disk(Path(folder, "bus"), BUS_DISK) as disk,
+    ):
+        yield disk

@@ -49,6 +49,7 @@ from tests.fault.pids import Pids
 from tests.fault.run_points import make_markers
 from tests.fault.run_points import points as points_of_runs
 from tests.fixtures.embedded_system import EmbeddedSystem
+from tests.fixtures.small_disk import SmallDisk
 from tests.fixtures.system import administrator
 from tests.fixtures.tcp_proxy import TcpProxy, tcp_proxy
 
@@ -74,6 +75,7 @@ class Plant:
         clocks: The variables by which clocks of one of `LIVE` can be stepped.
         apis: What stands between a program and the API server, by program.
         pids: Where the processes are, and the Deployments by program.
+        disk: That of the bus; None: it shares that of everybody.
         hit: At which points somebody was stopped, and at which of a run somebody has died.
     """
 
@@ -86,6 +88,7 @@ class Plant:
     clocks: dict[str, dict[str, str]] = field(default_factory=dict)
     locks: defaultdict[str, Lock] = field(default_factory=lambda: defaultdict(Lock))
     hit: list[Point] = field(default_factory=list)
+    disk: SmallDisk | None = None
 
     @asynccontextmanager
     async def pair(self, name: str) -> AsyncIterator[TcpProxy]:

@@ -20,14 +20,17 @@ from sympozium.runtime.sync_points import Point
 from sympozium.testing.channels.driver import Fault as PlatformFault
 from tests.fault.api_proxy import Wrong
 from tests.fault.bots import PLATFORMS
-from tests.fault.faults.answers import Api, Full, Platform
+from tests.fault.clocks import can_step
+from tests.fault.faults.answers import Api, Platform
 from tests.fault.faults.clocks import Clock
+from tests.fault.faults.disk import Fill, Full
 from tests.fault.faults.network import Deaf, Refuse, Reset, Slow
 from tests.fault.faults.pauses import Pause
 from tests.fault.faults.processes import Die, Kill, Restart, Stop
 from tests.fault.faults.shape import Fault
 from tests.fault.pids import PROGRAMS
 from tests.fault.plant import LIVE, PAIRS
+from tests.fixtures.small_disk import can_mount
 
 KINDS: dict[str, Callable[..., Fault]] = {
     "kill": Kill,
@@ -42,8 +45,12 @@ KINDS: dict[str, Callable[..., Fault]] = {
     "api": Api,
     "platform": Platform,
     "full": Full,
+    "fill": Fill,
     "clock": Clock,
 }
+_NEEDS: dict[type[Fault], Callable[[], bool]] = {Clock: can_step, Fill: can_mount}
+"""A C compiler, and user namespaces."""
+
 MEAN_PAUSE_S = 2.5
 LONGEST_STOP_S = 35.0
 """Longer than the bus waits for an acknowledgement."""
@@ -106,9 +113,15 @@ def parse(line: str) -> Moment:
         raise ValueError(f"{line!r}: {error}") from error
 
 
-def without_clocks(schedule: Sequence[Moment]) -> list[Moment]:
-    """Return the schedule for a machine on which clocks cannot be stepped."""
-    return [moment for moment in schedule if not isinstance(moment.fault, Clock)]
+def possible(schedule: Sequence[Moment]) -> list[Moment]:
+    """Return the schedule without what cannot be done on this machine."""
+    left_out = tuple(kind for kind, can_be in _NEEDS.items() if not can_be())
+    return [moment for moment in schedule if not isinstance(moment.fault, left_out)]
+
+
+def fills_disk(schedule: Sequence[Moment]) -> bool:
+    """Return whether the bus needs a disk of its own."""
+    return any(isinstance(moment.fault, Fill) for moment in schedule)
 
 
 def draw(seed: int, seconds: float) -> list[Moment]:
@@ -179,4 +192,5 @@ _WEIGHTS: Sequence[tuple[Callable[[random.Random], Fault], float]] = (
     ),
     (_clock, 2),
     (lambda chance: Full(_for_s(chance, 1, 5)), 0.5),
+    (lambda chance: Fill(_for_s(chance, 1, 5)), 0.5),
 )

@@ -18,7 +18,7 @@ import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,12 +26,11 @@ import aiohttp
 
 from sympozium.runtime.sync_points import Point
 from tests.fault.acts import Acts
-from tests.fault.clocks import can_step
-from tests.fault.laboratory import own_system
+from tests.fault.laboratory import bus_disk, own_system
 from tests.fault.loads import Crowd
 from tests.fault.observer import observing
 from tests.fault.plant import Plant, planted
-from tests.fault.schedule import Moment, draw, read, without_clocks
+from tests.fault.schedule import Moment, draw, fills_disk, possible, read
 from tests.fault.shrink import shorter
 from tests.fixtures.chat import Person
 from tests.fixtures.embedded_system import EmbeddedSystem
@@ -69,8 +68,11 @@ class Plan:
 
 async def run_once(plan: Plan, *, keep: Path | None = None) -> Result:
     """Run a plan in a system of its own; *keep* what it wrote where a promise was broken."""
-    with own_system() as (system, model_port):
+    with ExitStack() as stack:
+        disk = stack.enter_context(bus_disk()) if fills_disk(plan.schedule) else None
+        system, model_port = stack.enter_context(own_system(bus_on=disk))
         async with planted(system, model_port, seed=plan.seed) as plant:
+            plant.disk = disk
             result = await run_in(plant, system, model_port, plan)
             if keep is not None and result.problems:
                 _copy(system.home, keep)
@@ -151,9 +153,9 @@ def main() -> None:
     """Run what is asked for; print the shortest schedule that fails."""
     given = _parsed()
     schedule = read(given.schedule) if given.schedule else draw(given.seed, given.seconds)
-    if not can_step():
-        _say("# there is no C compiler 'cc': clocks are left alone")
-        schedule = without_clocks(schedule)
+    if (less := possible(schedule)) != schedule:
+        _say("# left out is what needs a C compiler 'cc', or user namespaces, and has none here")
+        schedule = less
     last_s = max((moment.at_s for moment in schedule), default=0.0)
     seconds = max(given.seconds, last_s) if given.schedule else given.seconds
     lines = "\n".join(str(moment) for moment in schedule)

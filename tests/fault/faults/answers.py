@@ -1,13 +1,10 @@
-"""Wrong, late and lost answers of the API server and of chat platforms; a full disk of the bus."""
+"""Wrong, late and lost answers of the API server and of the chat platforms."""
 
 import asyncio
-import resource
-from contextlib import suppress
 from dataclasses import dataclass
 
 from sympozium.testing.channels.driver import Fault as PlatformFault
 from tests.fault.api_proxy import READS, WRITES, Rule, Wrong
-from tests.fault.faults.processes import Restart
 from tests.fault.plant import Plant
 
 VERBS = {"reads": READS, "writes": WRITES, "all": READS | WRITES}
@@ -50,27 +47,3 @@ class Platform:
     async def inject(self, plant: Plant) -> None:
         """Plan the failures."""
         plant.drivers[self.platform].fail(self.wrong, times=self.times)
-
-
-@dataclass(frozen=True)
-class Full:
-    """The disk of the bus takes no more; then there is room again, and the bus is restarted."""
-
-    for_s: float
-
-    async def inject(self, plant: Plant) -> None:
-        """Let no file of it grow for a while."""
-        pids = await plant.pids.of("bus")
-        try:
-            for pid in pids:
-                _limit(pid, 1)
-            await asyncio.sleep(self.for_s)
-        finally:
-            for pid in pids:
-                _limit(pid, resource.RLIM_INFINITY)
-        await Restart("bus").inject(plant)
-
-
-def _limit(pid: int, size_bytes: int) -> None:
-    with suppress(ProcessLookupError):
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (size_bytes, resource.RLIM_INFINITY))
