@@ -12,7 +12,8 @@ from typing import Any
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _TIME = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+")
-_AGE = re.compile(r"\d+s")
+_AGE = re.compile(r"\d+[sd]|\d+y(\d+d)?")
+_VERSION = re.compile(r'(?<=resourceVersion)(\\*":\\*")\d+')
 _VOLUME = re.compile(r"\bkube-api-access-[a-z0-9]{5}\b")
 _OPAQUE = {
     "continue": "<continue>",
@@ -20,6 +21,7 @@ _OPAQUE = {
     "hostIP": "<ip>",
     "ip": "<ip>",
     "clusterIP": "<ip>",
+    "clusterIPs": "<ip>",
     "containerID": "<container>",
     "imageID": "<image>",
     "nodeName": "<node>",
@@ -54,6 +56,7 @@ class Normal:
         if _AGE.fullmatch(text):
             return "<age>"
         text = _TOKEN.sub("<token>", text)
+        text = _VERSION.sub(r"\1<version>", text)  # of an object that a message quotes
         text = _VOLUME.sub("kube-api-access-<five>", text)
         text = _UUID.sub(lambda found: self.name(found[0], "uid"), text)
         text = _TIME.sub("<time>", text)

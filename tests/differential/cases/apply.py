@@ -140,7 +140,12 @@ async def apply_to_a_workload(s: Sitting) -> None:
         "metadata": {"name": "a"},
         "spec": {"template": {"spec": {"containers": [env]}}},
     }
-    answer = await s.apply(path, other, "two", "&dryRun=All")
+    url = f"{path}?fieldManager=two&dryRun=All"
+    status, headers, answer = await s.ask("PATCH", url, other, **{"Content-Type": APPLY})
+    managed = answer["metadata"]["managedFields"]
+    answer["metadata"]["managedFields"] = [one for one in managed if "subresource" not in one]
+    del answer["status"]  # a controller's, which writes it when it comes to it
+    s.note(f"PATCH {url}", status, headers, answer)
     s.say("env", answer["spec"]["template"]["spec"]["containers"])
     env["env"] = [{"name": "A", "value": "9"}]
     await s.apply(path, other, "two")

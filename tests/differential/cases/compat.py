@@ -1,6 +1,7 @@
 """Manifests that people have, on our own kinds: what is said of them, not what they hold."""
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -27,8 +28,17 @@ async def _apply(s: Sitting, name: str) -> None:
             ("POST", path, {}),
         ):
             status, found, answer = await s.ask(method, url, document, **headers)
-            why = "" if status < 400 else answer if isinstance(answer, str) else answer["message"]
-            s.say(f"{method} {document['kind']}", [status, found["Warning"], why])
+            said = [status, found["Warning"], _why(answer) if status >= 400 else ""]
+            s.say(f"{method} {document['kind']}", said)
+
+
+def _why(answer: Any) -> Any:
+    """Return why something was refused; several causes sorted, for they come in any order."""
+    if isinstance(answer, str):
+        return answer
+    causes = (answer.get("details") or {}).get("causes") or ()
+    several = sorted(f"{one.get('field')}: {one['message']}" for one in causes)
+    return several if len(several) > 1 else answer["message"]
 
 
 @case()

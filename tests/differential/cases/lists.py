@@ -166,6 +166,7 @@ async def pages_that_make_no_sense(s: Sitting) -> None:
     path = await _maps(s, 3)
     first = (await s.ask("GET", f"{path}?{MINE}&limit=1"))[2]
     token = first["metadata"]["continue"]
+    s.normal.name(token, "continue")
     await s.get(f"{path}?limit=1&continue=nonsense")
     await s.get(f"{path}?limit=x")
     await s.get(f"{path}?limit=-1&{MINE}&fieldSelector=metadata.name=m0")

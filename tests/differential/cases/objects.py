@@ -143,7 +143,10 @@ async def generated_name(s: Sitting) -> None:
     made = (await s.ask("POST", maps, {"metadata": {"generateName": "x" * 62}}))[2]
     s.say("the length of a name from a prefix of 62", len(made["metadata"]["name"]))
     await s.post(s.path("widgets", V1), {**widget(""), "metadata": {"generateName": "run-"}})
-    await s.post(maps, {"metadata": {"generateName": "Run-"}})
+    odd = {"metadata": {"generateName": "Run-"}}
+    status, headers, answer = await s.ask("POST", maps, odd)
+    s.normal.name(answer["details"].get("name", "Run-"), "refused")
+    s.note(f"POST {maps}", status, headers, answer)
 
 
 @case()

@@ -51,6 +51,11 @@ def _ended(pod: Object) -> bool:
     return pod["status"]["phase"] in {"Succeeded", "Failed"}
 
 
+def _containers_ended(pod: Object) -> bool:
+    """Tell whether all containers are said to have ended, which may be after the pod itself."""
+    return all("terminated" in one["state"] for one in pod["status"].get("containerStatuses") or ())
+
+
 def _running(pod: Object) -> bool:
     return bool(pod["status"]["phase"] == "Running")
 
@@ -239,7 +244,7 @@ async def liveness(s: Sitting) -> None:
 @case()
 async def deadline_of_a_pod(s: Sitting) -> None:
     await _start(s, sh("trap 'exit 0' TERM; sleep 60 & wait"), activeDeadlineSeconds=5)
-    _say(s, await _seen(s, _ended))
+    _say(s, await _seen(s, lambda pod: _ended(pod) and _containers_ended(pod)))
 
 
 @case()
