@@ -86,12 +86,14 @@ class Call:
 
     @property
     def is_dry_run(self) -> bool:
-        """Nothing shall be stored.
+        """Nothing shall be stored. A deletion says so in its body, where it has one.
 
         Raises:
-            ApiError: 400, the query says something that is not understood.
+            ApiError: 422, the query says something that is not understood.
         """
         value = self.query.get("dryRun", "")
+        if self.verb.startswith("delete") and isinstance(self.body, dict):
+            value = ",".join(self.body.get("dryRun") or ()) or value
         if value not in {"", "All"}:
             why = f'Unsupported value: "{value}": supported values: "All"'
             kind = f"{self.verb.capitalize()}Options"

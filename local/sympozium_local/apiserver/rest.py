@@ -84,6 +84,7 @@ class Rest:
                 row.namespace,
                 row.name,
                 query=call.query,
+                body=call.body,
                 user_agent=call.user_agent,
             )
             try:
