@@ -49,16 +49,14 @@ class Authenticator:
         self._claims: dict[str, Object] = {}
 
     def user(self, authorization: str) -> User:
-        """Return who sends this `Authorization` header; without one, the anonymous user.
+        """Return who sends this `Authorization` header; without a bearer token, the anonymous user.
 
         Raises:
             ApiError: 401.
         """
-        if not authorization:
-            return ANONYMOUS
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
-            raise unauthorized()
+            return ANONYMOUS
         found = self.recognize(token.strip(), [ISSUER])
         if found is None:
             raise unauthorized()

@@ -111,6 +111,9 @@ def _pod_spec(spec: Object) -> None:
     account = spec.get("serviceAccountName") or spec.get("serviceAccount")
     if account:
         spec["serviceAccountName"] = spec["serviceAccount"] = account
+    grace_s = spec.get("terminationGracePeriodSeconds")
+    if isinstance(grace_s, int) and grace_s < 0:
+        spec["terminationGracePeriodSeconds"] = 1
 
 
 def _volume(volume: Object) -> None:

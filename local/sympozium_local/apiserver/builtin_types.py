@@ -1,5 +1,6 @@
 """Check built-in objects against the table of fields: types, enums, required fields."""
 
+import base64
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -36,6 +37,14 @@ def _is_quantity(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _is_base64(value: Any) -> bool:
+    try:
+        base64.b64decode(re.sub(r"[\r\n]", "", value), validate=True)
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
 def _is_time(value: Any) -> bool:
     if not isinstance(value, str) or "T" not in value:
         return False
@@ -45,10 +54,14 @@ def _is_time(value: Any) -> bool:
         return False
 
 
+def _is_micro_time(value: Any) -> bool:
+    return _is_time(value) and re.search(r"\.\d{6}(?!\d)", value) is not None
+
+
 _Check = Callable[[Any], bool]
 _CHECKS: Mapping[str, tuple[_Check, str]] = {
     "string": (lambda value: isinstance(value, str), "must be of type string"),
-    "bytes": (lambda value: isinstance(value, str), "must be a base64 string"),
+    "bytes": (_is_base64, "must be a base64 string"),
     "bool": (lambda value: isinstance(value, bool), "must be of type boolean"),
     "int32": (_is_int32, "must be of type integer (int32)"),
     "int64": (_is_int, "must be of type integer"),
@@ -59,7 +72,7 @@ _CHECKS: Mapping[str, tuple[_Check, str]] = {
         "must be an integer or a string",
     ),
     "Time": (_is_time, "must be a time as in RFC 3339"),
-    "MicroTime": (_is_time, "must be a time as in RFC 3339"),
+    "MicroTime": (_is_micro_time, "must be a time as in RFC 3339, in microseconds"),
     "StringList": (lambda value: isinstance(value, list), "must be a list of strings"),
 }
 

@@ -64,7 +64,7 @@ def _metadata(resource: ApiResource, new: Object, old: Object | None) -> Found:
 
 _NAMES: Mapping[str, Callable[[str], list[str]]] = {
     "namespaces": name_rules.dns_label,
-    "services": name_rules.dns_1035_label,
+    "services": name_rules.dns_label,
     "roles.rbac.authorization.k8s.io": name_rules.path_segment,
     "clusterroles.rbac.authorization.k8s.io": name_rules.path_segment,
     "rolebindings.rbac.authorization.k8s.io": name_rules.path_segment,
@@ -254,6 +254,8 @@ def _config(new: Object, old: Object | None) -> Found:
         for key, value in (new.get(part) or {}).items():
             size += len(value)
             yield from (invalid(f"{part}[{key}]", key, why) for why in name_rules.config_key(key))
+    for key in (new.get("data") or {}).keys() & (new.get("binaryData") or {}).keys():
+        yield invalid(f"data[{key}]", key, "duplicate of key present in binaryData")
     if size > _MAX_CONFIG_BYTES:
         message = f"Too long: may not be more than {_MAX_CONFIG_BYTES} bytes"
         yield FieldError("", "FieldValueTooLong", message)

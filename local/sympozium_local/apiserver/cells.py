@@ -298,7 +298,12 @@ _BY_KIND: Mapping[str, Mapping[str, Cell]] = {
     },
     "endpoints": {"Endpoints": _endpoints},
     "resourcequotas": {"Request": _quota(limits=False), "Limit": _quota(limits=True)},
-    "deployments.apps": {"Ready": _ready_of_desired, **_WORKLOAD},
+    "deployments.apps": {
+        "Ready": _ready_of_desired,
+        "Up-to-date": lambda obj, _now: _status(obj).get("updatedReplicas", 0),
+        "Available": lambda obj, _now: _status(obj).get("availableReplicas", 0),
+        **_WORKLOAD,
+    },
     "replicasets.apps": _WORKLOAD,
     "statefulsets.apps": {
         "Ready": _ready_of_desired,
@@ -336,8 +341,8 @@ _BY_KIND: Mapping[str, Mapping[str, Cell]] = {
         "Ports": _ingress_ports,
     },
     "poddisruptionbudgets.policy": {
-        "Min Available": _path("spec", "minAvailable", otherwise="N/A"),
-        "Max Unavailable": _path("spec", "maxUnavailable", otherwise="N/A"),
+        "Min Available": lambda obj, _now: str(_spec(obj).get("minAvailable", "N/A")),
+        "Max Unavailable": lambda obj, _now: str(_spec(obj).get("maxUnavailable", "N/A")),
     },
     "mutatingwebhookconfigurations.admissionregistration.k8s.io": _WEBHOOKS,
     "validatingwebhookconfigurations.admissionregistration.k8s.io": _WEBHOOKS,

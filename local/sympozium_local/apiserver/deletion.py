@@ -92,7 +92,8 @@ _FATES = {"UID": "deleted and then recreated", "ResourceVersion": "modified"}
 
 def _other_object(resource: ApiResource, name: str, why: str) -> ApiError:
     error = conflict(resource, name, why)
-    message = f'Operation cannot be fulfilled on {resource.kind} "{name}": {why}'
+    kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
+    message = f'Operation cannot be fulfilled on {kind} "{name}": {why}'
     details = {**(error.details or {}), "kind": resource.kind}
     return ApiError(error.code, error.reason, message, details)
 
@@ -117,9 +118,10 @@ def mark(obj: Object, options: DeleteOptions, now: datetime) -> None:
         metadata["generation"] += 1
     end = (now + timedelta(seconds=grace_s)).astimezone(UTC)
     metadata["deletionTimestamp"] = end.strftime("%Y-%m-%dT%H:%M:%SZ")
-    metadata["deletionGracePeriodSeconds"] = grace_s
     if obj["kind"] == "Namespace" and obj["apiVersion"] == "v1":
         obj.setdefault("status", {})["phase"] = "Terminating"
+    else:
+        metadata["deletionGracePeriodSeconds"] = grace_s
 
 
 def _set_finalizers(metadata: Object, propagation: str) -> None:

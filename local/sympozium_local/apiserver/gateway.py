@@ -130,7 +130,10 @@ class Gateway:
                 message = f"the body of the request did not come within {BODY_TIMEOUT_S:g} s"
                 raise ApiError(408, "Timeout", message) from error
             call.body = decode_body(body, request.headers.get("Content-Type", ""))
-        answer = await self._dispatch(call, request)
+        try:
+            answer = await self._dispatch(call, request)
+        except ApiError as error:  # what was warned of is told with the refusal
+            answer = _refusal(error)
         if not answer.prepared:
             for warning in bearable(call.warnings):
                 quoted = warning.replace("\\", "\\\\").replace('"', '\\"')
@@ -189,6 +192,8 @@ class Gateway:
             ]
             return json_answer(encode({"paths": paths}))
         document = self._parts.discovery.answer(path)
+        if document is None and path.startswith("/api/"):
+            raise no_such_path()
         if document is None:
             raise NoSuchPathError
         return json_answer(encode(document))
@@ -237,7 +242,7 @@ def bearable(warnings: Sequence[str]) -> list[str]:
 
 
 def _refusal(error: ApiError) -> web.Response:
-    headers = {"Retry-After": "1"} if error.code in {429, 503} else None
+    headers = {"Retry-After": "1"} if error.code == 503 else None
     return web.Response(
         body=encode(error.status()),
         status=error.code,

@@ -11,6 +11,7 @@ from sympozium_local.apiserver.builtin_types import check_types
 from sympozium_local.apiserver.errors import ApiError, bad_request, conflict, invalid
 from sympozium_local.apiserver.field_errors import FieldError
 from sympozium_local.apiserver.registry import Served
+from sympozium_local.apiserver.request import Call
 from sympozium_local.apiserver.resource import Object
 
 Causes = list[tuple[str, str, str]]
@@ -69,34 +70,42 @@ def name_for(prefix: str, is_taken: Callable[[str], bool]) -> str:
 
 
 def begin(served: Served, obj: Object, now: str) -> None:
-    """Set the metadata of a new object, and drop what only a later write may say."""
+    """Set the metadata of a new object, and drop what only a later write may say.
+
+    Raises:
+        ApiError: 500, it says which version it is, as one that is read and written back.
+    """
     metadata = obj["metadata"]
-    for field in ("resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
+    if metadata.pop("resourceVersion", "") not in {None, "", "0"}:
+        raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
+    for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
         metadata.pop(field, None)
     metadata["uid"] = str(uuid.uuid4())
     metadata["creationTimestamp"] = now
     if _has_generation(served):
         metadata["generation"] = 1
-    else:
-        metadata.pop("generation", None)
     if "status" in served.resource.subresources and served.key != "nodes":
         obj.pop("status", None)
 
 
-def keep(served: Served, old: Object, new: Object, subresource: str) -> None:
+def keep(call: Call, old: Object, new: Object) -> None:
     """Put back in *new* whatever this write may not change.
 
     Raises:
-        ApiError: 409, *new* was made from another object or another version of it.
+        ApiError: 409, *new* was made from another object or another version of it; 422, a patch
+            says that it is another object, or any write that it is being deleted.
     """
+    served, subresource = call.served, call.subresource
     metadata, before = new.setdefault("metadata", {}), old["metadata"]
     name = before["name"]
     _require_same_place(metadata, before)
-    if metadata.get("uid", before["uid"]) != before["uid"]:
+    is_patch = call.verb == "patch"
+    if not is_patch and metadata.get("uid", before["uid"]) != before["uid"]:
         why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: "
         raise conflict(served.resource, name, why + before["uid"])
     if metadata.get("resourceVersion", "") not in {"", before["resourceVersion"]}:
         raise conflict(served.resource, name)
+    require_valid(served, name, list(_changes_of_fate(metadata, before)))
     metadata["resourceVersion"] = before["resourceVersion"]
     for field in _SERVER_OWNED:
         if field in before:
@@ -110,6 +119,15 @@ def keep(served: Served, old: Object, new: Object, subresource: str) -> None:
         _keep_all_but_status(served, old, new)
     elif "status" in served.resource.subresources:
         _keep_field("status", old, new)
+
+
+def _changes_of_fate(metadata: Object, before: Object) -> Iterator[tuple[str, str, str]]:
+    """Yield what *metadata* says of the object's identity and deletion, and only the server may."""
+    for field in ("deletionGracePeriodSeconds", "deletionTimestamp", "uid"):
+        value = metadata.get(field)
+        if value is not None and value != before.get(field):
+            found = field_errors.invalid(f"metadata.{field}", value, "field is immutable")
+            yield found.field, found.reason, found.message
 
 
 def _require_same_place(metadata: Object, before: Object) -> None:
@@ -192,7 +210,8 @@ def check(served: Served, obj: Object, old: Object | None) -> Causes:
                 f"new finalizers {_as_go(added)}"
             )
             wrong.append(("metadata.finalizers", "FieldValueForbidden", message))
-    wrong += [(one.field, one.reason, one.message) for one in _check_finalizers(served, metadata)]
+    of_any = (*_check_finalizers(served, metadata), *_check_controllers(metadata))
+    wrong += [(one.field, one.reason, one.message) for one in of_any]
     if served.resource.is_builtin:
         return wrong  # the rest is among the rules of built-in kinds
     if old is None or metadata != old["metadata"]:
@@ -217,6 +236,33 @@ def _check_finalizers(served: Served, metadata: Object) -> Iterator[FieldError]:
         if served.resource.is_builtin and "/" not in one and one not in _KNOWN_FINALIZERS:
             why = "name is neither a standard finalizer name nor is it fully qualified"
             yield field_errors.invalid(f"metadata.finalizers[{index}]", one, why)
+
+
+def _check_controllers(metadata: Object) -> Iterator[FieldError]:
+    owners = metadata.get("ownerReferences") or []
+    named = [
+        f"{one.get('kind')}/{one.get('name')}"
+        for one in owners
+        if isinstance(one, dict) and one.get("controller") is True
+    ]
+    if len(named) > 1:
+        why = (
+            'Only one reference can have Controller set to true. Found "true" in references for '
+            f"{named[0]} and {named[1]}"
+        )
+        yield field_errors.invalid("metadata.ownerReferences", owners, why)
+
+
+def warnings(served: Served, obj: Object, old: Object | None) -> list[str]:
+    """Return what a client is told of the metadata of a custom object that is accepted."""
+    before = (old or {"metadata": {}})["metadata"].get("finalizers") or ()
+    added = [one for one in obj["metadata"].get("finalizers") or () if one not in before]
+    return [
+        f'metadata.finalizers: "{one}": prefer a domain-qualified finalizer name to avoid '
+        "accidental conflicts with other finalizer writers"
+        for one in added
+        if not served.resource.is_builtin and "/" not in one and one not in _KNOWN_FINALIZERS
+    ]
 
 
 def _as_go(texts: list[str]) -> str:

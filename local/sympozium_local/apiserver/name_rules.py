@@ -91,7 +91,7 @@ def dns_subdomain(value: str) -> list[str]:
 
 
 def dns_1035_label(value: str) -> list[str]:
-    """Return what is wrong with *value* as a DNS-1035 label, as services are named."""
+    """Return what is wrong with *value* as a DNS-1035 label, as kinds are named."""
     return _check(value, _LABEL_1035_RE, 63, _LABEL_1035_ERROR)
 
 

@@ -129,6 +129,7 @@ class Objects:
         call.name = metadata["name"]
         meta.drop_empty(metadata)
         self._require_valid(served, obj, None)
+        call.warnings += meta.warnings(served, obj, None)
         await self._admission.validate(call, obj, None)
         if self._is_taken(served.key, call.namespace, call.name):
             raise self._already_exists(call)
@@ -213,6 +214,7 @@ class Objects:
         self._admission.require_may_create(call)
         obj = applied(call, None, meta.now_text())
         take_in(call, obj)
+        obj["metadata"].pop("resourceVersion", None)
         if obj["metadata"].setdefault("name", call.name) != call.name:
             raise bad_request("the name of the object does not match the name on the URL")
         return await self._create(call, obj, lambda _call, _old, new, _now: new)
@@ -222,10 +224,11 @@ class Objects:
         old = served.read(row)
         base = served.read(row) if call.content_type == APPLY else old
         new = take_in(call, wished(call, base, now))
-        meta.keep(served, old, new, call.subresource)
+        meta.keep(call, old, new)
         new = await self._completed(call, new, old, now)
         meta.drop_empty(new["metadata"])
         self._require_valid(served, new, old)
+        call.warnings += meta.warnings(served, new, old)
         await self._admission.validate(call, new, old)
         current = self.store.get(row.key, row.namespace, row.name)
         if current is None or current.version != row.version:
@@ -244,7 +247,8 @@ class Objects:
         stored, shape = self._in_stored_version(served, new)
         facets = stored.facets(new)
         if is_over(new):
-            self.store.remove(row, self._as(stored, new), facets=facets)
+            last = {**new, "metadata": dict(new["metadata"])}  # the answer keeps its version
+            self.store.remove(row, self._as(stored, last), facets=facets)
             return
         both = (facets, stored.facets(old))
         self.store.replace(row, (self._as(stored, new), old), shape=shape, facets=both)
@@ -255,6 +259,7 @@ class Objects:
         if served is not None:
             old, new = row.object(), row.object()
             edit(new)
+            meta.drop_empty(new["metadata"])
             self._write(served, row, old, new)
 
     def _in_stored_version(self, served: Served, obj: Object) -> tuple[Served, str]:
@@ -325,9 +330,10 @@ class Objects:
         if call.is_dry_run or (not gone and new == old):
             return new, gone
         if gone:
-            new = old  # what watchers and webhooks see is the object as it lived
+            if call.served.key != "pods":  # whose kinds know no grace: it is shown as it lived
+                new = old
             stored, _ = self._in_stored_version(call.served, old)
-            self.store.remove(row, self._as(stored, old), facets=stored.facets(old))
+            self.store.remove(row, self._as(stored, new), facets=stored.facets(old))
         else:
             self._write(call.served, row, old, new)
         await self.store.durable()

@@ -1,8 +1,10 @@
 """Apply a patch of any of the three classic kinds to an object."""
 
+from types import MappingProxyType
 from typing import Any
 
 import jsonpatch
+from typing_extensions import override
 
 from sympozium_local.apiserver.fields import message_of
 from sympozium_local.apiserver.resource import ApiResource, Object
@@ -21,6 +23,21 @@ _MALFORMED = (
     KeyError,
     AttributeError,
 )
+
+
+class _Replace(jsonpatch.ReplaceOperation):
+    """Sets a key of a map whether it is there or not, as the library of the real server does."""
+
+    @override
+    def apply(self, obj: Any) -> Any:
+        parent, part = self.pointer.to_last(obj)
+        if isinstance(parent, dict) and part is not None:
+            parent.setdefault(part, None)
+        return super().apply(obj)
+
+
+class _JsonPatch(jsonpatch.JsonPatch):
+    operations = MappingProxyType({**jsonpatch.JsonPatch.operations, "replace": _Replace})
 
 
 class PatchError(Exception):
@@ -71,7 +88,7 @@ def _json_patch(current: Object, body: Any) -> Object:
     if not isinstance(body, list) or not all(isinstance(one, dict) for one in body):
         raise PatchError(400, "error decoding patch: it is no list of operations")
     try:
-        patch = jsonpatch.JsonPatch(copied(body))
+        patch = _JsonPatch(copied(body))
     except _MALFORMED as error:
         raise PatchError(422, _REFUSED) from error
     try:

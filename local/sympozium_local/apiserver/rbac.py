@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing_extensions import override
 
 from sympozium_local.apiserver.authn import MASTERS
-from sympozium_local.apiserver.errors import ApiError, forbidden
+from sympozium_local.apiserver.errors import ApiError, forbidden, not_found
 from sympozium_local.apiserver.request import Call, User
 from sympozium_local.apiserver.resource import Object
 from sympozium_local.apiserver.selectors import matches_labels
@@ -206,7 +206,7 @@ class Authorizer:
         """Refuse a role or binding that grants what its writer does not hold.
 
         Raises:
-            ApiError: 403.
+            ApiError: 403, or 404 if there is no role to bind.
         """
         user, key, namespace = call.user, call.served.key, call.namespace
         if key not in _KINDS or MASTERS in user.groups:
@@ -224,7 +224,7 @@ class Authorizer:
             plural = "roles" if reference["kind"] == "Role" else "clusterroles"
             if self.allows(user, Ask("bind", GROUP, plural, "", namespace, reference["name"])):
                 return
-            granted = self.role_rules(reference, namespace)
+            granted = self._rules_to_bind(call, reference)
         missing = self._missing(user, namespace, granted)
         if missing:
             groups = ", ".join(f'"{group}"' for group in user.groups)
@@ -233,6 +233,14 @@ class Authorizer:
                 "not currently held:\n" + "\n".join(sorted(map(str, missing)))
             )
             raise forbidden(call.served.resource, name, why)
+
+    def _rules_to_bind(self, call: Call, reference: Object) -> list[Rule]:
+        """Return the rules of a role that must be there: what it may come to grant is unknown."""
+        is_role = reference["kind"] == "Role"
+        namespace = call.namespace if is_role else ""
+        if self._store.get(ROLES if is_role else CLUSTER_ROLES, namespace, reference["name"]):
+            return self.role_rules(reference, call.namespace)
+        raise not_found(call.served.resource, reference["name"])
 
     def _missing(self, user: User, namespace: str, granted: Sequence[Rule]) -> set[Rule]:
         own = list(self.rules(user, namespace))

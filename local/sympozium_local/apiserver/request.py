@@ -20,6 +20,9 @@ from sympozium_local.apiserver.resource import Object
 MAX_BODY_BYTES = 3 * 1024 * 1024
 """Source: kube-apiserver's MaxRequestBodyBytes."""
 
+MAX_MANAGER_BYTES = 128
+"""Source: FieldManagerMaxLength in k8s.io/apimachinery/pkg/apis/meta/v1/validation."""
+
 APPLY = "application/apply-patch+yaml"
 _JSON = {"", "application/json"}
 _YAML = {"application/yaml", "application/x-yaml", APPLY}
@@ -96,14 +99,25 @@ class Call:
             value = ",".join(self.body.get("dryRun") or ()) or value
         if value not in {"", "All"}:
             why = f'Unsupported value: "{value}": supported values: "All"'
-            kind = f"{self.verb.capitalize()}Options"
-            raise invalid_options(kind, "dryRun", "FieldValueNotSupported", why)
+            raise invalid_options(self._options, "dryRun", "FieldValueNotSupported", why)
         return value == "All"
 
     @property
     def manager(self) -> str:
-        """Who is named in managedFields."""
-        return self.query.get("fieldManager") or self.user_agent.split("/", 1)[0] or "unknown"
+        """Who is named in managedFields.
+
+        Raises:
+            ApiError: 422, the query names somebody too long.
+        """
+        named = self.query.get("fieldManager", "")
+        if len(named.encode()) > MAX_MANAGER_BYTES:
+            why = f"Too long: may not be more than {MAX_MANAGER_BYTES} bytes"
+            raise invalid_options(self._options, "fieldManager", "FieldValueTooLong", why)
+        return named or self.user_agent.split("/", 1)[0] or "unknown"
+
+    @property
+    def _options(self) -> str:
+        return f"{self.verb.capitalize()}Options"
 
     @property
     def field_validation(self) -> str:
@@ -111,8 +125,7 @@ class Call:
         value = self.query.get("fieldValidation") or "Warn"
         if value not in {"Strict", "Warn", "Ignore"}:
             why = f'Unsupported value: "{value}": supported values: "", "Ignore", "Strict", "Warn"'
-            kind = f"{self.verb.capitalize()}Options"
-            raise invalid_options(kind, "fieldValidation", "FieldValueNotSupported", why)
+            raise invalid_options(self._options, "fieldValidation", "FieldValueNotSupported", why)
         return value
 
 

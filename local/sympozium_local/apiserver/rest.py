@@ -107,7 +107,7 @@ class Rest:
     async def _list(self, call: Call, view: View) -> web.Response:
         served, selector = call.served, self._selector(call)
         self._require_version(call)
-        limit = _number(call.query, "limit")
+        limit = _number(call.query, "limit", signed=True)
         floor = self._watches.log(served.key).floor
         page = Page.of(call.query.get("continue", ""), floor, self._store.version)
         rows = self._store.select(
@@ -170,11 +170,11 @@ class Rest:
 _TOO_LARGE = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
 
 
-def _number(query: Mapping[str, str], name: str) -> int:
+def _number(query: Mapping[str, str], name: str, *, signed: bool = False) -> int:
     text = query.get(name) or "0"
-    if not text.isdigit():
+    if not text.removeprefix("-" if signed else "").isdigit():
         raise bad_request(f'Invalid value: "{text}": {name} must be a number')
-    return int(text)
+    return max(0, int(text))
 
 
 def _deleted(call: Call, obj: Object) -> Object:

@@ -4,12 +4,12 @@ Both look at an object's *facets*: its labels, and the values of the fields that
 its kind allows to select by. A field's name starts with a dot, a label's never does.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sympozium_local.apiserver.errors import bad_request
+from sympozium_local.apiserver.label_selectors import LabelSelectorError, parse_labels
 from sympozium_local.apiserver.resource import ApiResource, Object
 
 Facets = Mapping[str, str]
@@ -29,6 +29,7 @@ BUILTIN_FIELDS: Mapping[str, tuple[str, ...]] = {
     "pods": (*(f".spec.{field}" for field in _POD), ".status.phase", ".status.podIP"),
     "events": _EVENT,
     "secrets": (".type",),
+    "services": (".spec.clusterIP", ".spec.type"),
     "namespaces": (".status.phase",),
     "nodes": (".spec.unschedulable",),
     "jobs.batch": (".status.successful",),
@@ -38,18 +39,20 @@ BUILTIN_FIELDS: Mapping[str, tuple[str, ...]] = {
 Source: the AddFieldLabelConversionFunc tables in kubernetes/pkg/apis.
 """
 
-_SPLIT = re.compile(r",(?![^(]*\))")
-_SET = re.compile(r"^(\S+)\s+(in|notin)\s+\(([^)]*)\)$")
-_LABEL = re.compile(r"^([a-zA-Z0-9.-]{1,253}/)?[a-zA-Z0-9]([a-zA-Z0-9._-]{0,61}[a-zA-Z0-9])?$")
+_BOOLEANS = frozenset({".spec.hostNetwork", ".spec.unschedulable"})
+"""Fields that are false where they are not said."""
 
-
+_COMPARED = {"above": ">", "below": "<"}
 _HAS = "SELECT 1 FROM facets WHERE object=id AND facet=?"  # one key look-up
 _WITH = "SELECT object FROM facets WHERE facet=?"
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """One condition on one facet. *op* is `in`, `notin`, `exists` or `absent`."""
+    """One condition on one facet.
+
+    *op* is `in`, `notin`, `exists` or `absent`, or `above` or `below` for numbers.
+    """
 
     facet: str
     op: str
@@ -61,6 +64,11 @@ class Requirement:
             return value in self.values
         if self.op == "notin":
             return value not in self.values
+        if self.op in _COMPARED:
+            if value is None or not value.isdigit():
+                return False
+            number, limit = int(value), int(self.values[0])
+            return number > limit if self.op == "above" else number < limit
         return (value is not None) == (self.op == "exists")
 
 
@@ -90,7 +98,7 @@ class Selector:
     def is_narrow(self) -> bool:
         """Tell whether an index of facets leads to what is selected."""
         return any(
-            one.op in {"in", "exists"} and one.facet not in {NAME, NAMESPACE}
+            one.op not in {"notin", "absent"} and one.facet not in {NAME, NAMESPACE}
             for one in self.requirements
         )
 
@@ -106,6 +114,9 @@ class Selector:
                 parameters += one.values
                 continue
             of_value = f" AND value IN ({marks})" if one.values else ""
+            if sign := _COMPARED.get(one.op):
+                number = "CAST(value AS INTEGER)"
+                of_value = f" AND value NOT GLOB '*[^0-9]*' AND {number} {sign} CAST(? AS INTEGER)"
             if negation:
                 sql.append(f" AND NOT EXISTS ({_HAS}{of_value})")
             else:
@@ -123,35 +134,26 @@ def parse(labels: str, fields: str, resource: ApiResource, allowed: Iterable[str
     Raises:
         ApiError: 400, it cannot be read or names a field that is not selectable.
     """
-    found = [_label_requirement(part.strip()) for part in _SPLIT.split(labels) if part.strip()]
+    try:
+        found = [Requirement(*one) for one in parse_labels(labels)]
+    except LabelSelectorError as error:
+        raise bad_request(str(error)) from error
     known = {NAME, *allowed, *([NAMESPACE] if resource.namespaced else [])}
     for part in fields.split(","):
         if not part:
             continue
         requirement = _field_requirement(part)
         if requirement.facet not in known:
-            raise bad_request(f"field label not supported: {requirement.facet[1:]}")
+            raise bad_request(_unknown_field(requirement.facet[1:], resource))
         found.append(requirement)
     return Selector(tuple(found))
 
 
-def _label_requirement(text: str) -> Requirement:
-    if match := _SET.match(text):
-        key, op, listed = match.groups()
-        requirement = Requirement(key, op, tuple(one.strip() for one in listed.split(",")))
-    elif "!=" in text:
-        key, value = (one.strip() for one in text.split("!=", 1))
-        requirement = Requirement(key, "notin", (value,))
-    elif "=" in text:
-        key, value = (one.strip() for one in text.replace("==", "=").split("=", 1))
-        requirement = Requirement(key, "in", (value,))
-    elif text.startswith("!"):
-        requirement = Requirement(text[1:].strip(), "absent")
-    else:
-        requirement = Requirement(text, "exists")
-    if not _LABEL.match(requirement.facet):
-        raise bad_request(f"unable to parse requirement: invalid label selector {text!r}")
-    return requirement
+def _unknown_field(field: str, resource: ApiResource) -> str:
+    if resource.is_builtin and resource.storage_key not in BUILTIN_FIELDS:
+        only = '"metadata.name"' + (', "metadata.namespace"' if resource.namespaced else "")
+        return f'"{field}" is not a known field selector: only {only}'
+    return f"field label not supported: {field}"
 
 
 def _field_requirement(text: str) -> Requirement:
@@ -181,7 +183,7 @@ def facets_of(obj: Object, fields: Iterable[str]) -> dict[str, str]:
     """Return what *obj* can be selected by: its labels and the values of *fields*."""
     facets: dict[str, str] = dict(obj["metadata"].get("labels") or {})
     for field in fields:
-        facets[field] = _text(_value_at(obj, field))
+        facets[field] = _text(_value_at(obj, field)) or ("false" if field in _BOOLEANS else "")
     return facets
 
 

@@ -181,6 +181,10 @@ def _who(entry: Object) -> str:
     return who
 
 
+NOBODYS: tuple[list[Object], ...] = ([], [{}])
+"""By these `managedFields` a client says that nobody owns anything any more."""
+
+
 def track_update(
     old: Object | None,
     new: Object,
@@ -196,7 +200,7 @@ def track_update(
     """
     metadata = new.setdefault("metadata", {})
     entries = _entries(old)
-    if old is not None and metadata.get("managedFields") == []:
+    if old is not None and metadata.get("managedFields") in NOBODYS:
         entries = []
     written, gone = changes(_owned_part(old or {}), _owned_part(new), _shape(new, shape))
     if written is None and gone is None:

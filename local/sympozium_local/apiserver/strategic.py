@@ -70,8 +70,11 @@ def _merge_field(current: Object, key: str, value: Any, field: Field | None) -> 
     if value is None:
         current.pop(key, None)
     elif isinstance(value, dict):
-        before = before if isinstance(before, dict) else {}
         is_map = field is not None and field.shape == "map"
+        if _PATCH in value and (before is None or (is_map and value[_PATCH] == "delete")):
+            current.pop(key, None)  # a directive for what is not there drops the whole part
+            return
+        before = before if isinstance(before, dict) else {}
         if is_map and _child(field):
             for name, item in value.items():
                 _merge_field(before, name, item, _item_of(field))

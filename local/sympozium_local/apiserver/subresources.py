@@ -27,7 +27,7 @@ from sympozium_local.apiserver.request import Call
 from sympozium_local.apiserver.resource import ApiResource, Object
 from sympozium_local.apiserver.store import encode
 
-MIN_TOKEN_S, DEFAULT_TOKEN_S = 600, 3600
+MIN_TOKEN_S, DEFAULT_TOKEN_S, MAX_TOKEN_S = 600, 3600, 2**32
 """Source: validation and defaults of authentication/v1 TokenRequest."""
 
 KUBELET_TIMEOUT_S = 30.0
@@ -76,8 +76,10 @@ class Subresources:
         request = call.body if isinstance(call.body, dict) else {}
         spec = request.get("spec") or {}
         seconds = spec.get("expirationSeconds") or DEFAULT_TOKEN_S
-        if not isinstance(seconds, int) or seconds < MIN_TOKEN_S:
-            why = f"Invalid value: {seconds}: may not specify a duration less than 10 minutes"
+        if not isinstance(seconds, int) or not MIN_TOKEN_S <= seconds <= MAX_TOKEN_S:
+            is_long = isinstance(seconds, int) and seconds > MAX_TOKEN_S
+            limit = "larger than 2^32 seconds" if is_long else "less than 10 minutes"
+            why = f"Invalid value: {seconds}: may not specify a duration {limit}"
             cause = ("spec.expirationSeconds", "FieldValueInvalid", why)
             kind = ApiResource("authentication.k8s.io", "v1", "tokenrequests", "", "TokenRequest")
             raise invalid(kind, "", [cause])

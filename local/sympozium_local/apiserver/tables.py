@@ -67,7 +67,7 @@ def _cell(resource: ApiResource, column: Column) -> Cell:
         if column.name == "Age":
             return lambda obj, now: age(obj["metadata"].get("creationTimestamp"), now)
     read = json_path(column.json_path)
-    if column.type == "date":
+    if column.type == "date" and not resource.is_builtin:
         return lambda obj, now: age(_first(read(obj)), now) if read(obj) else None
     if column.type in {"integer", "number", "boolean"}:
         empty = None if not resource.is_builtin else 0
@@ -91,7 +91,7 @@ def _text(values: list[Any], *, is_builtin: bool) -> Any:
 
 
 def _row(obj: Object, cells: tuple[Cell, ...], include_object: str, now: datetime) -> Object:
-    row: Object = {"cells": [cell(obj, now) for cell in cells]}
+    row: Object = {"cells": [cell(obj, now) for cell in cells], "object": None}
     if include_object == "Object":
         row["object"] = obj
     elif include_object != "None":

@@ -126,7 +126,7 @@ class WatchStream:
 
     def _bookmark(self, annotations: Object) -> bytes:
         resource = self._served.resource
-        metadata: Object = {"resourceVersion": str(self._known), "creationTimestamp": None}
+        metadata: Object = {"resourceVersion": str(self._known)}
         if annotations:
             metadata["annotations"] = annotations
         obj: Object = {

@@ -9,7 +9,7 @@ from sympozium_local.apiserver.fieldsets import DuplicateKeyError
 from sympozium_local.apiserver.patches import PatchError, apply_patch, copied
 from sympozium_local.apiserver.request import APPLY, Call
 from sympozium_local.apiserver.resource import Object
-from sympozium_local.apiserver.serverside import ApplyConflictError, apply, track_update
+from sympozium_local.apiserver.serverside import NOBODYS, ApplyConflictError, apply, track_update
 from sympozium_local.apiserver.shapes import Shape
 from sympozium_local.apiserver.store import encode
 
@@ -90,7 +90,8 @@ def wished(call: Call, old: Object, now: str) -> Any:
     except PatchError as error:
         reasons = {415: "UnsupportedMediaType", 422: "Invalid"}
         reason = reasons.get(error.status, "BadRequest")
-        raise ApiError(error.status, reason, str(error)) from error
+        details: Object | None = {} if error.status == 422 else None
+        raise ApiError(error.status, reason, str(error), details) from error
 
 
 def _replacement(call: Call) -> Object:
@@ -100,7 +101,8 @@ def _replacement(call: Call) -> Object:
     if not call.served.resource.is_builtin and not metadata.get("resourceVersion"):
         why = "Invalid value: 0: must be specified for an update"
         cause = ("metadata.resourceVersion", "FieldValueInvalid", why)
-        raise invalid(call.served.resource, call.name, [cause])
+        resource = call.served.resource
+        raise invalid(replace(resource, kind=resource.plural), call.name, [cause])
     return new
 
 
@@ -197,8 +199,9 @@ def _shape(call: Call) -> Shape | None:
 
 
 def is_owned_alike(call: Call, old: Object, new: Object) -> bool:
-    """Tell whether an apply leaves all fields with the managers that they had."""
+    """Tell whether a write that changes no value leaves all fields with their managers."""
+    before, after = (obj["metadata"].get("managedFields") for obj in (old, new))
     if call.content_type != APPLY:
-        return True
-    before, after = (obj["metadata"].get("managedFields") or [] for obj in (old, new))
+        return not before or after not in NOBODYS
+    before, after = before or [], after or []
     return len(before) == len(after) and all(one in before for one in after)

@@ -60,7 +60,8 @@ async def test_fields_that_a_crd_names_select(api: Any, widgets: str) -> None:
 
 async def test_a_field_that_is_not_selectable_is_a_bad_request(api: Any) -> None:
     code, status = await api.call("GET", f"{CONFIGMAPS}?fieldSelector=data.k=v")
-    assert (code, status["message"]) == (400, "field label not supported: data.k")
+    assert code == 400
+    assert status["message"].startswith('"data.k" is not a known field selector')
 
 
 async def test_pages_together_are_the_whole_list(api: Any, configmap: Any) -> None:

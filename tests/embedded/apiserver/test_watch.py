@@ -49,6 +49,15 @@ async def test_an_object_that_gets_or_loses_a_label_appears_or_disappears(
         assert (await watch.next())[0] == "DELETED"
 
 
+async def test_a_watch_may_select_by_numbers(api: Any, configmap: Any) -> None:
+    async with api.watch(CONFIGMAPS, labelSelector="n>2,n<11") as watch:
+        for number in ("2", "11", "x3", "10"):
+            obj = configmap(f"n{number}")
+            obj["metadata"]["labels"] = {"n": number}
+            await api.create(CONFIGMAPS, obj)
+        assert (await watch.next())[1]["metadata"]["name"] == "n10"
+
+
 async def test_a_watch_of_one_namespace_is_told_of_no_other(api: Any, configmap: Any) -> None:
     other = "/api/v1/namespaces/kube-system/configmaps"
     since = (await api.get(CONFIGMAPS))["metadata"]["resourceVersion"]
