@@ -65,7 +65,14 @@ class Write:
         group, _, version = self.either.get("apiVersion", "").rpartition("/")
         kind = {"group": group, "version": version, "kind": self.either.get("kind", "")}
         plural = {"group": resource.group, "version": resource.version, "resource": resource.plural}
-        options = {"kind": f"{self.operation.title()}Options", "apiVersion": "meta.k8s.io/v1"}
+        options: Object = {
+            "kind": f"{self.operation.title()}Options",
+            "apiVersion": "meta.k8s.io/v1",
+        }
+        if call.is_dry_run:
+            options["dryRun"] = ["All"]
+        said = ("fieldManager", "fieldValidation")
+        options |= {field: call.query[field] for field in said if call.query.get(field)}
         request: Object = {
             "kind": kind,
             "resource": plural,

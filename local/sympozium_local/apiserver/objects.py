@@ -14,6 +14,7 @@ from sympozium_local.apiserver import meta, strategy
 from sympozium_local.apiserver.builtin import (
     INERT,
     default_builtin,
+    unknown_builtin_fields,
     validate_builtin,
 )
 from sympozium_local.apiserver.deletion import DeleteOptions, is_over, mark, require_preconditions
@@ -58,6 +59,14 @@ class Admission(Protocol):
 
     def require_may_create(self, call: Call) -> None:
         """Return if an apply that finds nothing may create. Raises ApiError, 403, if not."""
+
+
+def _prune(served: Served, obj: Object) -> None:
+    """Take out fields that the kind does not have, unsaid: a webhook put them there."""
+    if served.schema is not None:
+        served.schema.prune(obj)
+    else:
+        unknown_builtin_fields(served.resource, obj)
 
 
 class RacedError(Exception):
@@ -229,13 +238,13 @@ class Objects:
         meta.drop_empty(new["metadata"])
         self._require_valid(served, new, old)
         call.warnings += meta.warnings(served, new, old)
+        meta.advance_generation(served, old, new)
         await self._admission.validate(call, new, old)
         current = self.store.get(row.key, row.namespace, row.name)
         if current is None or current.version != row.version:
             raise RacedError
         if meta.is_same(old, new) and is_owned_alike(call, old, new) and not is_over(new):
             return old
-        meta.advance_generation(served, old, new)
         if call.content_type != APPLY:
             new = tracked(call, old, new, now)
         if not call.is_dry_run:
@@ -278,6 +287,8 @@ class Objects:
             self._default(served, obj, old)
             strategy.prepare(served.key, obj, old, now, self._registry)
             admitted = await self._admission.mutate(call, obj, old)
+            if admitted is not obj:
+                _prune(served, admitted)
             if admitted is not obj or old is None:  # else nobody has touched it since
                 self._default(served, admitted, old)
                 strategy.prepare(served.key, admitted, old, now, self._registry)

@@ -135,13 +135,18 @@ class Webhooks:
             async with asyncio.timeout(hook.get("timeoutSeconds") or DEFAULT_TIMEOUT_S):
                 response = await self._post(hook["clientConfig"], review)
             if response.get("uid") != review["request"]["uid"]:
-                raise _NoAnswerError("the answer is to another request")
+                raise _NoAnswerError(
+                    "received invalid webhook response: expected "
+                    f'response.uid="{review["request"]["uid"]}", got "{response.get("uid")}"'
+                )
+            if response.get("patch") and response.get("patchType") != "JSONPatch":
+                raise _NoAnswerError(f'unsupported patch type "{response.get("patchType", "")}"')
         except (aiohttp.ClientError, TimeoutError, _NoAnswerError, OSError) as error:
             if hook.get("failurePolicy", "Fail") == "Ignore":
                 return None
             cause = str(error) or type(error).__name__
             message = f'failed calling webhook "{hook["name"]}": {cause}'
-            raise ApiError(500, "InternalError", f"Internal error occurred: {message}") from error
+            raise _internal(message) from error
         return response
 
     async def _post(self, config: Object, review: Object) -> Object:
@@ -199,13 +204,17 @@ class Webhooks:
             message += f": {said}"
         else:
             message += " without explanation"
-        code = status.get("code") or 403
-        reason = status.get("reason") or ("Forbidden" if code == 403 else "")
-        raise ApiError(code if code >= 400 else 403, reason, message, status.get("details"))
+        code = max(400, status.get("code") or 0)
+        raise ApiError(code, status.get("reason") or "", message, status.get("details"))
 
 
 class _NoAnswerError(Exception):
     """A webhook could not be asked, or said nothing that makes sense."""
+
+
+def _internal(message: str) -> ApiError:
+    details = {"causes": [{"message": message}]}
+    return ApiError(500, "InternalError", f"Internal error occurred: {message}", details)
 
 
 def _review(write: Write) -> Object:
@@ -221,10 +230,7 @@ def _patched(hook: Object, obj: Object, response: Object) -> Object:
         operations: Any = decode(base64.b64decode(response["patch"]))
         changed: Object = jsonpatch.JsonPatch(operations).apply(obj)
     except (ValueError, TypeError, msgspec.DecodeError, jsonpatch.JsonPatchException) as error:
-        message = (
-            f"Internal error occurred: webhook {hook['name']!r} answered with a patch that does "
-            "not apply"
-        )
-        raise ApiError(500, "InternalError", message) from error
+        message = f"webhook {hook['name']!r} answered with a patch that does not apply"
+        raise _internal(message) from error
     changed.update(apiVersion=obj["apiVersion"], kind=obj["kind"])
     return changed
