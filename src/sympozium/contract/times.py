@@ -15,13 +15,16 @@ def parse_duration(text: str) -> timedelta:
     """Return the duration that *text* (`10m`, `1h30m`, `90s`) means.
 
     Raises:
-        PermanentError: *text* is empty, zero or in another form.
+        PermanentError: *text* is empty, zero, longer than any calendar or in another form.
     """
     match = _DURATION.fullmatch(text)
-    hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, 0)
-    duration = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    hours, minutes, seconds = (part or "0" for part in match.groups()) if match else ("0",) * 3
+    try:
+        duration = timedelta(hours=int(hours), minutes=int(minutes), seconds=int(seconds))
+    except (OverflowError, ValueError):  # too large for a timedelta, or for an int to be read
+        duration = timedelta(0)
     if not duration:
-        raise PermanentError(f"cannot read duration {text!r}: write it like '10m' or '1h30m'")
+        raise PermanentError(f"cannot read duration {text[:40]!r}: write it like '10m' or '1h30m'")
     return duration
 
 
