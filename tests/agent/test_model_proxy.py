@@ -96,7 +96,8 @@ async def test_only_the_runs_model_may_be_asked_for_and_no_name_counts_twice() -
             async with session.post("/v1/chat/completions", data=body) as answer:
                 return answer.status, await answer.text()
 
-        for body in (b'{"model":"other"}', b"{}", b'{"model":["demo"]}'):
+        named = (b'"other"', b'["demo"]', b'"\xff"', b"1e999", b"null")
+        for body in (b"{}", *(b'{"model":%s}' % name for name in named)):
             status, text = await ask(body)
             assert (status, json.loads(text)["error"]["code"]) == (403, "model_not_allowed")
         for body in (b"[]", b"nonsense", b""):
@@ -237,6 +238,35 @@ async def test_a_proxy_of_the_environment_is_used(
         ):
             seen = await answer.json()
     assert seen["headers"]["host"] == "model.invalid"
+
+
+async def test_a_header_that_is_no_text_is_left_out() -> None:
+    body = json.dumps(ASK).encode()
+    head = (
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAccept: \xff\r\nContent-Length: %d\r\n"
+    )
+    async with (
+        endpoint(echo) as url,
+        open_upstream(Endpoint(url, 5.0)) as upstream,
+        serve_model(ModelProxy(upstream, "demo"), 0) as port,
+        bare_connection(port) as (reader, writer),
+    ):
+        writer.write(head % len(body) + b"Connection: close\r\n\r\n" + body)
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b'"accept": "*/*"' in answer
+
+
+async def test_a_head_request_is_answered_without_a_body() -> None:
+    async with (
+        open_upstream(Endpoint("http://127.0.0.1:9/v1", 1.0)) as upstream,
+        serve_model(ModelProxy(upstream, "demo"), 0) as port,
+        bare_connection(port) as (reader, writer),
+        asyncio.timeout(10),
+    ):
+        for _ in range(2):
+            writer.write(b"HEAD /v1/models HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 404")
 
 
 async def test_what_is_no_http_ends_the_connection() -> None:

@@ -116,6 +116,20 @@ async def test_the_script_can_be_replaced_and_counted_over_http(demo: DemoModel)
             assert await answer.json() == {"total": 1, "by_match": {"x": 1}}
 
 
+@pytest.mark.parametrize(
+    "content", [b'"\xff"', b"[" * 100_000 + b"]" * 100_000], ids=["no text", "too deep"]
+)
+async def test_a_request_that_cannot_be_read_is_the_clients_fault(
+    demo: DemoModel, content: bytes
+) -> None:
+    body = b'{"model": "demo", "messages": [{"role": "user", "content": %s}]}' % content
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{demo.url}/chat/completions", data=body) as answer,
+    ):
+        assert answer.status == 400
+
+
 def test_the_program_refuses_a_script_it_cannot_read_with_one_sentence(tmp_path: Path) -> None:
     script = tmp_path / "script.jsonl"
     script.write_text(json.dumps({"status": "many"}))

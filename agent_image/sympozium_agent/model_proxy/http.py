@@ -48,6 +48,7 @@ class ServerConnection:
         self._reader = reader
         self._writer = writer
         self._http = h11.Connection(h11.SERVER)
+        self._is_head = False
 
     async def next_request(self) -> Request | None:
         """Return the next request, or None when the client is done.
@@ -73,8 +74,9 @@ class ServerConnection:
         await self._send(h11.Response(status_code=status, headers=list(headers)))
 
     async def send_piece(self, piece: bytes) -> None:
-        """Send a piece of the body at once."""
-        await self._send(h11.Data(data=piece))
+        """Send a piece of the body at once; to a HEAD request none is sent."""
+        if not self._is_head:
+            await self._send(h11.Data(data=piece))
 
     async def end_response(self) -> None:
         """End the response, and be ready for the next request where the client keeps alive."""
@@ -89,6 +91,7 @@ class ServerConnection:
 
     async def _read_request(self, head: h11.Request) -> Request:
         body = bytearray()
+        self._is_head = head.method == b"HEAD"
         if self._http.they_are_waiting_for_100_continue:
             await self._send(h11.InformationalResponse(status_code=100, headers=[]))
         while not isinstance(event := await self._next_event(), h11.EndOfMessage):

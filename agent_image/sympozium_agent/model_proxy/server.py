@@ -79,16 +79,19 @@ class ModelProxy:
             message = f"this run may use the model {self.model!r} only"
             await _answer_error(connection, 403, message, "model_not_allowed")
         else:
-            await self._pass_on(connection, _encode(body), request.headers.get("accept", "*/*"))
+            accept = request.headers.get("accept", "")
+            await self._pass_on(connection, _encode(body), accept if accept.isascii() else "")
 
     def _is_allowed(self, body: dict[str, msgspec.Raw]) -> bool:
-        named = body.get("model")
-        return named is not None and msgspec.json.decode(named) == self.model
+        try:
+            return msgspec.json.decode(body["model"], type=str) == self.model
+        except (KeyError, msgspec.MsgspecError, UnicodeDecodeError):
+            return False
 
     async def _pass_on(self, connection: ServerConnection, body: bytes, accept: str) -> None:
         is_started = False
         try:
-            async with self._upstream.complete(body, accept) as response:
+            async with self._upstream.complete(body, accept or "*/*") as response:
                 if not response.is_success:
                     await _answer_upstream_error(connection, response)
                     return

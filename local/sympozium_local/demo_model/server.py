@@ -107,7 +107,7 @@ async def _replace_script(http: web.Request) -> web.Response:
 async def _chat(http: web.Request) -> web.StreamResponse:
     try:
         request = _requests.decode(await http.read())
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return _error(400, f"cannot read the request: {error}")
     script = http.app[_SCRIPT]
     behaviour = script.choose(request)
