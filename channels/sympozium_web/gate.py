@@ -62,7 +62,8 @@ class Gate:
         if not self.token:
             return
         scheme, _, presented = authorization.partition(" ")
-        is_right = hmac.compare_digest(presented.strip().encode(), self.token.encode())
+        given = presented.strip().encode(errors="surrogateescape")  # a header may be any bytes
+        is_right = hmac.compare_digest(given, self.token.encode())
         if scheme.lower() != "bearer" or not is_right:
             raise RequestRefusedError(TOKEN_REQUIRED)
 

@@ -62,6 +62,13 @@ def test_no_other_name_is_let_in(host: str) -> None:
         assert status(Host=host) == 403
 
 
+def test_a_token_of_bytes_that_are_no_text_is_refused() -> None:
+    gate = gate_for(8400, (), "a-token-of-sixteen-or-more")
+    received = b"Bearer \xff".decode(errors="surrogateescape")  # as the server hands it over
+    with pytest.raises(RequestRefusedError, match="401"):
+        gate.check(API, {"Host": OURS, "Authorization": received})
+
+
 @pytest.mark.parametrize(
     ("origin", "expected"),
     [

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from contextlib import suppress
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -12,16 +11,12 @@ from hypothesis import strategies as st
 
 from sympozium_web.inbound import read_posted
 from sympozium_web.refusals import RequestRefusedError
+from tests.fixtures.memory import resident_bytes
 from tests.fixtures.sockets import bare_connection
 from tests.web.parts import WebProgram, error_of
 
 JSON = {"Content-Type": "application/json"}
-
-
-def memory_mb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    (line,) = [line for line in status.splitlines() if line.startswith("VmRSS:")]
-    return int(line.split()[1]) / 1024
+MIB = 1024 * 1024
 
 
 def refusal_or_text(body: bytes) -> int | str:
@@ -174,7 +169,7 @@ async def test_what_is_beyond_http_is_refused_in_json(web: WebProgram, head: byt
 
 
 async def test_a_body_of_a_hundred_megabytes_costs_no_memory(web: WebProgram) -> None:
-    before = memory_mb(web.pid)
+    before = resident_bytes(web.pid)
     head = (
         f"POST /api/conversations/c/messages HTTP/1.1\r\nHost: 127.0.0.1:{web.port}\r\n"
         "Content-Type: application/json\r\nContent-Length: 104857600\r\n\r\n"
@@ -190,7 +185,7 @@ async def test_a_body_of_a_hundred_megabytes_costs_no_memory(web: WebProgram) ->
             with suppress(ConnectionError):
                 answer = await reader.read(65536)
     assert answer == b"" or b" 413 " in answer.split(b"\r\n", 1)[0]
-    assert memory_mb(web.pid) - before < 15
+    assert resident_bytes(web.pid) - before < 15 * MIB
 
 
 async def test_too_many_streams_are_refused_and_the_rest_goes_on(
@@ -224,4 +219,4 @@ async def _is_served(http: aiohttp.ClientSession, url: str) -> bool:
 
 
 async def test_the_program_stays_small(web: WebProgram) -> None:
-    assert memory_mb(web.pid) <= 60
+    assert resident_bytes(web.pid) <= 60 * MIB
