@@ -7,6 +7,7 @@ has stored them, and one that it cannot parse would end everything.
 
 import asyncio
 import logging
+import zlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,10 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+from aiohttp import WSCloseCode
 from typing_extensions import override
 from yarl import URL
 
 from sympozium.contract.errors import TransientError
+from sympozium_discord.inflating import MAX_FRAME_BYTES, FrameTooLargeError, Inflater
 from sympozium_discord.library import (
     ConnectionClosed,
     DiscordWebSocket,
@@ -91,14 +94,14 @@ class GatewayRefusedError(Exception):
 
 
 class UnreadableFrameError(Exception):
-    """A frame that is not JSON, or not of the gateway's form.
+    """A frame that is not JSON, not of the gateway's form, or too large.
 
     Attributes:
-        frame: As it came, decompressed.
+        frame: As it came, decompressed; the beginning of one that is too large.
     """
 
-    def __init__(self, frame: str) -> None:
-        super().__init__("a frame that nobody can read")
+    def __init__(self, frame: str, why: str = "a frame that nobody can read") -> None:
+        super().__init__(why)
         self.frame = frame
 
 
@@ -125,6 +128,7 @@ class _Socket(DiscordWebSocket):
         self.dispatched: deque[Dispatch] = deque()
         self.last_frame = ""
         self._max_heartbeat_timeout = 60.0
+        self._decompressor = Inflater()
         self._discord_parsers = _Handlers(self._take)
 
     @override
@@ -145,8 +149,16 @@ class _Socket(DiscordWebSocket):
             raise ConnectionLostError("cannot use the gateway: its first word was not a hello")
         self._max_heartbeat_timeout = self._keep_alive.interval * HEARTBEATS_MISSED + GRACE_S
 
-    def _take(self, name: str, data: Any) -> None:
-        self.dispatched.append(Dispatch(name, data, self.sequence or 0))
+    @property
+    def is_overrun(self) -> bool:
+        """Whether the connection ended because of a frame that is too large as it is sent."""
+        return self.socket.close_code == WSCloseCode.MESSAGE_TOO_BIG
+
+    def _take(self, name: object, data: Any) -> None:
+        sequence: object = self.sequence or 0
+        if not (isinstance(name, str) and isinstance(sequence, int) and sequence >= 0):
+            raise ValueError("cannot read an event: it has no name, or no place in its session")
+        self.dispatched.append(Dispatch(name, data, sequence))
 
 
 class Gateway:
@@ -172,10 +184,14 @@ class Gateway:
         try:
             await self._socket.poll_event()
         except ReconnectWebSocket as error:
-            can_resume = error.resume
+            can_resume = error.resume and not self._socket.is_overrun  # it would come again
             raise ConnectionLostError("the gateway ended", can_resume=can_resume) from None
         except ConnectionClosed as error:
             raise GatewayRefusedError(error.code) from None
+        except zlib.error:
+            raise ConnectionLostError("the gateway's compression broke") from None
+        except FrameTooLargeError as error:
+            raise UnreadableFrameError(error.beginning, str(error)) from None
         except (aiohttp.ClientError, OSError, TimeoutError, RuntimeError) as error:
             raise ConnectionLostError(f"the gateway ended: {type(error).__name__}") from None
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -184,6 +200,7 @@ class Gateway:
             raise UnreadableFrameError(self._socket.last_frame) from None
         finally:
             self._socket.sequence = self._dealt_with  # a heartbeat must not claim more
+            self._socket.last_frame = ""
         came = list(self._socket.dispatched)
         self._socket.dispatched.clear()
         return came
@@ -235,7 +252,7 @@ async def _open(http: aiohttp.ClientSession, address: URL) -> aiohttp.ClientWebS
             return await http.ws_connect(
                 url,
                 autoclose=False,
-                max_msg_size=0,
+                max_msg_size=MAX_FRAME_BYTES,
                 timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT_S),
             )
     except (aiohttp.ClientError, OSError, TimeoutError) as error:

@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 import msgspec
-from aiohttp import WSMsgType
+from aiohttp import WSCloseCode, WSMsgType
 
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium_slack.api import Api
@@ -26,6 +26,9 @@ MAX_AT_ONCE = 64
 """Events of one connection in hand; more are not read until one of them is stored."""
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
+"""A larger one is not read, and ends its connection: many of them at once would fill the memory."""
+
+TOO_LARGE = f"cannot read what Slack sends: a frame has more than {MAX_FRAME_BYTES} bytes"
 
 log = logging.getLogger(__name__)
 
@@ -173,10 +176,20 @@ class Link:
             await self._room.acquire()
             works.create_task(self._take_frame(frame.data, socket))
         elif frame.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR):
-            if not self.leaving.is_set():
+            if frame.type is WSMsgType.ERROR and socket.close_code == WSCloseCode.MESSAGE_TOO_BIG:
+                self.error = LinkClosedError(TOO_LARGE)
+                works.create_task(self._note_too_large())
+            elif not self.leaving.is_set():
                 self.error = LinkClosedError("Slack closed the connection")
             return False
         return True
+
+    async def _note_too_large(self) -> None:
+        """Tell a person of an event that nobody can take. Slack brings it again, in vain."""
+        try:
+            await self._set_aside(b"", TOO_LARGE)
+        except (TransientError, PermanentError) as error:
+            log.warning("event not set aside", extra={"action": "drop", "cause": str(error)})
 
     async def _take_frame(self, data: str, socket: aiohttp.ClientWebSocketResponse) -> None:
         try:

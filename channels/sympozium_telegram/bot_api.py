@@ -24,13 +24,22 @@ from sympozium_telegram.library import (
     RequestData,
     TelegramError,
 )
-from sympozium_telegram.refusals import Parameters, RefusedError, UnreachableError, translated
+from sympozium_telegram.refusals import (
+    Parameters,
+    RefusedError,
+    TooLongError,
+    UnreachableError,
+    translated,
+)
 
 CALL_TIMEOUT_S = 15.0
 UPLOAD_TIMEOUT_S = 60.0
 CONNECT_TIMEOUT_S = 5.0
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """More than a hundred updates of the longest texts; an answer beyond it is not read on."""
+
+MAX_BEGINNING_BYTES = 256 * 1024
+"""How much is handed on of an answer that is too long."""
 
 MAX_DESCRIPTION_CHARS = 200
 
@@ -104,10 +113,10 @@ class BotApi:
                     raise TransientError(f"cannot download a file: status {answer.status}")
                 if answer.status != 200:
                     raise PermanentError(f"cannot download a file: status {answer.status}")
-                data = await _read(answer, MAX_FILE_BYTES)
+                data, is_whole = await _read(answer, MAX_FILE_BYTES)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise TransientError(f"cannot download a file: {type(error).__name__}") from None
-        if data is None:
+        if not is_whole:
             raise PermanentError(f"cannot download a file: it is over {MAX_FILE_BYTES} bytes")
         return data
 
@@ -170,14 +179,14 @@ class _Request(BaseRequest):
             async with self._session.request(
                 method, url, data=_form(request_data), timeout=timeout, allow_redirects=False
             ) as answer:
-                status, data = answer.status, await _read(answer, MAX_ANSWER_BYTES)
+                data, is_whole = await _read(answer, MAX_ANSWER_BYTES)
         except TimeoutError:
             raise UnreachableError(f"no answer within {allowed_s:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
             raise UnreachableError(type(error).__name__) from None
-        if data is None:
-            raise UnreachableError("the answer is too long")
-        return self._checked(status, data)
+        if not is_whole:
+            raise TooLongError(data[:MAX_BEGINNING_BYTES])
+        return self._checked(answer.status, data)
 
     def _checked(self, status: int, data: bytes) -> tuple[int, bytes]:
         answer = self.parse_json_payload(data) if status < 500 else {}
@@ -226,11 +235,11 @@ def _form(request_data: RequestData | None) -> aiohttp.FormData:
     return form
 
 
-async def _read(answer: aiohttp.ClientResponse, max_bytes: int) -> bytes | None:
-    """Return the whole body, or None where it is longer than *max_bytes*."""
+async def _read(answer: aiohttp.ClientResponse, max_bytes: int) -> tuple[bytes, bool]:
+    """Return the body up to *max_bytes*, and whether that is the whole of it."""
     data = bytearray()
     async for part in answer.content.iter_chunked(64 * 1024):
         data += part
         if len(data) > max_bytes:
-            return None
-    return bytes(data)
+            return bytes(data[:max_bytes]), False
+    return bytes(data), True

@@ -85,6 +85,7 @@ async def _serve_loop(app: web.Application, bound: socket.socket, stop: asyncio.
         app,
         bound,
         stop,
+        auto_decompress=False,
         keepalive_timeout=IDLE_TIMEOUT_S,
         logger=_protocol_log,
         max_headers=MAX_HEADERS,

@@ -63,7 +63,7 @@ class Inbound:
             update = read_update(raw)
             reading = read(update, me, self._triggers)
         except PermanentError as error:
-            await self._set_aside(raw, str(error))
+            await self.set_aside(event_of(raw), str(error))
             return
         try:
             await self._store(update, reading, me)
@@ -71,7 +71,7 @@ class Inbound:
             raise
         except Exception as error:  # a bug in taking one must not stop all that come after it
             log.exception("update not understood", extra={"action": "discard"})
-            await self._set_aside(raw, f"cannot take an update: {type(error).__name__}")
+            await self.set_aside(event_of(raw), f"cannot take an update: {type(error).__name__}")
 
     def hold(self, raw: object, me: Me) -> None:
         """Let it be seen of an update that it waits behind another one that is not stored."""
@@ -86,6 +86,10 @@ class Inbound:
     async def finish(self) -> None:
         """Note what was taken, before it is confirmed: an edit of it may come after a crash."""
         await self._stores.originals.write()
+
+    async def set_aside(self, event: bytes, reason: str) -> None:
+        """Keep what nobody can read for a person to look at; raises as `Intake.set_aside`."""
+        await self._stores.intake.set_aside(event, reason=reason)
 
     async def _store(self, update: Update, reading: Reading, me: Me) -> None:
         id_ = message_id(me.id, update.update_id)
@@ -142,9 +146,6 @@ class Inbound:
             )
         except SympoziumError as error:
             log.debug("button not let go", extra={"action": "drop", "cause": str(error)})
-
-    async def _set_aside(self, raw: object, reason: str) -> None:
-        await self._stores.intake.set_aside(event_of(raw), reason=reason)
 
 
 def event_of(raw: object) -> bytes:

@@ -13,11 +13,11 @@ from sympozium.chat.health import Health
 from sympozium.contract.errors import PermanentError, SympoziumError, TransientError
 from sympozium_telegram.account import Account
 from sympozium_telegram.batch import Batch
-from sympozium_telegram.bot_api import BotApi
+from sympozium_telegram.bot_api import MAX_ANSWER_BYTES, BotApi
 from sympozium_telegram.inbound import Inbound
 from sympozium_telegram.lease import Lease, LeaseLostError
-from sympozium_telegram.refusals import ConflictError
-from sympozium_telegram.updates import ALLOWED_UPDATES
+from sympozium_telegram.refusals import AnswerTooLongError, ConflictError
+from sympozium_telegram.updates import ALLOWED_UPDATES, first_number
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,7 @@ POLL_S = 25
 
 POLL_MARGIN_S = 10.0
 MAX_UPDATES = 100
+TOO_LONG = f"cannot read an update: it is longer than {MAX_ANSWER_BYTES} bytes"
 CLAIM_EVERY_S = 0.5
 CONFIRM_TIMEOUT_S = 1.0
 FINISH_S = 1.5
@@ -112,10 +113,34 @@ class Poller:
             self._pause_s = FIRST_PAUSE_S
 
     async def _ask(self) -> list[Any]:
+        """Return what waits; what is longer than is read is asked for one by one."""
+        try:
+            return await self._updates(MAX_UPDATES)
+        except AnswerTooLongError as error:
+            log.warning("cannot read updates", extra={"action": "retry", "cause": str(error)})
+        try:
+            return await self._updates(1)
+        except AnswerTooLongError as error:
+            await self._pass_over(error)
+            return []
+
+    async def _pass_over(self, error: AnswerTooLongError) -> None:
+        """Set an update aside that is too long: none after it comes before it is confirmed.
+
+        Raises:
+            AnswerTooLongError: Which one it is cannot be read either.
+        """
+        number = first_number(error.beginning)
+        if number is None:
+            raise error
+        await self._inbound.set_aside(error.beginning, TOO_LONG)
+        self._offset = max(self._offset or 0, number + 1)
+
+    async def _updates(self, limit: int) -> list[Any]:
         params = {
             "offset": self._offset,
             "timeout": POLL_S if self._is_answered else 0,
-            "limit": MAX_UPDATES,
+            "limit": limit,
             "allowed_updates": list(ALLOWED_UPDATES),
         }
         self._is_answered = False

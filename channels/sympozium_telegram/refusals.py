@@ -39,6 +39,26 @@ class UnreachableError(TelegramError):
     """No answer: the connection or the time was lost. Never leaves this package."""
 
 
+class TooLongError(UnreachableError):
+    """The answer is longer than is read. Never leaves this package."""
+
+    def __init__(self, beginning: bytes) -> None:
+        super().__init__("the answer is too long")
+        self.beginning = beginning
+
+
+class AnswerTooLongError(TransientError):
+    """The answer is longer than is read; asked for less, it may be shorter.
+
+    Attributes:
+        beginning: What was read of it.
+    """
+
+    def __init__(self, text: str, *, beginning: bytes) -> None:
+        super().__init__(text)
+        self.beginning = beginning
+
+
 class NotModifiedError(PermanentError):
     """The message says that already, which is what was wanted."""
 
@@ -103,7 +123,10 @@ def translated(error: TelegramError, method: str) -> SympoziumError:
     """Return what *error*, raised by a call of *method*, is to the rest of the system."""
     if isinstance(error, RefusedError):
         return _of_refusal(error, method)
-    return TransientError(f"cannot call {method}: {error.message}; it is tried again")
+    text = f"cannot call {method}: {error.message}; it is tried again"
+    if isinstance(error, TooLongError):
+        return AnswerTooLongError(text, beginning=error.beginning)
+    return TransientError(text)
 
 
 def _of_refusal(error: RefusedError, method: str) -> SympoziumError:

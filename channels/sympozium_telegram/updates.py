@@ -3,6 +3,7 @@
 Source: https://core.telegram.org/bots/api#update
 """
 
+import re
 from typing import Any
 
 import msgspec
@@ -11,6 +12,11 @@ from sympozium.contract.errors import PermanentError
 
 ALLOWED_UPDATES = ("message", "edited_message", "callback_query")
 """What is asked for; the rest is not sent. Deletions are not told to bots at all."""
+
+
+_FIRST_NUMBER = re.compile(
+    rb'\s*\{\s*"ok"\s*:\s*true\s*,\s*"result"\s*:\s*\[\s*\{\s*"update_id"\s*:\s*([0-9]{1,18})\b'
+)
 
 
 class User(msgspec.Struct, frozen=True):
@@ -203,6 +209,15 @@ def update_number(raw: object) -> int | None:
     """Return an update's id, by which it is confirmed, even where nothing else can be read."""
     number = raw.get("update_id") if isinstance(raw, dict) else None
     return number if isinstance(number, int) and not isinstance(number, bool) else None
+
+
+def first_number(answer: bytes) -> int | None:
+    """Return the id of the first update in the beginning of an *answer* to `getUpdates`.
+
+    None where the server writes it in another order than the Bot API does.
+    """
+    found = _FIRST_NUMBER.match(answer)
+    return int(found[1]) if found else None
 
 
 def chat_number(raw: object) -> int:

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the header's name
 MAX_BODY_BYTES = 1024 * 1024
+TOO_LONG = f"cannot read an update: it is longer than {MAX_BODY_BYTES} bytes"
 BODY_TIMEOUT_S = 10.0
 TAKE_TIMEOUT_S = 50.0
 """Less than the 60 s after which Telegram takes a call for lost."""
@@ -48,16 +49,15 @@ class Webhook:
 
     def app(self) -> web.Application:
         """Return the application that Telegram calls, under any prefix of the path."""
-        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app = web.Application()
         app.router.add_post("/{path:.*}", self.receive)
         return app
 
     async def receive(self, request: web.Request) -> web.Response:
         """Answer one call. Whoever does not know the secret learns nothing and costs nothing."""
-        presented = request.headers.get(SECRET_HEADER, "").encode()
-        is_telegram = hmac.compare_digest(presented, self._secret.encode())
-        last_step = request.match_info["path"].rpartition("/")[2].encode()
-        if not (hmac.compare_digest(last_step, self._path.encode()) and is_telegram):
+        is_telegram = _is_same(request.headers.get(SECRET_HEADER, ""), self._secret)
+        last_step = request.match_info["path"].rpartition("/")[2]
+        if not (_is_same(last_step, self._path) and is_telegram):
             return _refusal(401, "the secret is missing or wrong")
         if self._slots.locked():
             return _refusal(503, "too many calls at a time", retry_after_s=RETRY_AFTER_S)
@@ -67,13 +67,16 @@ class Webhook:
     async def _received(self, request: web.Request) -> web.Response:
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
-                body = await request.read()
+                body, is_whole = await _read(request)
         except TimeoutError:
             return _refusal(408, "the body did not come")
         try:
             async with asyncio.timeout(TAKE_TIMEOUT_S):
                 me = await self._account.introduce()
-                await self._inbound.take(decoded(body), me)
+                if is_whole:
+                    await self._inbound.take(decoded(body), me)
+                else:  # refused, it would come again, and what comes after it would wait
+                    await self._inbound.set_aside(body, TOO_LONG)
                 await self._inbound.finish()
         except (SympoziumError, TimeoutError) as error:
             log.warning("update not stored", extra={"action": "retry", "cause": str(error)})
@@ -121,6 +124,21 @@ def decoded(body: bytes) -> object:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return body.decode(errors="replace")
+
+
+async def _read(request: web.Request) -> tuple[bytes, bool]:
+    """Return the body up to `MAX_BODY_BYTES`, and whether that is the whole of it."""
+    body = bytearray()
+    async for part in request.content.iter_any():
+        body += part
+        if len(body) > MAX_BODY_BYTES:
+            return bytes(body[:MAX_BODY_BYTES]), False
+    return bytes(body), True
+
+
+def _is_same(presented: str, secret: str) -> bool:
+    """Compare in constant time. What was presented may be any bytes."""
+    return hmac.compare_digest(presented.encode(errors="surrogateescape"), secret.encode())
 
 
 def _refusal(status: int, text: str, *, retry_after_s: int = 0) -> web.Response:

@@ -1,7 +1,6 @@
-"""Texts of 64 KiB, 1 MiB and 20 MiB at the boundaries.
+"""Texts of 64 KiB, 1 MiB and 20 MiB at the readers.
 
-No chat platform's event of more than a megabyte gets as far as its reader: the webhooks
-and sockets refuse it before.
+What becomes of larger events before they get as far as a reader is in `test_large_events.py`.
 """
 
 import tracemalloc

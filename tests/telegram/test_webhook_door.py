@@ -6,6 +6,7 @@ import pytest
 
 from sympozium.testing.channels.stage import Stage
 from sympozium_telegram.settings import hidden_path
+from sympozium_telegram.webhook import TOO_LONG
 from tests.fixtures.sockets import bare_connection
 from tests.telegram.hooked import SECRET, called, driver_of
 
@@ -52,10 +53,26 @@ async def test_who_does_not_know_the_secret_is_refused(
 
 
 async def test_only_a_post_of_bearable_size_is_read(shared_hooked: Stage) -> None:
-    address = driver_of(shared_hooked).address
-    assert (await called(address, {HEADER: SECRET}, b"x" * 2_000_000))[0] == 413
+    address, stage = driver_of(shared_hooked).address, shared_hooked.backstage
+    before = await stage.dead_letters()
+    assert await called(address, {HEADER: SECRET}, b"x" * 2_000_000) == (200, "")
+    assert (await stage.reasons())[before:] == [TOO_LONG]
     assert (await called(address, {HEADER: SECRET}, method="GET"))[0] == 405
     assert (await called(address, {HEADER: "no"}, b"x" * 2_000_000))[0] == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "secret"),
+    [(hidden_path(SECRET), b"\xff\xfe"), ("\xff", SECRET.encode()), ("%ff", SECRET.encode())],
+)
+async def test_a_secret_that_is_no_text_is_refused(
+    shared_hooked: Stage, path: str, secret: bytes
+) -> None:
+    port = driver_of(shared_hooked).port
+    request = b"POST /%s HTTP/1.1\r\nHost: x\r\n%s: %s\r\nContent-Length: 0\r\n\r\n"
+    async with bare_connection(port) as (reader, writer):
+        writer.write(request % (path.encode("latin-1"), HEADER.encode(), secret))
+        assert (await reader.readline()).split()[1] in {b"400", b"401"}
 
 
 @pytest.mark.parametrize(

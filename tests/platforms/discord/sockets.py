@@ -35,17 +35,21 @@ class Socket:
     def __init__(self, ws: web.WebSocketResponse, request: web.Request) -> None:
         self.ws = ws
         self.request = request
-        self.queue: asyncio.Queue[Json | str | int | None] = asyncio.Queue()
+        self.queue: asyncio.Queue[Json | str | bytes | int | None] = asyncio.Queue()
         self.was_closed_here = False
         self._deflate = zlib.compressobj()
 
     async def send_loop(self) -> None:
-        """Send what is queued: an event, a raw text, or a close code."""
+        """Send what is queued: an event, a raw text, bytes as they are, or a close code."""
         while (item := await self.queue.get()) is not None:
             if isinstance(item, int):
                 self.was_closed_here = True
                 await self.ws.close(code=item)
                 return
+            if isinstance(item, bytes):
+                with contextlib.suppress(ConnectionError):
+                    await self.ws.send_bytes(item)
+                continue
             text = item if isinstance(item, str) else json.dumps(item)
             data = self._deflate.compress(text.encode()) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
             with contextlib.suppress(ConnectionError):
@@ -89,8 +93,8 @@ class GatewayStand:
             if session.socket is not None:
                 session.socket.queue.put_nowait(event)
 
-    def send(self, item: Json | str | int) -> None:
-        """Send something to every connection: an object, a raw text, or a close code."""
+    def send(self, item: Json | str | bytes | int) -> None:
+        """Send to every connection: an object, a raw text, bytes as they are, or a close code."""
         for socket in self.sockets:
             socket.queue.put_nowait(item)
 
@@ -186,8 +190,9 @@ class GatewayStand:
         for session in self.sessions.values():
             if session.socket is socket:
                 for event in session.events[session.confirmed : sequence]:
-                    if event["t"] == "MESSAGE_CREATE" and "id" in event["d"]:
-                        self._counts.accepted.append(str(event["d"]["id"]))
+                    about = event["d"]
+                    if event["t"] == "MESSAGE_CREATE" and isinstance(about, dict):
+                        self._counts.accepted.append(str(about.get("id")))
                 session.confirmed = max(session.confirmed, sequence)
 
     def _gone(self, socket: Socket) -> None:

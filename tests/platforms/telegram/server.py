@@ -1,6 +1,7 @@
 """A stand-in Bot API server: true offsets, webhooks, files, and every fault on demand."""
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -186,11 +187,15 @@ class BotApiServer:
         self, session: aiohttp.ClientSession, update: dict[str, Any]
     ) -> tuple[int, float]:
         webhook = self.world.webhook
-        headers = {"X-Telegram-Bot-Api-Secret-Token": webhook["secret_token"]}
+        headers = {
+            "X-Telegram-Bot-Api-Secret-Token": webhook["secret_token"],
+            "Content-Type": "application/json",
+        }
+        body = io.BytesIO(json.dumps(update).encode())
         timeout = aiohttp.ClientTimeout(total=WEBHOOK_TIMEOUT_S)
         try:
             async with session.post(
-                webhook["url"], json=update, headers=headers, timeout=timeout
+                webhook["url"], data=body, headers=headers, timeout=timeout
             ) as answer:
                 return answer.status, float(answer.headers.get("Retry-After", WEBHOOK_RETRY_S))
         except (aiohttp.ClientError, TimeoutError):

@@ -15,6 +15,7 @@ import msgspec
 from sympozium.bus.admin import ensure_bus
 from sympozium.bus.nats import NatsBus
 from sympozium.bus.ports import Delivery
+from sympozium.contract.dead_letters import read_headers
 from sympozium.contract.envelope import encode, unwrap, wrap
 from sympozium.contract.limits import FILE_PART_BYTES
 from sympozium.contract.messages import (
@@ -179,10 +180,15 @@ class Backstage:
 
     async def dead_letters(self, stream: str = INBOX) -> int:
         """Return how many messages of the channel were set aside so far."""
-        subject, since, count = dead(stream, self._namespace, self._channel), 1, 0
+        return len(await self.reasons(stream))
+
+    async def reasons(self, stream: str = INBOX) -> list[str]:
+        """Return why messages of the channel were set aside so far, oldest first."""
+        subject, since, found = dead(stream, self._namespace, self._channel), 1, list[str]()
         while stored := await self._bus.next(DEAD, subject, since=since):
-            since, count = stored.sequence + 1, count + 1
-        return count
+            since = stored.sequence + 1
+            found.append(read_headers(stored.subject, stored.headers).reason)
+        return found
 
     async def buried(self, count: int, stream: str = INBOX) -> None:
         """Return when so many messages of the channel were set aside.
