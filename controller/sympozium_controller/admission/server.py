@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.resources import AGENTS, Object
@@ -22,6 +23,8 @@ from sympozium_controller.admission.keeping import Keeper
 from sympozium_controller.settings import Settings
 
 log = logging.getLogger(__name__)
+_protocol_log = logging.getLogger(f"{__name__}.protocol")
+_protocol_log.setLevel(logging.CRITICAL)  # what strangers send is not worth a traceback
 
 PATH = "/validate/agentruns"
 LOOK_TIMEOUT_S = 2.0
@@ -30,6 +33,7 @@ LOOK_TIMEOUT_S = 2.0
 MAX_REVIEW_BYTES = 4 * 1024 * 1024
 """An object is at most 1.5 MiB, and a review of a create holds it once."""
 
+RETRY_AFTER_S = "1"
 DRAIN_S = 1.0
 
 
@@ -81,9 +85,15 @@ class Webhook:
     async def _serve(self, stop: asyncio.Event) -> None:
         if not await _happened(self._is_certified, stop):
             return
-        app = web.Application(client_max_size=MAX_REVIEW_BYTES)
+        app = web.Application(client_max_size=MAX_REVIEW_BYTES, middlewares=[_bugs_logged])
         app.router.add_post(PATH, self._answer)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_S)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            auto_decompress=False,
+            logger=_protocol_log,
+            shutdown_timeout=DRAIN_S,
+        )
         await runner.setup()
         try:
             site = web.TCPSite(
@@ -114,7 +124,8 @@ class Webhook:
             async with asyncio.timeout(LOOK_TIMEOUT_S):
                 why = await self._refusal(asked)
         except (TransientError, ForbiddenError, TimeoutError):  # or it became a tenant just now
-            return web.Response(status=503, text="the API server does not say what there is")
+            text = "the API server does not say what there is"
+            return web.Response(status=503, text=text, headers={"Retry-After": RETRY_AFTER_S})
         response: Object = {"uid": asked["uid"], "allowed": not why}
         if why:
             response["status"] = {"code": 403, "reason": "Forbidden", "message": why}
@@ -137,7 +148,7 @@ class Webhook:
                 agent,
                 self._models(namespace),
             )
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, PermanentError) as error:
             return f"the run cannot be read: {error}; correct its spec"
 
     async def _agent(self, namespace: str, name: str) -> Object | None:
@@ -156,6 +167,18 @@ class Webhook:
             if channel["metadata"]["namespace"] == namespace:
                 models |= set(channel["spec"].get("models") or ())
         return models
+
+
+@web.middleware
+async def _bugs_logged(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Log what is our own fault; the library logs it with what is the client's, or neither."""
+    try:
+        return await handler(request)
+    except (web.HTTPException, ConnectionError):
+        raise
+    except Exception:
+        log.exception("review handler bug", extra={"action": "refuse"})
+        raise
 
 
 def _request_of(body: bytes) -> Object:
