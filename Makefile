@@ -84,7 +84,7 @@ fault: installed ## kill at every sync point once (5 minutes); with SEED=.. SECO
 fault-long: installed ## 1,000 kills over all sync points and 100 restarts of the bus (30 minutes)
 	@$(RUN)/python -m tests.fault.long --kills $(KILLS) --restarts $(RESTARTS) --seed $(or $(SEED),1) $(if $(WRITE),--write $(WRITE))
 
-fuzz: installed ## show every reader ten thousand hostile inputs each (10 minutes; FUZZ_EXAMPLES=...)
+fuzz: installed ## show every reader, server and program ten thousand hostile inputs each (15 minutes; FUZZ_EXAMPLES=...)
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-10000} $(RUN)/pytest -q $(SIDE_BY_SIDE) --timeout=1200 tests/fuzz
 
 model: installed ## search every schedule of two messages and FAULTS=2 faults for a broken promise (5 minutes)

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -29,7 +30,16 @@ from sympozium.kube.tenants import Tenants
 from sympozium_controller.admission.keeping import WEBHOOK
 from sympozium_controller.admission.server import Judged, Webhook
 from sympozium_controller.settings import BusSettings, PodSettings, Settings
-from tests.admission.calling import KUBELET, MANIFESTS, Caller, token_path
+from sympozium_local.apiserver.server import serve
+from tests.admission.calling import (
+    KUBELET,
+    MANIFESTS,
+    Caller,
+    connected,
+    install,
+    token_path,
+)
+from tests.admission.rules import SPACE
 from tests.fixtures.nats_server import free_port
 
 SYSTEM = "sympozium-system"
@@ -132,6 +142,23 @@ class Installation:
         found = await self.admin.get(SECRETS, SYSTEM, WEBHOOK)
         data: dict[str, Any] = found.get("data") or {}
         return data
+
+
+@asynccontextmanager
+async def installed(folder: Path) -> AsyncIterator[Installation]:
+    """Yield an API server with policies and webhook, and no controller yet."""
+    async with serve(folder / "data") as endpoint:
+        context = ssl.create_default_context(cafile=str(endpoint.ca_file))
+        headers = {"Authorization": f"Bearer {endpoint.token_file.read_text()}"}
+        administrator = Endpoint(endpoint.url, endpoint.ca_file, endpoint.token_file)
+        async with (
+            connected(endpoint.url, context, headers) as caller,
+            connect(administrator) as kube,
+        ):
+            await install(caller, tenant=SPACE)
+            made = Installation(kube, caller, endpoint.url, endpoint.ca_file, folder)
+            await made.install(SPACE)
+            yield made
 
 
 @dataclass(frozen=True)

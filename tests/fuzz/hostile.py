@@ -150,12 +150,16 @@ def hostile_bytes(examples: Sequence[bytes]) -> st.SearchStrategy[bytes]:
 
     def draw(number: int) -> bytes:
         source = random.Random(number)
-        data = source.choice(examples)
-        if source.random() < 0.6:
-            data = as_json(altered_values(json.loads(data), source))
-        return data if source.random() < 0.4 else altered_bytes(data, source)
+        return altered_json(source.choice(examples), source)
 
     return st.integers(min_value=0, max_value=2**64).map(draw) | st.binary(max_size=300)
+
+
+def altered_json(data: bytes, source: random.Random) -> bytes:
+    """Return *data*, which is JSON, altered as bytes, as JSON, or both; now and then as it is."""
+    if source.random() < 0.6:
+        data = as_json(altered_values(json.loads(data), source))
+    return data if source.random() < 0.4 else altered_bytes(data, source)
 
 
 def as_json(value: Any) -> bytes:

@@ -68,41 +68,37 @@ SLACK_EVENTS = [
         blocks=[{"type": "section", "text": {"type": "mrkdwn", "text": "x"}}],
     ),
 ]
-slack_bodies = hostile_bytes([as_json(callback(event, "Ev1")) for event in SLACK_EVENTS])
-interactions = hostile_bytes(
-    [
-        as_json(
+SLACK_BODIES = [as_json(callback(event, "Ev1")) for event in SLACK_EVENTS]
+slack_bodies = hostile_bytes(SLACK_BODIES)
+INTERACTIONS = [
+    {
+        "type": "block_actions",
+        "user": {"id": "U0ADA", "username": "ada", "team_id": "T1"},
+        "team": {"id": "T1"},
+        "trigger_id": "1.2.3",
+        "channel": {"id": "C1"},
+        "container": {"type": "message", "channel_id": "C1", "thread_ts": "1.2"},
+        "message": slack_mention("hello", attachments=[{"fallback": "x"}]),
+        "actions": [
+            {"action_id": "sympozium_choice_0", "value": '{"name":"stop"}'},
             {
-                "type": "block_actions",
-                "user": {"id": "U0ADA", "username": "ada", "team_id": "T1"},
-                "team": {"id": "T1"},
-                "trigger_id": "1.2.3",
-                "channel": {"id": "C1"},
-                "container": {"type": "message", "channel_id": "C1", "thread_ts": "1.2"},
-                "message": slack_mention("hello", attachments=[{"fallback": "x"}]),
-                "actions": [
-                    {"action_id": "sympozium_choice_0", "value": '{"name":"stop"}'},
-                    {
-                        "action_id": "sympozium_choice_1",
-                        "selected_option": {"value": '{"name":"model","arguments":"m"}'},
-                    },
-                ],
-            }
-        ),
-        as_json(
-            {
-                "type": "view_submission",
-                "user": {"id": "U0ADA"},
-                "view": {
-                    "id": "V1",
-                    "callback_id": "sympozium_ask",
-                    "private_metadata": '{"quoted":"x"}',
-                    "state": {"values": {QUESTION_BLOCK: {QUESTION_BLOCK: {"value": "which?"}}}},
-                },
-            }
-        ),
-    ]
-)
+                "action_id": "sympozium_choice_1",
+                "selected_option": {"value": '{"name":"model","arguments":"m"}'},
+            },
+        ],
+    },
+    {
+        "type": "view_submission",
+        "user": {"id": "U0ADA"},
+        "view": {
+            "id": "V1",
+            "callback_id": "sympozium_ask",
+            "private_metadata": '{"quoted":"x"}',
+            "state": {"values": {QUESTION_BLOCK: {QUESTION_BLOCK: {"value": "which?"}}}},
+        },
+    },
+]
+interactions = hostile_bytes([as_json(one) for one in INTERACTIONS])
 
 PHOTO = [{"file_id": "p1", "file_size": 100, "width": 9, "height": 9}]
 UPDATES: list[dict[str, Any]] = [
@@ -118,9 +114,10 @@ UPDATES: list[dict[str, Any]] = [
     {"edited_message": mention("@sympozium_test_bot better", edit_date=1_760_000_100)},
     {"callback_query": {"id": "q", "from": ADA, "data": "c:1", "message": message("pick")}},
 ]
-telegram_bodies = hostile_bytes(
-    [as_json({"update_id": 900_000 + number, **one}) for number, one in enumerate(UPDATES)]
-)
+TELEGRAM_BODIES = [
+    as_json({"update_id": 100_000 + number, **one}) for number, one in enumerate(UPDATES)
+]
+telegram_bodies = hostile_bytes(TELEGRAM_BODIES)
 
 
 @given(body=web_bodies)
