@@ -10,6 +10,7 @@ from sympozium.kube.errors import NotFoundError
 @pytest.mark.parametrize(
     "name",
     [
+        "x" * 254,
         "../../theirs/agents/helper",
         "..",
         ".",

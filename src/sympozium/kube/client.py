@@ -46,8 +46,11 @@ MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
-_NAME = re.compile(r"[A-Za-z0-9._:-]+")
-"""What names of objects of all kinds are made of."""
+_NAME = re.compile(r"[A-Za-z0-9._:-]{1,253}")
+"""What names of objects of all kinds are made of.
+
+Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
+"""
 
 _MAX_NAME_SHOWN = 100
 TLS_BUFFER_BYTES = 32 * 1024
