@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import ssl
 
 import aiohttp
@@ -19,7 +20,7 @@ from sympozium_controller.admission.keeping import WEBHOOK
 from tests.admission import objects
 from tests.admission.calling import ROUTER, Answer
 from tests.admission.rules import SPACE
-from tests.admission.webhooks import SYSTEM, WAIT_S, Installation, configuration
+from tests.admission.webhooks import SYSTEM, WAIT_S, Installation, Served, configuration
 
 
 async def create(given: Installation, name: str, **spec: object) -> Answer:
@@ -206,13 +207,47 @@ async def test_what_is_no_review_is_refused_and_the_next_is_answered(
     async with installation.controller() as served:
         await installation.lead_to(served)
         await served.ready()
-        trusted = base64.b64decode(await installation.bundle()).decode()
-        context = ssl.create_default_context(cadata=trusted)
-        url = f"https://127.0.0.1:{served.port}/validate/agentruns"
-        name = f"{WEBHOOK}.{SYSTEM}.svc"
-        async with (
-            aiohttp.ClientSession() as session,
-            session.post(url, data=body, ssl=context, server_hostname=name) as answer,
-        ):
-            assert answer.status == 400
+        assert await posted(installation, served, await installation.path(), body) == 400
+        await until_allowed(installation)
+
+
+async def posted(installation: Installation, served: Served, path: str, body: bytes) -> int:
+    """Post to the webhook as any program of the cluster can; return the answer's status."""
+    trusted = base64.b64decode(await installation.bundle()).decode()
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(
+            f"https://127.0.0.1:{served.port}{path}",
+            data=body,
+            ssl=ssl.create_default_context(cadata=trusted),
+            server_hostname=f"{WEBHOOK}.{SYSTEM}.svc",
+        ) as answer,
+    ):
+        return answer.status
+
+
+async def test_whoever_is_not_told_where_to_ask_is_told_nothing(
+    installation: Installation,
+) -> None:
+    run = objects.run(SPACE, "a")
+    review = {"request": {"uid": "1", "namespace": SPACE, "object": run}}
+    async with installation.controller() as served:
+        await installation.lead_to(served)
+        await served.ready()
+        told = await installation.path()
+        body = json.dumps(review).encode()
+        assert await posted(installation, served, told, body) == 200
+        for path in ("", "/", "/validate/agentruns", "/validate/agentruns/", told[:-1], f"{told}x"):
+            assert await posted(installation, served, path, body) == 404, path
+
+
+async def test_a_path_that_somebody_changed_is_said_again(installation: Installation) -> None:
+    await installation.admin.create(AGENTS, objects.agent(SPACE))
+    async with installation.controller() as served:
+        await installation.lead_to(served)
+        await served.ready()
+        await until_allowed(installation)
+        path = "/webhooks/0/clientConfig/service/path"
+        operation = {"op": "replace", "path": path, "value": "/elsewhere"}
+        await installation.admin.patch(VALIDATING_WEBHOOKS, None, WEBHOOK, [operation])
         await until_allowed(installation)

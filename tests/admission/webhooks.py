@@ -134,8 +134,16 @@ class Installation:
 
     async def bundle(self) -> str:
         """Return whom the API server trusts."""
+        return str((await self._told()).get("caBundle", ""))
+
+    async def path(self) -> str:
+        """Return where the API server asks."""
+        return str((await self._told())["service"].get("path", ""))
+
+    async def _told(self) -> Object:
         found = await self.admin.get(VALIDATING_WEBHOOKS, None, WEBHOOK)
-        return str(found["webhooks"][0]["clientConfig"].get("caBundle", ""))
+        told: Object = found["webhooks"][0]["clientConfig"]
+        return told
 
     async def secret(self) -> dict[str, Any]:
         """Return what the Secret holds."""

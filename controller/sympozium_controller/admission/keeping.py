@@ -1,4 +1,4 @@
-"""Keeping the webhook's certificate good, and the API server trusting it.
+"""Keeping the webhook's certificate good, and the API server trusting it and asking there.
 
 Every controller does it, from copies that a watch keeps up: nothing is polled. Who
 writes the Secret second meets a conflict and takes what the first has written.
@@ -25,6 +25,7 @@ from sympozium_controller.admission.certificates import (
     ends,
     next_held,
 )
+from sympozium_controller.admission.paths import path_of
 from sympozium_controller.admission.secret import bundle, read_held, with_held
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class Keeper:
         self._configurations = Informer(kube, VALIDATING_WEBHOOKS, fieldSelector=by_name)
         self._changed = asyncio.Event()
         self._presented: Pair | None = None
+        self._paths: set[str] = set()
         self._trusted_since: dict[str, float] = {}
         for informer in (self._secrets, self._configurations):
             informer.listen(lambda _key, _old, _new: self._changed.set())
@@ -82,6 +84,13 @@ class Keeper:
                 self._changed.clear()
                 due_s = await self._settle()
                 await pause(due_s, self._changed, stop)
+
+    def is_told(self, path: str) -> bool:
+        """Return whether *path* is one that the API server is told, was told, or will be next.
+
+        What it was told before counts: it hears of another one a moment after us.
+        """
+        return path in self._paths
 
     async def _settle(self) -> float:
         """Do what is due now; return after how many seconds to look again."""
@@ -116,26 +125,31 @@ class Keeper:
         return wanted
 
     def _serve(self, held: Held) -> None:
+        self._paths |= {path_of(one) for one in (held.current, held.coming) if one is not None}
         if held.current is not None and held.current != self._presented:
             self._present(held.current)
             self._presented = held.current
 
     async def _have_it_trusted(self, held: Held) -> None:
         configuration = self._configurations.get("", WEBHOOK)
-        if configuration is None:
+        if configuration is None or held.current is None:
             return
-        wanted = base64.b64encode(bundle(held).encode()).decode()
+        wanted = {
+            "caBundle": base64.b64encode(bundle(held).encode()).decode(),
+            "service/path": path_of(held.current),
+        }
         wrong = [
             index
             for index, hook in enumerate(configuration.get("webhooks") or ())
-            if hook["clientConfig"].get("caBundle") != wanted
+            if _told(hook["clientConfig"]) != wanted
         ]
         if wrong:
             version = configuration["metadata"]["resourceVersion"]
             operations = [{"op": "test", "path": "/metadata/resourceVersion", "value": version}]
             operations += [
-                {"op": "add", "path": f"/webhooks/{index}/clientConfig/caBundle", "value": wanted}
+                {"op": "add", "path": f"/webhooks/{index}/clientConfig/{field}", "value": value}
                 for index in wrong
+                for field, value in wanted.items()
             ]
             name = configuration["metadata"]["name"]
             written = await self._kube.patch(VALIDATING_WEBHOOKS, None, name, operations)
@@ -158,3 +172,9 @@ class Keeper:
             return RETRY_S
         left = ends(held.current) - RENEW_BEFORE - self._wall()
         return min(max(left.total_seconds(), RETRY_S), LOOK_AGAIN_S)
+
+
+def _told(config: Object) -> dict[str, str | None]:
+    """Return what of a webhook's configuration is filled in by us."""
+    service = config.get("service") or {}
+    return {"caBundle": config.get("caBundle"), "service/path": service.get("path")}

@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 _protocol_log = logging.getLogger(f"{__name__}.protocol")
 _protocol_log.setLevel(logging.CRITICAL)  # what strangers send is not worth a traceback
 
-PATH = "/validate/agentruns"
 LOOK_TIMEOUT_S = 2.0
 """For a look at the API server; less than it waits for us."""
 
@@ -86,7 +85,7 @@ class Webhook:
         if not await _happened(self._is_certified, stop):
             return
         app = web.Application(client_max_size=MAX_REVIEW_BYTES, middlewares=[_bugs_logged])
-        app.router.add_post(PATH, self._answer)
+        app.router.add_post("/{path:.*}", self._answer)
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -116,6 +115,8 @@ class Webhook:
             await runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.Response:
+        if not self._keeper.is_told(request.path):
+            return web.Response(status=404, text="nothing is asked here")
         try:
             asked = _request_of(await request.read())
         except _UnreadableReviewError:
