@@ -7,6 +7,8 @@ from nats.js.errors import NotFoundError as ConsumerNotFoundError
 
 from sympozium.bus.nats import NatsBus
 from sympozium.contract.resources import (
+    ADMISSION_POLICIES,
+    ADMISSION_POLICY_BINDINGS,
     AGENTS,
     CHANNELS,
     CLUSTER_ROLES,
@@ -164,6 +166,34 @@ async def test_a_channel_whose_name_is_no_subject_is_told(controlled: Cluster) -
     await create_channel(controlled, "my.web")
     channel = await controlled.until(CHANNELS, "my.web", says("Available", "False"))
     assert condition(channel, "Available")["reason"] == "NameNotAllowed"
+
+
+async def test_a_channel_whose_deployment_is_refused_says_why(controlled: Cluster) -> None:
+    rules = [
+        {
+            "apiGroups": ["apps"],
+            "apiVersions": ["*"],
+            "operations": ["CREATE"],
+            "resources": ["deployments"],
+        }
+    ]
+    refusal = {"expression": "false", "message": "no bots on Sundays", "reason": "Invalid"}
+    policy = {
+        "failurePolicy": "Fail",
+        "matchConstraints": {"resourceRules": rules},
+        "validations": [refusal],
+    }
+    binding = {"policyName": "sundays", "validationActions": ["Deny"]}
+    for resource, spec in ((ADMISSION_POLICIES, policy), (ADMISSION_POLICY_BINDINGS, binding)):
+        await controlled.kube.create(resource, {"metadata": {"name": "sundays"}, "spec": spec})
+    await create_channel(controlled)
+    channel = await controlled.until(CHANNELS, "web", says("Available", "False"))
+    told = condition(channel, "Available")
+    assert told["reason"] == "NotAccepted"
+    assert "no bots on Sundays" in told["message"]
+    await controlled.kube.delete(ADMISSION_POLICY_BINDINGS, None, "sundays")
+    await controlled.kube.patch(CHANNELS, NAMESPACE, "web", {"spec": {"web": {"port": 8401}}})
+    await controlled.until(DEPLOYMENTS, "channel-web", bool)
 
 
 async def test_an_agents_shorthand_is_a_channel_that_goes_with_it(controlled: Cluster) -> None:

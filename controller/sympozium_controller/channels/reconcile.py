@@ -28,7 +28,7 @@ from sympozium.contract.resources import (
 from sympozium.contract.subjects import CHANNEL_CONSUMER_PREFIX, outbox_consumer
 from sympozium.contract.times import kube_time
 from sympozium.kube.client import Kube
-from sympozium.kube.errors import NotFoundError
+from sympozium.kube.errors import InvalidError, NotFoundError
 from sympozium.kube.informer import Key
 from sympozium.kube.measures import QueueName
 from sympozium.kube.queue import WorkQueue
@@ -146,15 +146,30 @@ class ChannelReconciler:
         # A bot at work keeps the tokens that it has while there are none to replace them.
         version = secret.version or secret_version_of(held)
         wanted = build_deployment(channel, spec, self._settings, secret_version=version)
+        refused: Verdict | None = None
         if not is_as_wanted(held, wanted):
-            await self._surround(channel, spec)
-            held = await self._kube.apply(DEPLOYMENTS, wanted, manager=FIELD_MANAGER)
-            self._cache.deployments.remember(held)
-            log.info("channel applied", extra={"action": "apply", "channel": name})
-        verdict = secret.problem or availability(held or {})
+            try:
+                held = await self._apply(channel, spec, wanted)
+            except InvalidError as error:  # it says so until the Channel, or a rule, is another
+                text = f"its Deployment is refused: {error}; change the Channel"
+                refused = Verdict("Available", False, "NotAccepted", text)
+        verdict = secret.problem or refused or availability(held or {})
         if secret_of(spec) and not (verdict.is_true and is_connected(channel)):
             self._reminders.remind(key, LOOK_AGAIN_S)
         return verdict
+
+    async def _apply(self, channel: Object, spec: ChannelSpec, wanted: Object) -> Object:
+        """Make a channel's Deployment be as it is *wanted*, and what is around it; return it.
+
+        Raises:
+            InvalidError: The API server's rules refuse it.
+        """
+        await self._surround(channel, spec)
+        held = await self._kube.apply(DEPLOYMENTS, wanted, manager=FIELD_MANAGER)
+        self._cache.deployments.remember(held)
+        extra = {"action": "apply", "channel": channel["metadata"]["name"]}
+        log.info("channel applied", extra=extra)
+        return held
 
     async def _surround(self, channel: Object, spec: ChannelSpec) -> None:
         """Make what is around a channel's Deployment be there, and what is not wanted not."""
