@@ -1,9 +1,9 @@
-"""A run that is at work on a real cluster, seen from inside its containers."""
+"""Pods of a real cluster, runs at work among them, seen from inside their containers."""
 
 import json
 import time
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sympozium.contract.resources import Object
@@ -11,6 +11,8 @@ from tests.kube.cluster import NODE_ADDRESS, Clients, ClusterError
 
 WAIT_S = 60.0
 LONG_ANSWER = " ".join(["still"] * 600)
+BUS_TOKEN = "/var/run/secrets/sympozium/bus/token"
+API_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 
 TALK_TO_BUS = """
 import json, socket, sys
@@ -72,33 +74,67 @@ for path in sys.argv[1:]:
 print(json.dumps(found))
 """
 
-ASK_API = """
+ASK = """
 import json, os, ssl, sys, urllib.error, urllib.request
-method, path, token_file, ca_file, body = sys.argv[1:]
-request = urllib.request.Request(
-    "https://" + os.environ.get("KUBERNETES_SERVICE_HOST", "kubernetes.default.svc") + path,
-    method=method, data=body.encode() or None, headers={"Content-Type": "application/json"})
-if token_file:
-    request.add_header("Authorization", "Bearer " + open(token_file).read().strip())
-context = ssl.create_default_context(cafile=ca_file)
-try:
-    with urllib.request.urlopen(request, context=context, timeout=5) as answer:
-        print(json.dumps({"code": answer.status, "body": json.loads(answer.read())}))
-except urllib.error.HTTPError as error:
-    print(json.dumps({"code": error.code, "body": json.loads(error.read())}))
-except OSError as error:
-    print(json.dumps({"code": 0, "body": {"message": type(error).__name__}}))
+root, token, attempts = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+if not root:
+    root = "https://" + os.environ.get("KUBERNETES_SERVICE_HOST", "kubernetes.default.svc")
+if token.startswith("/"):
+    token = open(token).read().strip()
+unverified = ssl._create_unverified_context()  # who attacks asks for no certificate
+def answer(method, path, body, headers):
+    kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(root + path, method=method, data=data)
+    request.add_header("Content-Type", kind)
+    if token:
+        request.add_header("Authorization", "Bearer " + token)
+    for name, value in headers.items():
+        request.add_header(name, value)
+    try:
+        with urllib.request.urlopen(request, context=unverified, timeout=30) as response:
+            code, said = response.status, response.read()
+    except urllib.error.HTTPError as error:
+        code, said = error.code, error.read()
+    except OSError as error:
+        code, said = 0, type(error).__name__.encode()
+    try:
+        return {"code": code, "body": json.loads(said)}
+    except ValueError:
+        return {"code": code, "body": {"message": said.decode(errors="replace")}}
+print(json.dumps([answer(**attempt) for attempt in attempts]))
 """
 
 
 @dataclass(frozen=True)
-class LiveRun:
-    """A run with a pod whose containers all run."""
+class Attempt:
+    """One HTTP request."""
+
+    method: str
+    path: str
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of an attempt; code 0: nobody was reached."""
+
+    code: int
+    body: Object
+
+    @property
+    def message(self) -> str:
+        """What the server said for itself."""
+        return str(self.body.get("message", ""))
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod whose containers have the Python of one of our images."""
 
     clients: Clients
     namespace: str
-    name: str
-    uid: str
     pod: str
 
     def python(self, container: str, code: str, *arguments: str, timeout_s: float = 60.0) -> Any:
@@ -111,19 +147,48 @@ class LiveRun:
         Raises:
             ClusterError: It did not end well.
         """
-        where = ("-n", self.namespace, self.pod, "-c", container, "--")
         return self.clients.kubectl(
-            "exec", *where, "python", "-c", code, *arguments, timeout_s=timeout_s
+            *("exec", *self._where(container), "python", "-c", code, *arguments),
+            timeout_s=timeout_s,
         )
 
-    def bus_token(self) -> str:
-        """Steal the token of the bridge."""
-        path = "/var/run/secrets/sympozium/bus/token"
-        return self.raw("ipc-bridge", f"print(open({path!r}).read(), end='')").strip()
+    def command(self, container: str, code: str, *arguments: str) -> list[str]:
+        """Return the command that runs *code* in a container and passes its input on."""
+        kubectl = str(self.clients.folder / "kubectl")
+        return [kubectl, "exec", "-i", *self._where(container), "python", "-c", code, *arguments]
+
+    def _where(self, container: str) -> tuple[str, ...]:
+        return ("-n", self.namespace, self.pod, "-c", container, "--")
+
+    def token(self, container: str, path: str) -> str:
+        """Steal a token that is mounted into a container."""
+        return self.raw(container, f"print(open({path!r}).read(), end='')").strip()
 
     def on_bus(self, container: str, bus: tuple[str, str], token: str, *commands: str) -> Any:
         """Speak the bus's protocol from inside a container."""
         return self.python(container, TALK_TO_BUS, *bus, token, *commands)
+
+    def ask(self, container: str, token: str, *attempts: Attempt, root: str = "") -> list[Answer]:
+        """Make HTTP requests from inside a container; return what came of each.
+
+        *token* is what is presented, or the path of its file in the container; "": nothing.
+        *root* is that of a server, as in `http://host:port`; "": the API server.
+        """
+        given = json.dumps([asdict(attempt) for attempt in attempts])
+        found = self.python(container, ASK, root, token, given)
+        return [Answer(one["code"], one["body"]) for one in found]
+
+
+@dataclass(frozen=True)
+class LiveRun(Pod):
+    """A run with a pod whose containers all run."""
+
+    name: str
+    uid: str
+
+    def bus_token(self) -> str:
+        """Steal the token of the bridge."""
+        return self.token("ipc-bridge", BUS_TOKEN)
 
     def status(self) -> Object:
         """Return the run's status."""
@@ -140,6 +205,16 @@ def status_of(clients: Clients, namespace: str, name: str) -> Object:
     """Return the status of a run."""
     found: Object = clients.get("-n", namespace, "agentrun", name).get("status") or {}
     return found
+
+
+def status_at_end(clients: Clients, namespace: str, name: str) -> Object:
+    """Return the status of a run once it has ended."""
+
+    def has_ended() -> bool:
+        return "finishedAt" in status_of(clients, namespace, name)
+
+    wait_until(has_ended, timeout_s=2 * WAIT_S)
+    return status_of(clients, namespace, name)
 
 
 def agent(namespace: str, name: str, model_port: int, *, skills: tuple[str, ...] = ()) -> str:
@@ -170,14 +245,23 @@ def run(namespace: str, name: str, agent_name: str, **spec: object) -> str:
     )
 
 
-def start(clients: Clients, namespace: str, name: str, agent_name: str) -> LiveRun:
-    """Start a run and return it once all of its containers run."""
-    wanted = run(namespace, name, agent_name)
+def admit(clients: Clients, wanted: str) -> None:
+    """Create a run, in a namespace that perhaps became a tenant just now, as not all know yet."""
 
-    def is_admitted() -> bool:  # a namespace that became a tenant just now is not known to all yet
+    def is_admitted() -> bool:
         return clients.run_kubectl("apply", "-f", "-", text=wanted).returncode == 0
 
     wait_until(is_admitted)
+
+
+def start(clients: Clients, namespace: str, name: str, agent_name: str) -> LiveRun:
+    """Start a run and return it once all of its containers run."""
+    admit(clients, run(namespace, name, agent_name))
+    return at_work(clients, namespace, name)
+
+
+def at_work(clients: Clients, namespace: str, name: str) -> LiveRun:
+    """Return a run once all of its containers run."""
     selected = ("-n", namespace, "pods", "-l", f"sympozium.ai/run={name}")
 
     def is_running() -> bool:
@@ -191,12 +275,12 @@ def start(clients: Clients, namespace: str, name: str, agent_name: str) -> LiveR
     wait_until(is_running)
     pod = clients.get(*selected)["items"][0]["metadata"]["name"]
     uid = clients.get("-n", namespace, "agentrun", name)["metadata"]["uid"]
-    return LiveRun(clients, namespace, name, uid, pod)
+    return LiveRun(clients, namespace, pod, name, uid)
 
 
-def have_the_model_take_its_time(model_port: int) -> None:
-    """Have every answer last for ten minutes, a word a second."""
-    behaviours = json.dumps([{"answer": LONG_ANSWER, "delay_s": 1.0}]).encode()
+def have_the_model_take_its_time(model_port: int, *before: Object) -> None:
+    """Have every answer last for ten minutes, a word a second, but where *before* matches."""
+    behaviours = json.dumps([*before, {"answer": LONG_ANSWER, "delay_s": 1.0}]).encode()
     url = f"http://127.0.0.1:{model_port}/script"
     request = urllib.request.Request(url, data=behaviours)
     with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - our own

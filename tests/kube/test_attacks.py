@@ -1,104 +1,42 @@
 """What a run that was taken over tries, from inside its containers; by the numbers of FAULTS.
 
+What another tenant tries is in test_attacks_of_tenants.py, what is tried when the run is over
+in test_attacks_after_the_end.py, and what takes without end in test_exhaustion.py.
+
 The agent container and the bridge share the network of their pod, so no policy of the cluster
 can tell them apart there. What the agent lacks is the token: so it reaches the bus, and the bus
 does not listen.
 """
 
+import base64
 import json
-import urllib.parse
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from sympozium.contract.resources import Object
 from tests.fixtures.chat import Person, replies_to
 from tests.fixtures.system import ScriptedModel, System
-from tests.kube.cluster import NODE_ADDRESS, Clients, ClusterError, KubeCluster
-from tests.kube.inside import (
-    ASK_API,
-    LOOK,
-    REACH,
-    LiveRun,
-    agent,
-    have_the_model_take_its_time,
-    run,
-    start,
-    status_of,
-    wait_until,
+from tests.kube.attacked import (
+    OURS,
+    READER,
+    THEIRS,
+    addresses,
+    published,
+    subscribed,
+    violations,
+    without_controllers,
 )
-from tests.kube.release import SYSTEM_NAMESPACE, Release, make_tenant
+from tests.kube.cluster import NODE_ADDRESS, Clients, ClusterError, KubeCluster
+from tests.kube.inside import API_TOKEN, BUS_TOKEN, LOOK, REACH, Attempt, LiveRun, start, wait_until
+from tests.kube.release import SYSTEM_NAMESPACE
 
-pytestmark = pytest.mark.timeout(240)
-
-OURS, THEIRS = "attacked", "elsewhere"
-API_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"
-BUS_TOKEN = "/var/run/secrets/sympozium/bus/token"
-READER = "skill-cluster-reader"
-
-
-@pytest.fixture(scope="module")
-def tenants(release: Release, kube_clients: Clients, model_port: int) -> Iterator[Clients]:
-    """Two tenants with Agents of the same names."""
-    for namespace in (OURS, THEIRS):  # of an earlier session they may be going still
-        kube_clients.kubectl("delete", "namespace", namespace, "--ignore-not-found")
-        make_tenant(kube_clients, namespace)
-        for name, skills in (("plain", ()), ("reader", ("cluster-reader",))):
-            kube_clients.apply(agent(namespace, name, model_port, skills=skills))
-    yield kube_clients
-    for namespace in (OURS, THEIRS):
-        kube_clients.kubectl("delete", "namespace", namespace, "--wait=false")
-
-
-@pytest.fixture(autouse=True)
-def slow_model(model_port: int) -> None:
-    """Keep runs at work."""
-    have_the_model_take_its_time(model_port)
-
-
-def started(clients: Clients, namespace: str, name: str, agent_name: str) -> Iterator[LiveRun]:
-    live = start(clients, namespace, name, agent_name)
-    yield live
-    live.end()
-
-
-@pytest.fixture(scope="module")
-def _slow_model_first(model_port: int) -> None:
-    have_the_model_take_its_time(model_port)
-
-
-@pytest.fixture(scope="module")
-def plain(tenants: Clients, _slow_model_first: None) -> Iterator[LiveRun]:
-    """A run without a skill."""
-    yield from started(tenants, OURS, "plain-1", "plain")
-
-
-@pytest.fixture(scope="module")
-def reader(tenants: Clients, _slow_model_first: None) -> Iterator[LiveRun]:
-    """A run beside it that reads its namespace."""
-    yield from started(tenants, OURS, "reader-1", "reader")
-
-
-@pytest.fixture(scope="module")
-def foreign(tenants: Clients, _slow_model_first: None) -> Iterator[LiveRun]:
-    """A run of the other tenant."""
-    yield from started(tenants, THEIRS, "plain-1", "plain")
-
-
-@pytest.fixture(scope="module")
-def bus(plain: LiveRun) -> tuple[str, str]:
-    """Where the bus is, as the bridge is told."""
-    code = "import os; print(os.environ['SYMPOZIUM_NATS_URL'])"
-    url = urllib.parse.urlsplit(plain.raw("ipc-bridge", code).strip())
-    return str(url.hostname), str(url.port)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.usefixtures("slow_model")]
 
 
 def test_1_the_agent_reaches_the_bus_and_is_not_heard_without_a_token(
-    plain: LiveRun, bus: tuple[str, str]
+    plain: LiveRun, bus_address: tuple[str, str]
 ) -> None:
-    answer = plain.on_bus("agent", bus, "", "PUB inbox.attacked.web 1\r\nx\r\n")
+    answer = plain.on_bus("agent", bus_address, "", "PUB inbox.attacked.web 1\r\nx\r\n")
     assert answer["is_reached"]
     assert any("Authorization Violation" in line for line in answer["said"]), answer
     assert "PONG" not in answer["said"]
@@ -106,21 +44,15 @@ def test_1_the_agent_reaches_the_bus_and_is_not_heard_without_a_token(
 
 @pytest.mark.parametrize("token", ["x", "eyJhbGciOiJub25lIn0.e30."])
 def test_1_a_token_that_nobody_gave_is_not_heard_either(
-    plain: LiveRun, bus: tuple[str, str], token: str
+    plain: LiveRun, bus_address: tuple[str, str], token: str
 ) -> None:
-    answer = plain.on_bus("agent", bus, token)
+    answer = plain.on_bus("agent", bus_address, token)
     assert "PONG" not in answer["said"]
 
 
-def violations(live: LiveRun, bus: tuple[str, str], *commands: str) -> list[str]:
+def refused(live: LiveRun, bus: tuple[str, str], *commands: str) -> list[str]:
     """Return what the bus refuses the bearer of a bridge's stolen token, in the agent container."""
-    answer = live.on_bus("agent", bus, live.bus_token(), *commands)
-    assert answer["said"].count("PONG") == 2, answer
-    return [line for line in answer["said"] if line.startswith("-ERR")]
-
-
-def published(subject: str) -> str:
-    return f"PUB {subject} 1\r\nx\r\n"
+    return violations(live, "agent", bus, live.bus_token(), *commands)
 
 
 def test_2_a_stolen_token_does_not_publish_in_anothers_name(
@@ -128,7 +60,7 @@ def test_2_a_stolen_token_does_not_publish_in_anothers_name(
     plain: LiveRun,
     reader: LiveRun,
     foreign: LiveRun,
-    bus: tuple[str, str],
+    bus_address: tuple[str, str],
 ) -> None:
     subjects = [
         "outbox.attacked.web",
@@ -142,23 +74,27 @@ def test_2_a_stolen_token_does_not_publish_in_anothers_name(
         "context.elsewhere.x",
         "history.attacked.web",
     ]
-    refused = violations(plain, bus, *map(published, subjects))
+    found = refused(plain, bus_address, *map(published, subjects))
     for subject in subjects:
-        assert any(f'Publish to "{subject}"' in line for line in refused), (subject, refused)
+        assert any(f'Publish to "{subject}"' in line for line in found), (subject, found)
     doctor = system.sympozium("doctor", timeout_s=120.0)
     (told,) = (one for one in doctor.stdout.splitlines() if f"run {OURS}/{plain.uid}" in one)
     assert "note refused" in told, "whoever looks at the system sees it"
 
 
-def test_3_a_stolen_token_does_not_listen_to_others(plain: LiveRun, bus: tuple[str, str]) -> None:
+def test_3_a_stolen_token_does_not_listen_to_others(
+    plain: LiveRun, bus_address: tuple[str, str]
+) -> None:
     subjects = [">", "*", "_INBOX.>", "runs.>", "live.>", "inbox.>", "outbox.>", "$SYS.>"]
-    commands = [f"SUB {subject} {index}\r\n" for index, subject in enumerate(subjects, 1)]
-    refused = violations(plain, bus, *commands)
+    commands = [subscribed(subject, number) for number, subject in enumerate(subjects, 1)]
+    found = refused(plain, bus_address, *commands)
     for subject in subjects:
-        assert any(f'Subscription to "{subject}"' in line for line in refused), (subject, refused)
+        assert any(f'Subscription to "{subject}"' in line for line in found), (subject, found)
 
 
-def test_4_a_stolen_token_does_not_touch_streams(plain: LiveRun, bus: tuple[str, str]) -> None:
+def test_4_a_stolen_token_does_not_touch_streams(
+    plain: LiveRun, bus_address: tuple[str, str]
+) -> None:
     subjects = [
         "$JS.API.STREAM.PURGE.INBOX",
         "$JS.API.STREAM.DELETE.RUNS",
@@ -167,75 +103,74 @@ def test_4_a_stolen_token_does_not_touch_streams(plain: LiveRun, bus: tuple[str,
         "$JS.API.CONSUMER.CREATE.RUNS",
         "$JS.API.INFO",
     ]
-    refused = violations(plain, bus, *map(published, subjects))
+    found = refused(plain, bus_address, *map(published, subjects))
     for subject in subjects:
-        assert any(f'Publish to "{subject}"' in line for line in refused), (subject, refused)
-
-
-def test_5_a_token_is_worth_nothing_once_its_run_has_ended(
-    tenants: Clients, plain: LiveRun, bus: tuple[str, str]
-) -> None:
-    ended = start(tenants, OURS, "ended-1", "plain")
-    token = ended.bus_token()
-    assert "PONG" in plain.on_bus("agent", bus, token)["said"]
-    ended.end()
-
-    def is_refused() -> bool:
-        return "PONG" not in plain.on_bus("agent", bus, token)["said"]
-
-    wait_until(is_refused, timeout_s=20)
+        assert any(f'Publish to "{subject}"' in line for line in found), (subject, found)
 
 
 def test_6_a_result_for_another_run_is_not_taken(
-    plain: LiveRun, reader: LiveRun, bus: tuple[str, str]
+    plain: LiveRun, reader: LiveRun, bus_address: tuple[str, str]
 ) -> None:
-    result = json.dumps({"type": "result", "text": "forged"})
     subject = f"runs.attacked.{reader.uid}.out"
-    forged = f"PUB {subject} {len(result)}\r\n{result}\r\n"
-    refused = violations(plain, bus, forged)
-    assert any(f'Publish to "{subject}"' in line for line in refused), refused
+    forged = published(subject, json.dumps({"type": "result", "text": "forged"}))
+    found = refused(plain, bus_address, forged)
+    assert any(f'Publish to "{subject}"' in line for line in found), found
     assert "result" not in reader.status()
     assert reader.status().get("phase", "Pending") in {"Pending", "Running"}
 
 
-def test_7_what_one_run_may_another_may_not(
+def may(verb: str, resource: str, namespace: str = OURS, group: str = "") -> Attempt:
+    """Ask the API server whether the asker may do something."""
+    resource, _, subresource = resource.partition("/")
+    wanted = {
+        "verb": verb,
+        "group": group,
+        "resource": resource,
+        "subresource": subresource,
+        "namespace": namespace,
+    }
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    return Attempt("POST", path, {"spec": {"resourceAttributes": wanted}})
+
+
+def test_7_a_skill_may_what_it_is_for_and_nothing_else(reader: LiveRun) -> None:
+    asked = [
+        may("list", "pods"),
+        may("get", "pods/log"),
+        may("get", "secrets"),
+        may("list", "secrets"),
+        may("create", "pods"),
+        may("create", "pods/exec"),
+        may("create", "serviceaccounts/token"),
+        may("create", "agentruns", group="sympozium.ai"),
+        may("*", "*", group="*"),
+        may("list", "pods", THEIRS),
+        may("list", "pods", SYSTEM_NAMESPACE),
+        may("get", "nodes", ""),
+        may("impersonate", "users", ""),
+    ]
+    answers = reader.ask(READER, API_TOKEN, *asked)
+    assert [one.body["status"]["allowed"] for one in answers] == [True, True] + [False] * 11
+
+
+def test_7_a_run_without_that_skill_has_nothing_to_ask_with(
     tenants: Clients, plain: LiveRun, reader: LiveRun
 ) -> None:
-    def may(account: str, *what: str) -> bool:
-        user = f"--as=system:serviceaccount:{OURS}:{account}"
-        return tenants.run_kubectl("-n", OURS, "auth", "can-i", *what, user).returncode == 0
-
-    assert may("sympozium-run-cluster-reader", "list", "pods")
+    listing = Attempt("GET", f"/api/v1/namespaces/{OURS}/pods")
+    for container in ("agent", "ipc-bridge"):
+        (answer,) = plain.ask(container, plain.bus_token(), listing)
+        assert answer.code == 0, "no packet of its pod gets to the API server"
+    # The pod of the other run gets there, with what its own bridge holds and with the stolen one.
+    for token in ("", plain.bus_token(), reader.bus_token()):
+        (answer,) = reader.ask("agent", token, listing)
+        assert answer.code in ({401} if token else {401, 403}), answer
+    claims = plain.bus_token().split(".")[1]
+    told = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+    assert told["aud"] == ["nats"]
+    # And were it a token for the API server, its account holds nothing.
+    user = f"--as=system:serviceaccount:{OURS}:sympozium-run"
     for what in (("list", "pods"), ("get", "secrets"), ("list", "agentruns"), ("get", "pods/log")):
-        assert not may("sympozium-run", *what), what
-    for what in (("get", "secrets"), ("create", "pods"), ("create", "pods/exec"), ("*", "*")):
-        assert not may("sympozium-run-cluster-reader", *what), what
-    foreign = ("-n", THEIRS, "auth", "can-i", "list", "pods")
-    account = f"--as=system:serviceaccount:{OURS}:sympozium-run-cluster-reader"
-    assert tenants.run_kubectl(*foreign, account).returncode != 0
-
-
-def test_7_the_token_for_the_bus_is_none_for_the_api_server(
-    plain: LiveRun, tenants: Clients, tmp_path: Path
-) -> None:
-    cluster = tenants.kubectl(
-        "config", "view", "--raw", "--minify", "-o", "jsonpath={.clusters[0]}"
-    )
-    user = {"name": "stolen", "user": {"token": plain.bus_token()}}
-    context = {"cluster": json.loads(cluster)["name"], "user": "stolen"}
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [json.loads(cluster)],
-        "users": [user],
-        "contexts": [{"name": "stolen", "context": context}],
-        "current-context": "stolen",
-    }
-    file = tmp_path / "kubeconfig"
-    file.write_text(json.dumps(config))
-    asked = tenants.run_kubectl("--kubeconfig", str(file), "-n", OURS, "get", "pods")
-    assert asked.returncode != 0
-    assert "Unauthorized" in asked.stderr or "must be logged in" in asked.stderr, asked.stderr
+        assert tenants.run_kubectl("-n", OURS, "auth", "can-i", *what, user).returncode, what
 
 
 @pytest.mark.parametrize("name", ["plain", "reader"])
@@ -243,8 +178,9 @@ def test_8_the_agent_container_holds_no_token_and_no_key(
     request: pytest.FixtureRequest, name: str
 ) -> None:
     live: LiveRun = request.getfixturevalue(name)
-    paths = (API_TOKEN, f"{API_TOKEN}/token", BUS_TOKEN, "/var/run/secrets/sympozium/model")
-    found = live.python("agent", LOOK, *paths, "/proc/1/root/var/run/secrets/sympozium")
+    folders = ("/var/run/secrets/kubernetes.io", "/var/run/secrets/sympozium/model")
+    paths = (*folders, API_TOKEN, BUS_TOKEN, "/proc/1/root/var/run/secrets/sympozium")
+    found = live.python("agent", LOOK, *paths)
     assert found["readable"] == []
     text = json.dumps(found["environ"])
     for secret in ("NATS", "OPENAI", "TOKEN", "KEY"):
@@ -265,32 +201,29 @@ def test_9_a_skill_gets_no_rights_by_asking_for_them(reader: LiveRun) -> None:
     binding: Object = {"metadata": {"name": "mine"}, "subjects": [subject]}
     pod = {"metadata": {"name": "x"}, "spec": {"containers": [{"name": "x", "image": "x:1"}]}}
     attempts = [
-        ("POST", f"{group}/namespaces/{OURS}/roles", role),
-        ("POST", f"{group}/clusterroles", role),
-        (
+        Attempt("GET", f"/api/v1/namespaces/{OURS}/pods"),
+        Attempt("POST", f"{group}/namespaces/{OURS}/roles", role),
+        Attempt("POST", f"{group}/clusterroles", role),
+        Attempt(
             "POST",
             f"{group}/namespaces/{OURS}/rolebindings",
             binding | {"roleRef": {**reference, "name": "cluster-admin"}},
         ),
-        (
+        Attempt(
             "POST",
             f"{group}/clusterrolebindings",
             binding | {"roleRef": {**reference, "name": "sympozium-tenant-controller"}},
         ),
-        ("POST", f"/api/v1/namespaces/{OURS}/pods", pod),
-        ("GET", f"/api/v1/namespaces/{OURS}/secrets", None),
-        ("GET", f"/api/v1/namespaces/{THEIRS}/pods", None),
-        ("GET", "/api/v1/nodes", None),
-        ("GET", f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/secrets/sympozium-bus", None),
-        ("POST", f"/api/v1/namespaces/{OURS}/serviceaccounts/sympozium-run/token", {}),
+        Attempt("POST", f"/api/v1/namespaces/{OURS}/pods", pod),
+        Attempt("GET", f"/api/v1/namespaces/{OURS}/secrets"),
+        Attempt("GET", f"/api/v1/namespaces/{THEIRS}/pods"),
+        Attempt("GET", "/api/v1/nodes"),
+        Attempt("GET", f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/secrets/sympozium-bus"),
+        Attempt("POST", f"/api/v1/namespaces/{OURS}/serviceaccounts/sympozium-run/token", {}),
     ]
-    files = (f"{API_TOKEN}/token", f"{API_TOKEN}/ca.crt")
-    seen = reader.python(READER, ASK_API, "GET", f"/api/v1/namespaces/{OURS}/pods", *files, "")
-    assert seen["code"] == 200, "its own right holds"
-    for method, path, body in attempts:
-        text = "" if body is None else json.dumps(body)
-        answer = reader.python(READER, ASK_API, method, path, *files, text)
-        assert answer["code"] == 403, (path, answer)
+    seen, *denied = reader.ask(READER, API_TOKEN, *attempts)
+    assert seen.code == 200, "its own right holds"
+    assert [one.code for one in denied] == [403] * 10, denied
 
 
 def test_10_a_run_leaves_no_rights_behind_whatever_dies(
@@ -327,91 +260,28 @@ def test_10_a_run_leaves_no_rights_behind_whatever_dies(
     )  # fmt: skip
 
 
-def refusal_of(clients: Clients, text: str, *arguments: str) -> str:
-    """Apply *text*, which must be refused; return the reason."""
-    done = clients.run_kubectl("create", "-f", "-", *arguments, text=text)
-    assert done.returncode != 0, done.stdout
-    return done.stderr
-
-
-def restricted_container() -> Object:
-    """Return a container that Pod Security has nothing against."""
-    security = {
-        "allowPrivilegeEscalation": False,
-        "runAsNonRoot": True,
-        "runAsUser": 1000,
-        "capabilities": {"drop": ["ALL"]},
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
-    return {"name": "x", "image": "x:1", "securityContext": security}
-
-
-@pytest.mark.parametrize("key", ["run", "component", "agent", "channel"])
-def test_11_nobody_makes_what_passes_for_a_run(tenants: Clients, plain: LiveRun, key: str) -> None:
-    value = {"run": plain.name, "component": "run"}.get(key, "web")
-    container = restricted_container()
-    metadata = {"name": "mine", "namespace": OURS, "labels": {f"sympozium.ai/{key}": value}}
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
-    said = refusal_of(tenants, json.dumps({**pod, "spec": {"containers": [container]}}))
-    assert "belong to what the controller makes" in said or "of a run or a channel" in said
-    spec = {"containers": [container], "restartPolicy": "Never"}
-    template = {"metadata": {"labels": metadata["labels"]}, "spec": spec}
-    job = {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": "mine", "namespace": OURS},
-        "spec": {"template": template},
-    }
-    assert "belong to what the controller makes" in refusal_of(tenants, json.dumps(job))
-
-
-def test_11_nobody_gets_the_token_of_a_run(tenants: Clients, plain: LiveRun) -> None:
-    bound = ("--bound-object-kind=Pod", f"--bound-object-name={plain.pod}", "--audience=nats")
-    done = tenants.run_kubectl("-n", OURS, "create", "token", "sympozium-run", *bound)
-    assert done.returncode != 0
-    assert "given to its pods by their kubelet" in done.stderr
-    account = {"serviceAccountName": "sympozium-run", "containers": [restricted_container()]}
-    metadata = {"name": "mine", "namespace": OURS}
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": account}
-    assert "belong to what the controller makes" in refusal_of(tenants, json.dumps(pod))
-
-
-def test_12_a_run_names_no_agent_of_another_namespace(tenants: Clients) -> None:
-    tenants.apply(agent(THEIRS, "only-theirs", 1))
-    for name in ("only-theirs", f"{THEIRS}/only-theirs", f"../../{THEIRS}/agents/only-theirs"):
-        said = refusal_of(tenants, run(OURS, "twelve", name))
-        assert "there is no Agent" in said, said
-
-
 def test_24_a_run_reaches_the_bus_and_its_model_and_nothing_else(
-    tenants: Clients, plain: LiveRun, foreign: LiveRun, bus: tuple[str, str], model_port: int
+    tenants: Clients,
+    plain: LiveRun,
+    reader: LiveRun,
+    foreign: LiveRun,
+    bus_address: tuple[str, str],
+    model_port: int,
 ) -> None:
-    def pods(namespace: str) -> list[tuple[str, list[int]]]:
-        return [
-            (pod["status"]["podIP"], [
-                port["containerPort"]
-                for container in pod["spec"]["containers"]
-                for port in container.get("ports") or ()
-            ])
-            for pod in tenants.get("-n", namespace, "pods")["items"]
-            if pod["status"].get("podIP")
-        ]  # fmt: skip
-
     of_bus = tenants.get("-n", SYSTEM_NAMESPACE, "pods", "-l", "sympozium.ai/component=nats")
     bus_addresses = {pod["status"]["podIP"] for pod in of_bus["items"]}
     targets = {
         f"{address}:{port}"
         for namespace in (SYSTEM_NAMESPACE, "kube-system", "default", THEIRS)
-        for address, ports in pods(namespace)
+        for address, ports in addresses(tenants, namespace).items()
         for port in {*ports, 8001, 8222}
         if not (address in bus_addresses and port == 4222)
         and not (namespace == "kube-system" and port == 53)
     }
-    api = tenants.get("-n", "default", "service", "kubernetes")["spec"]["clusterIP"]
+    service = tenants.get("-n", "default", "service", "kubernetes")["spec"]["clusterIP"]
+    api = {f"{service}:443", f"{NODE_ADDRESS}:6443"}
     store = tenants.get("-n", SYSTEM_NAMESPACE, "service", "sympozium-postgresql")
     targets |= {
-        f"{api}:443",
-        f"{NODE_ADDRESS}:6443",
         f"{NODE_ADDRESS}:22",  # its ports from 10000 on are opened for the servers of tests
         f"{NODE_ADDRESS}:2379",
         f"{NODE_ADDRESS}:9100",
@@ -421,10 +291,13 @@ def test_24_a_run_reaches_the_bus_and_its_model_and_nothing_else(
         "8.8.8.8:53",
     }
     assert len(targets) > 10
+    opened = [":".join(bus_address), f"{NODE_ADDRESS}:{model_port}"]
     for container in ("agent", "ipc-bridge"):
-        assert plain.python(container, REACH, *sorted(targets)) == []
-        allowed = [":".join(bus), f"{NODE_ADDRESS}:{model_port}"]
-        assert plain.python(container, REACH, *allowed) == allowed
+        assert plain.python(container, REACH, *sorted(targets | api)) == []
+        assert plain.python(container, REACH, *opened) == opened
+    for container in ("agent", "ipc-bridge", READER):
+        assert reader.python(container, REACH, *sorted(targets)) == []
+    assert set(reader.python(READER, REACH, *api)) == api, "its skill is there to ask it"
 
 
 def test_24_no_name_leaves_a_run_not_even_to_the_clusters_resolver(
@@ -469,55 +342,10 @@ def test_31_memory_taken_without_end_ends_what_took_it_and_nobody_else(
     assert foreign.status().get("phase", "Pending") in {"Pending", "Running"}
 
 
-def test_32_pod_security_denies_what_the_policies_deny(tenants: Clients) -> None:
-    for spec in (
-        {"hostNetwork": True},
-        {"hostPID": True},
-        {"volumes": [{"name": "node", "hostPath": {"path": "/"}}]},
-    ):
-        container = {"name": "x", "image": "x:1", "securityContext": {"privileged": True}}
-        metadata = {"name": "mine", "namespace": OURS}
-        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
-        said = refusal_of(tenants, json.dumps({**pod, "spec": {"containers": [container], **spec}}))
-        assert "violates PodSecurity" in said
-
-
-@contextmanager
-def without_controllers(clients: Clients) -> Iterator[None]:
-    """Have no controller, and so nobody who serves the webhook, while the block lasts."""
-    deployment = ("-n", SYSTEM_NAMESPACE, "deployment/sympozium-controller")
-    found = clients.get("-n", SYSTEM_NAMESPACE, "deployment", "sympozium-controller")
-    clients.kubectl("scale", *deployment, "--replicas=0")
-    try:
-        selected = ("pod", "-l", "sympozium.ai/component=controller", "--timeout=60s")
-        clients.kubectl("-n", SYSTEM_NAMESPACE, "wait", "--for=delete", *selected)
-        yield
-    finally:
-        clients.kubectl("scale", *deployment, f"--replicas={found['spec']['replicas']}")
-        clients.kubectl("rollout", "status", *deployment, "--timeout=120s")
-
-
-def test_34_without_the_webhook_no_run_is_admitted_and_none_is_lost(
-    tenants: Clients, plain: LiveRun
-) -> None:
-    with without_controllers(tenants):
-        said = refusal_of(tenants, run(OURS, "thirtyfour", "plain"))
-        assert 'failed calling webhook "runs.sympozium.ai"' in said
-        cancel = ("--type=merge", "-p", '{"spec": {"cleanup": "keep"}}')
-        tenants.kubectl("-n", OURS, "patch", "agentrun", plain.name, *cancel)  # all else goes on
-
-    def is_admitted() -> bool:
-        done = tenants.run_kubectl("apply", "-f", "-", text=run(OURS, "thirtyfour", "plain"))
-        return done.returncode == 0
-
-    wait_until(is_admitted)
-    wait_until(lambda: bool(status_of(tenants, OURS, "thirtyfour")))
-
-
 async def test_34_a_message_waits_for_the_webhook_and_is_answered_once(
-    tenants: Clients, person: Person, model: ScriptedModel
+    kube_clients: Clients, person: Person, model: ScriptedModel
 ) -> None:
-    with without_controllers(tenants):
+    with without_controllers(kube_clients):
         message_id = await person.say("thirty-four", "hello")
     end = await person.end_of("thirty-four", message_id)
     assert end["state"] == "done", end

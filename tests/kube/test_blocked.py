@@ -35,7 +35,7 @@ async def ended(floor: Floor, run: Object) -> Object:
 async def tries(floor: Floor, run: Object) -> None:
     """Have the agent of a run at work try to reach what it may not."""
     pod = (await floor.pod_at_work(run))["metadata"]["name"]
-    scout = LiveRun(floor.clients, TENANT, run["metadata"]["name"], uid_of(run), pod)
+    scout = LiveRun(floor.clients, TENANT, pod, run["metadata"]["name"], uid_of(run))
     assert await asyncio.to_thread(scout.python, "agent", TRIES) == "tried"
 
 
