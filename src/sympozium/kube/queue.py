@@ -7,12 +7,13 @@ that arrives in the middle is seen. A key whose work fails comes back later.
 import asyncio
 import heapq
 import logging
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Generic, TypeVar
 
 from sympozium.contract.errors import TransientError
 from sympozium.kube.measures import RECONCILE_FAILED, RECONCILE_TOOK, Hitch, QueueName
+from sympozium.kube.shares import FirstCome, Owner, Shares
 from sympozium.runtime.metrics import text_of
 
 log = logging.getLogger(__name__)
@@ -30,15 +31,20 @@ class WorkQueue(Generic[K]):
     """Keys waiting for a worker, now or at a time.
 
     Where somebody waits for the outcome, *max_backoff_s* bounds how much later
-    than a fault its effects may end.
+    than a fault its effects may end. With an *owner* the workers are shared out fairly
+    between those to whom keys belong, and a single one of them has half at the most.
     """
 
     def __init__(
-        self, name: QueueName = QueueName.OTHER, *, max_backoff_s: float = MAX_BACKOFF_S
+        self,
+        name: QueueName = QueueName.OTHER,
+        *,
+        max_backoff_s: float = MAX_BACKOFF_S,
+        owner: Owner[K] | None = None,
     ) -> None:
         self._name = name
         self._max_backoff_s = max_backoff_s
-        self._ready: deque[K] = deque()
+        self._ready: Shares[K] | FirstCome[K] = Shares(owner) if owner else FirstCome()
         self._waiting: set[K] = set()
         self._active: set[K] = set()
         self._dirty: set[K] = set()
@@ -66,7 +72,7 @@ class WorkQueue(Generic[K]):
             self._dirty.add(key)
         elif key not in self._waiting:
             self._waiting.add(key)
-            self._ready.append(key)
+            self._ready.add(key)
             self._wake.set()
 
     def add_after(self, key: K, delay_s: float) -> None:
@@ -91,7 +97,7 @@ class WorkQueue(Generic[K]):
         _at_work.append(self)
         try:
             async with asyncio.TaskGroup() as group:
-                feeder = group.create_task(self._feed(handle, group, asyncio.Semaphore(workers)))
+                feeder = group.create_task(self._feed(handle, group, workers))
                 await stop.wait()
                 feeder.cancel()
         finally:
@@ -101,21 +107,20 @@ class WorkQueue(Generic[K]):
         self,
         handle: Callable[[K], Awaitable[None]],
         group: asyncio.TaskGroup,
-        slots: asyncio.Semaphore,
+        workers: int,
     ) -> None:
         while True:
-            await slots.acquire()
-            key = await self._next()
+            key = await self._next(workers)
             self._active.add(key)
-            group.create_task(self._one(key, handle, slots))
+            group.create_task(self._one(key, handle))
 
-    async def _next(self) -> K:
+    async def _next(self, workers: int) -> K:
         loop = asyncio.get_running_loop()
         while True:
             while self._later and self._later[0][0] <= loop.time():
                 self._promote()
-            if self._ready:
-                key = self._ready.popleft()
+            key = self._ready.take(free=workers - len(self._active))
+            if key is not None:
                 self._waiting.discard(key)
                 return key
             self._wake.clear()
@@ -130,9 +135,7 @@ class WorkQueue(Generic[K]):
     def _promote(self) -> None:
         self.add(heapq.heappop(self._later)[2])
 
-    async def _one(
-        self, key: K, handle: Callable[[K], Awaitable[None]], slots: asyncio.Semaphore
-    ) -> None:
+    async def _one(self, key: K, handle: Callable[[K], Awaitable[None]]) -> None:
         try:
             with RECONCILE_TOOK.timed(self._name):
                 await handle(key)
@@ -142,7 +145,8 @@ class WorkQueue(Generic[K]):
             self._failures.pop(key, None)
         finally:
             self._active.discard(key)
-            slots.release()
+            self._ready.done(key)
+            self._wake.set()
             if key in self._dirty:
                 self._dirty.discard(key)
                 self.add(key)
