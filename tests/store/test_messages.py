@@ -92,6 +92,10 @@ async def test_sequences_with_a_run_or_an_end_are_handled(
     await store.finish(refused.key, End(time=LATER, text=""))
     assert await store.handled(1, 3) == {2, 3}
     assert await store.handled(1, 2) == {2}
+    other = await store.record(dataclasses.replace(new_message(4), namespace="other"))
+    await store.finish(other.key, End(time=LATER, text=""))
+    assert await store.handled(1, 4) == {2, 3, 4}
+    assert await store.handled(1, 4, namespace="other") == {4}
     assert waiting.run_uid == ""
 
 
@@ -131,6 +135,21 @@ async def test_what_the_bus_may_deliver_again_is_not_pruned_as_long_as_it_can(
     assert await store.prune(ended_before=now - timedelta(days=2), limit=10, up_to=1) == 2
     left = await store.transcript(message.conversation, limit=10)
     assert [one.sequence for one in left] == [2]
+
+
+async def test_what_is_settled_in_one_namespace_says_nothing_of_another(
+    store: SqlStore, new_message: NewMessage
+) -> None:
+    now = datetime.now(UTC)
+    for sequence, namespace in ((1, "one"), (2, "other"), (3, "one")):
+        given = dataclasses.replace(new_message(sequence), namespace=namespace)
+        message = await store.record(given)
+        await store.finish(message.key, End(time=now - timedelta(days=3), text="answer"))
+        await store.published(message.key, sequence)
+    before = now - timedelta(days=2)
+    assert await store.prune(ended_before=before, limit=10, up_to=0) == 0
+    assert await store.prune(ended_before=before, limit=10, up_to=2, namespace="one") == 1
+    assert await store.handled(1, 3) == {2, 3}
 
 
 async def test_pruning_is_bounded(store: SqlStore, new_message: NewMessage) -> None:

@@ -39,7 +39,7 @@ KEY = {"key_namespace": "n", "key_channel": "c", "key_message_id": "m"}
             {"key_namespace": "n", "key_channel": "c", "key_conversation": "t"},
             "sqlite_autoindex_conversations_1",
         ),
-        (statements.HANDLED, {"low": 1, "high": 9}, "messages_by_sequence"),
+        (statements.HANDLED, {"low": 1, "high": 9, "namespace": ""}, "messages_by_sequence"),
     ],
 )
 async def test_every_statement_finds_its_rows_by_an_index(

@@ -125,8 +125,11 @@ class Unfinished(Protocol):
     async def last_end(self, conversation: Conversation, before: int) -> datetime | None:
         """Return when the last run of a message of a sequence below *before* ended."""
 
-    async def handled(self, low: int, high: int) -> set[int]:
-        """Return the INBOX sequences from *low* to *high* of which a run or an end is noted."""
+    async def handled(self, low: int, high: int, *, namespace: str = "") -> set[int]:
+        """Return the INBOX sequences from *low* to *high* of which a run or an end is noted.
+
+        Of all namespaces, unless one is named.
+        """
 
     async def reopen(self, *, published_after: int) -> int:
         """Note of ends that were published above this sequence of OUTBOX that they were not.
@@ -188,11 +191,14 @@ class Upkeep(Protocol):
     def listen_to_return(self, listener: Callable[[], None]) -> None:
         """Have *listener* called whenever something succeeds after the store was away."""
 
-    async def prune(self, *, ended_before: datetime, limit: int, up_to: int = ...) -> int:
+    async def prune(
+        self, *, ended_before: datetime, limit: int, up_to: int = ..., namespace: str = ""
+    ) -> int:
         """Delete up to *limit* messages that were finished before then; return how many.
 
-        Those of INBOX sequences above *up_to* stay while the stream may hold them: what
-        the bus delivers again must be known, however long nobody was there to settle it.
+        Of those that the stream may still hold only the INBOX sequences up to *up_to* of
+        *namespace* (empty: of all of them) go: what the bus delivers again must be known,
+        however long nobody was there to settle it.
 
         Raises:
             ValueError: *ended_before* is younger than a tombstone must become.

@@ -120,9 +120,9 @@ class SqlStore:
             lambda connection: connection.execute(statements.LAST_END, values).scalar()
         )
 
-    async def handled(self, low: int, high: int) -> set[int]:
+    async def handled(self, low: int, high: int, *, namespace: str = "") -> set[int]:
         """Return the sequences that need nothing of INBOX; see `Unfinished.handled`."""
-        values = {"low": low, "high": high}
+        values = {"low": low, "high": high, "namespace": namespace}
         return await self._read(
             lambda connection: set(connection.execute(statements.HANDLED, values).scalars())
         )
@@ -206,7 +206,12 @@ class SqlStore:
         await self._read(lambda connection: _execute(connection, statements.ANY, {}))
 
     async def prune(
-        self, *, ended_before: datetime, limit: int, up_to: int = statements.LAST_SEQUENCE
+        self,
+        *,
+        ended_before: datetime,
+        limit: int,
+        up_to: int = statements.LAST_SEQUENCE,
+        namespace: str = "",
     ) -> int:
         """Delete old messages; see `Upkeep.prune`."""
         now = datetime.now(UTC)
@@ -216,6 +221,7 @@ class SqlStore:
             "ended_before": ended_before,
             "certainly_before": now - STREAM_MAX_AGE - TOMBSTONE_AGE,
             "up_to": up_to,
+            "namespace": namespace,
             "limit": limit,
         }
         return await self._write(

@@ -77,8 +77,13 @@ LAST_END = (
     .order_by(_C.sequence.desc())
     .limit(1)
 )
+_NAMESPACE = sa.bindparam("namespace", type_=sa.Text)
+_OF_NAMESPACE = sa.or_(sa.literal_column("''") == _NAMESPACE, _C.namespace == _NAMESPACE)
+"""Every message where the name is empty."""
+
 HANDLED = sa.select(_C.sequence).where(
     _C.sequence.between(sa.bindparam("low"), sa.bindparam("high")),
+    _OF_NAMESPACE,
     sa.or_(_C.run_uid != "", _C.ended_at.is_not(None)),
 )
 TRANSCRIPT = (
@@ -107,7 +112,7 @@ _OLD = (
         _C.ended_at < sa.bindparam("ended_before"),
         ~UNFINISHED,
         sa.or_(
-            _C.sequence <= sa.bindparam("up_to", type_=sa.BigInteger),
+            sa.and_(_OF_NAMESPACE, _C.sequence <= sa.bindparam("up_to", type_=sa.BigInteger)),
             _C.ended_at < sa.bindparam("certainly_before"),
         ),
     )
