@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from sympozium.bus.clock import ClockWatch
+from sympozium.bus.clock import ClockWatch, of_consumer
 from sympozium.bus.nats import connect
 from sympozium.bus.suspects import Suspects
 from sympozium.chat.desk import Desk
@@ -55,7 +55,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             outbound.outbox_loop,
             outbound.queued_loop,
             bus.stay_connected,
-            ClockWatch(bus, consumer).run,
+            ClockWatch(bus, of_consumer(consumer)).run,
         ]
         if settings.health_port:
             health_bound = bind(settings.host, settings.health_port)

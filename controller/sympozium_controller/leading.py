@@ -28,6 +28,7 @@ from sympozium_controller.tenants.clearing import Clearing
 from sympozium_controller.tenants.defaults import Defaulting
 from sympozium_controller.tenants.keeper import SettingUp, TenantKeeper
 from sympozium_controller.tenants.ledger import Ledger
+from sympozium_controller.tenants.sweep import LineSweep
 
 LEASE = "sympozium-controller"
 
@@ -77,7 +78,8 @@ class Leader:
             world = World(kube, bus, runs, pods, self._furniture, limits, self._addresses)
             run_reconciler = RunReconciler(world)
             clearing = Clearing(kube, bus)
-            setting_up = SettingUp(self._furniture, Defaulting(kube, self._settings.tenants))
+            defaulting = Defaulting(kube, self._settings.tenants)
+            setting_up = SettingUp(bus, self._furniture, defaulting)
             tenants = self._caches.tenants
             agent_copies = AgentCopies(runs.agents, channels.channels, runs.runs)
             around = Around(channels.deployments, runs.runs, self._waiters)
@@ -96,6 +98,7 @@ class Leader:
                 channel_reconciler.run,
                 AgentReconciler(kube, agent_copies, self._furniture).run,
                 self._retention.run,
+                LineSweep(bus, tenants).run,
                 Room(bus.client).run,
                 stop=stop,
                 drain_s=DRAIN_S,

@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any
 
 from sympozium.bus.admin import ensure_bus
-from sympozium.bus.clock import ClockWatch
-from sympozium.bus.lag import Lag
+from sympozium.bus.clock import ClockWatch, of_consumer
+from sympozium.bus.lag import Lag, only
 from sympozium.bus.nats import Address, NatsBus, connect
-from sympozium.contract.subjects import RUNS_CONSUMER, reply_prefix
+from sympozium.contract.subjects import RUNS, RUNS_CONSUMER, reply_prefix
 from sympozium.kube import measures as kube_measures
 from sympozium.kube.client import Kube
 from sympozium.kube.lease import Election
@@ -91,7 +91,8 @@ async def run_controller(kube: Kube, settings: Settings, stop: asyncio.Event) ->
         await ensure_bus(bus.client, replicas=bus_settings.replicas)
         parts = _assemble(kube, bus, settings)
         health.watch(parts.readiness.missing)
-        clock, lag = ClockWatch(bus, RUNS_CONSUMER), Lag(bus, RUNS_CONSUMER)
+        clock = ClockWatch(bus, of_consumer(RUNS_CONSUMER))
+        lag = Lag(bus, RUNS, RUNS_CONSUMER.name, only(RUNS_CONSUMER))
         health.export(parts.counts.as_text, lag.as_text, clock.as_text, depths_as_text, _COUNTED)
         log.info("controller started", extra={"action": "start"})
         loops = [*parts.loops, bus.stay_connected, clock.run, lag.run]

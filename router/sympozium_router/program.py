@@ -4,11 +4,11 @@ import asyncio
 import logging
 from datetime import timedelta
 
-from sympozium.bus.clock import ClockWatch
-from sympozium.bus.lag import Lag
+from sympozium.bus.clock import ClockWatch, of_stream
+from sympozium.bus.lag import Lag, lines
 from sympozium.bus.nats import NatsBus
 from sympozium.bus.suspects import Suspects
-from sympozium.contract.subjects import INBOX_CONSUMER
+from sympozium.contract.subjects import INBOX, OUTBOX
 from sympozium.kube import measures as kube_measures
 from sympozium.kube.client import Kube
 from sympozium.kube.queue import depths_as_text
@@ -32,9 +32,10 @@ from sympozium_router.desk.reports import Reports
 from sympozium_router.desk.waiting import Waiting
 from sympozium_router.inbox.admission import Admission
 from sympozium_router.inbox.amendments import Amendments
-from sympozium_router.inbox.backlog import Backlog
 from sympozium_router.inbox.delays import Delays
+from sympozium_router.inbox.earlier import EarlierLine
 from sympozium_router.inbox.intake import Intake
+from sympozium_router.inbox.lines import Lines
 from sympozium_router.inbox.reception import Departments, Reception
 from sympozium_router.outbox.outbox import Outbox
 from sympozium_router.outbox.replies import Replies
@@ -76,7 +77,9 @@ class Router:
             self._outbox.publish_end,
         )
         reception = Reception(bus, store, self._cluster, departments, clock)
-        self._intake = Intake(bus, Backlog(bus, store), reception, suspects, self._outbox.look_at)
+        reading = Lines(bus, store, self._cluster)
+        self._intake = Intake(reading, reception, suspects, self._outbox.look_at)
+        self._earlier = EarlierLine(bus, lambda: reading.is_receiving)
         self._restoring = Restoring(bus, store, self._cluster, reception.give)
         self._toll = DeathToll(bus, self._cluster, clock)
         self._dead = DeadLetters(bus, reception, self._toll, self._outbox.look_at, clock)
@@ -99,7 +102,8 @@ class Router:
         health.watch(self._missing, self._store_missing)
         for part in (self._intake, self._outbox):
             self._store.listen_to_return(part.hurry)
-        lag, clock = Lag(self._bus, INBOX_CONSUMER), ClockWatch(self._bus, INBOX_CONSUMER)
+        lag = Lag(self._bus, INBOX, "router", lines(self._bus))
+        clock = ClockWatch(self._bus, of_stream(OUTBOX))
         counted = exposition(*measures.METRICS, *kube_measures.METRICS, *store_measures.METRICS)
         health.export(self._toll.as_text, lag.as_text, clock.as_text, depths_as_text, counted)
         async with (
@@ -132,11 +136,14 @@ class Router:
             asyncio.TaskGroup() as group,
         ):
             group.create_task(self._intake.run(stop))
+            earlier = group.create_task(self._earlier.follow())
             group.create_task(self._restoring.adopt_runs())
             group.create_task(Delays(self._bus, self._cluster, self._intake.held).run(stop))
             group.create_task(self._outbox.run(stop))
             group.create_task(self._toll.run(stop))
             group.create_task(ExpiredCodes(self._cluster, self._clock).run(stop))
+            await stop.wait()
+            earlier.cancel()
 
     async def _synced_before(self, stop: asyncio.Event) -> bool:
         async with asyncio.TaskGroup() as group:

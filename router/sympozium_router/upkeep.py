@@ -1,15 +1,16 @@
 """Deleting what is old: messages, notes and choices, a few at a time, and pairing codes."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Protocol
 
-from sympozium.bus.ports import Bus
+from sympozium.bus.ports import Bus, NoConsumerError
 from sympozium.contract.errors import SympoziumError, TransientError
 from sympozium.contract.resources import Object
-from sympozium.contract.subjects import INBOX_CONSUMER
+from sympozium.contract.subjects import INBOX, inbox_consumer, namespace_of_line
 from sympozium.runtime.loops import pause
 from sympozium.store.ports import Notes, Upkeep
 from sympozium_router.clock import Clock
@@ -57,13 +58,9 @@ class Pruning:
         Raises:
             TransientError: The bus or the store is away. The rest stays until the next time.
         """
-        settled = (await self._bus.state(INBOX_CONSUMER)).acknowledged
-        total = await _all(
-            lambda: self._store.prune(
-                ended_before=self._clock() - self._keep, limit=PRUNE_AT_ONCE, up_to=settled
-            ),
-            stop,
-        )
+        total = 0
+        for namespace, settled in (await self._settled()).items():
+            total += await self._prune_messages(namespace, settled, stop)
         now = self._clock()
         await _all(
             lambda: self._store.prune_talks(unused_since=now - self._keep, limit=PRUNE_AT_ONCE),
@@ -78,6 +75,28 @@ class Pruning:
         if total:
             log.info("old messages deleted", extra={"action": "prune", "count": total})
         return total
+
+    async def _settled(self) -> dict[str, int]:
+        """Return up to where the messages of each namespace are settled.
+
+        With them, under no name, nothing: so old is the rest that no stream holds it.
+        """
+        settled = {}
+        for name in await self._bus.consumers(INBOX):
+            if namespace := namespace_of_line(name):
+                with contextlib.suppress(NoConsumerError):  # it went meanwhile
+                    state = await self._bus.state(inbox_consumer(namespace))
+                    settled[namespace] = state.acknowledged
+        return {**settled, "": 0}
+
+    async def _prune_messages(self, namespace: str, settled: int, stop: asyncio.Event) -> int:
+        ended_before = self._clock() - self._keep
+        return await _all(
+            lambda: self._store.prune(
+                ended_before=ended_before, limit=PRUNE_AT_ONCE, up_to=settled, namespace=namespace
+            ),
+            stop,
+        )
 
 
 class ExpiredCodes:

@@ -20,7 +20,7 @@ import aiohttp
 
 from sympozium.bus.nats import NatsBus
 from sympozium.contract.resources import PODS
-from sympozium.contract.subjects import INBOX_CONSUMER, inbox
+from sympozium.contract.subjects import inbox, inbox_consumer
 from sympozium.kube.client import Kube
 from sympozium.testing.nats_server import NatsServer
 from sympozium_local.apiserver.server import serve
@@ -95,7 +95,7 @@ async def _bus_round(nats: NatsServer, bus: NatsBus, number: int) -> float:
         receipt = await bus.publish(inbox("default", "web"), b"1", message_id=str(number))
         assert await said(reader) == str(receipt.sequence)
         await asyncio.sleep(random.uniform(0.0, 1.0))
-        async with asyncio.timeout(WAIT_S), bus.consume(INBOX_CONSUMER) as deliveries:
+        async with asyncio.timeout(WAIT_S), bus.consume(inbox_consumer("default")) as deliveries:
             began = time.perf_counter()
             reader.kill()
             delivery = await anext(deliveries)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sympozium.bus.admin import ensure_bus, ensure_consumer
+from sympozium.bus.lines import ensure_line
 from sympozium.bus.nats import Address, NatsBus, connect
 from sympozium.contract.subjects import INBOX, outbox_consumer, reply_prefix
 from sympozium.testing.channels.driver import Driver
@@ -88,6 +89,7 @@ async def bus_in(directory: Path) -> AsyncIterator[tuple[NatsServer, NatsBus]]:
     try:
         async with connect(Address(nats.url, "bench", reply_prefix("router"))) as bus:
             await ensure_bus(bus.client)
+            await ensure_line(bus.client, NAMESPACE)
             await ensure_consumer(bus.client, outbox_consumer(NAMESPACE, CHANNEL))
             yield nats, bus
     finally:

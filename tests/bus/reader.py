@@ -5,7 +5,7 @@ import sys
 
 from sympozium.bus.nats import Address, connect
 from sympozium.bus.ports import Delivery
-from sympozium.contract.subjects import INBOX_CONSUMER, reply_prefix
+from sympozium.contract.subjects import inbox_consumer, reply_prefix
 
 
 async def main(url: str) -> None:
@@ -22,7 +22,8 @@ async def main(url: str) -> None:
             sys.stdout.write("acknowledged\n")
             sys.stdout.flush()
 
-        async with asyncio.TaskGroup() as group, bus.consume(INBOX_CONSUMER) as deliveries:
+        line = inbox_consumer("default")
+        async with asyncio.TaskGroup() as group, bus.consume(line) as deliveries:
             group.create_task(acknowledge())
             async for delivery in deliveries:
                 held.append(delivery)

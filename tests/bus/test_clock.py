@@ -6,14 +6,15 @@ from datetime import datetime, timedelta
 import pytest
 
 from sympozium.bus import clock as clock_module
-from sympozium.bus.clock import MAX_OFFSET, ClockWatch, clock_offset, utc_now
+from sympozium.bus.clock import MAX_OFFSET, ClockWatch, clock_offset, of_stream, utc_now
 from sympozium.bus.nats import Address, NatsBus, connect
-from sympozium.contract.subjects import INBOX_CONSUMER, reply_prefix
+from sympozium.contract.subjects import OUTBOX, reply_prefix
 from tests.fixtures.nats_server import CONFIRM_WITHIN_S, NatsServer
 from tests.fixtures.tcp_proxy import tcp_proxy
 
 STEP = timedelta(minutes=10)
 NEARLY = timedelta(seconds=CONFIRM_WITHIN_S)
+ASKED = of_stream(OUTBOX)
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +38,7 @@ async def test_a_clock_that_was_set_by_ten_minutes_is_told_until_it_is_right(
     bus: NatsBus, caplog: pytest.LogCaptureFixture, step: timedelta
 ) -> None:
     clock, told = Clock(step), list[float]()
-    watch = ClockWatch(bus, INBOX_CONSUMER, tell=told.append, now=clock)
+    watch = ClockWatch(bus, ASKED, tell=told.append, now=clock)
     with caplog.at_level(logging.INFO):
         await watch.look()
         clock.step = timedelta(0)
@@ -55,7 +56,7 @@ async def test_a_clock_that_is_right_is_not_mentioned(
     bus: NatsBus, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
-        await ClockWatch(bus, INBOX_CONSUMER).look()
+        await ClockWatch(bus, ASKED).look()
     assert caplog.records == []
 
 
@@ -64,7 +65,7 @@ async def test_a_slow_bus_is_no_wrong_clock(nats_server: NatsServer, bus: NatsBu
         address = Address(f"nats://127.0.0.1:{proxy.port}", "slow", reply_prefix("slow"))
         async with connect(address) as slow:
             proxy.delay_s = 0.5
-            assert await clock_offset(slow, INBOX_CONSUMER) == timedelta(0)
+            assert await clock_offset(slow, ASKED) == timedelta(0)
 
 
 async def test_a_bus_that_is_away_says_nothing_of_the_clock(
@@ -72,5 +73,5 @@ async def test_a_bus_that_is_away_says_nothing_of_the_clock(
 ) -> None:
     nats_server.kill()
     with caplog.at_level(logging.INFO, logger="sympozium.bus.clock"):
-        await ClockWatch(bus, INBOX_CONSUMER).look()
+        await ClockWatch(bus, ASKED).look()
     assert caplog.records == []

@@ -10,9 +10,10 @@ import nats.errors
 import pytest
 
 from sympozium.bus.admin import ensure_bus
+from sympozium.bus.lines import ensure_line
 from sympozium.bus.nats import Address, NatsBus, connect
 from sympozium.bus.ports import BusUnavailableError
-from sympozium.contract.subjects import INBOX, INBOX_CONSUMER, inbox, reply_prefix
+from sympozium.contract.subjects import INBOX, inbox, inbox_consumer, reply_prefix
 from tests.fixtures.nats_cluster import SIZE, NatsCluster, leader_of, nats_cluster
 
 pytestmark = pytest.mark.timeout(120)
@@ -20,6 +21,7 @@ SUBJECT = inbox("default", "web")
 AGAIN_S = 0.1
 
 Fault = Callable[[NatsCluster, NatsBus], Awaitable[None]]
+LINE = inbox_consumer("default")
 
 
 @asynccontextmanager
@@ -30,6 +32,7 @@ async def bus_on_three(directory: Path) -> AsyncIterator[tuple[NatsCluster, Nats
         connect(Address(cluster.urls, "test", reply_prefix("test"))) as bus,
     ):
         await ensure_bus(bus.client, replicas=SIZE)
+        await ensure_line(bus.client, "default")
         yield cluster, bus
 
 
@@ -53,7 +56,7 @@ async def publish(bus: NatsBus, numbers: range) -> None:
 async def take_all(bus: NatsBus, count: int) -> list[int]:
     """Take what is delivered until *count* different messages were; return them as they came."""
     taken: list[int] = []
-    async with bus.consume(INBOX_CONSUMER) as deliveries:
+    async with bus.consume(LINE) as deliveries:
         while len(set(taken)) < count:
             delivery = await anext(deliveries)
             taken.append(int(delivery.data))

@@ -4,18 +4,21 @@ from dataclasses import replace
 import pytest
 
 from sympozium.bus import pull
+from sympozium.bus.admin import ensure_consumer
 from sympozium.bus.nats import NatsBus, connect
 from sympozium.bus.ports import BusFullError
-from sympozium.contract.subjects import DEAD, INBOX, INBOX_CONSUMER, dead, inbox
+from sympozium.contract.subjects import DEAD, INBOX, dead, inbox, inbox_consumer
 from tests.fixtures.nats_server import NatsServer
+from tests.fixtures.tcp_proxy import tcp_proxy
 
 SUBJECT = inbox("default", "web")
 WAIT_S, HANGS_S = 15.0, 60.0
+LINE = inbox_consumer("default")
 
 
 async def test_message_left_unsettled_comes_back_when_retried(bus: NatsBus) -> None:
     await bus.publish(SUBJECT, b"a", message_id="1")
-    async with bus.consume(INBOX_CONSUMER) as deliveries:
+    async with bus.consume(LINE) as deliveries:
         first = await anext(deliveries)
         await first.retry(after_s=0.05)
         again = await anext(deliveries)
@@ -36,7 +39,7 @@ async def test_discarded_message_is_kept_with_its_reason_and_not_delivered_again
 ) -> None:
     await bus.publish(SUBJECT, b"bad", message_id="1")
     await bus.publish(SUBJECT, b"barrier", message_id="2")
-    async with bus.consume(INBOX_CONSUMER) as deliveries:
+    async with bus.consume(LINE) as deliveries:
         await (await anext(deliveries)).discard(reason="cannot read it")
         following = await anext(deliveries)
     assert following.data == b"barrier"
@@ -50,7 +53,7 @@ async def test_a_killed_server_loses_nothing_and_the_consumer_goes_on_at_once(
 ) -> None:
     monkeypatch.setattr(pull, "HEARTBEAT_S", HANGS_S)  # so that its absence wakes nobody
     monkeypatch.setattr(pull, "EXPIRES_S", HANGS_S)
-    consumer = replace(INBOX_CONSUMER, ack_wait_s=HANGS_S)
+    consumer = replace(LINE, ack_wait_s=HANGS_S)
     await bus.publish(SUBJECT, b"before", message_id="1")
     async with bus.consume(consumer) as deliveries:
         await anext(deliveries)
@@ -73,3 +76,26 @@ async def test_a_stream_that_is_full_refuses_and_keeps_what_it_has(bus: NatsBus)
     kept = await bus.last(INBOX, SUBJECT)
     assert kept is not None
     assert kept.data == b"first"
+
+
+async def test_a_delivery_says_whether_anything_went_to_somebody_else_before_it(
+    bus: NatsBus, nats_server: NatsServer
+) -> None:
+    consumer = replace(LINE, name="unhurried", ack_wait_s=HANGS_S)
+    await ensure_consumer(bus.client, consumer)
+    async with (
+        asyncio.timeout(WAIT_S),
+        tcp_proxy(nats_server.port) as proxy,
+        connect(replace(nats_server.address("torn"), url=f"nats://127.0.0.1:{proxy.port}")) as torn,
+        torn.consume(consumer, batch=1) as mine,
+        bus.consume(consumer, batch=1) as others,
+    ):
+        for number in range(1, 7):
+            await bus.publish(SUBJECT, b"x", message_id=str(number))
+        assert [(await anext(mine)).follows for _ in range(2)] == [False, True]
+        assert (await anext(others)).sequence == 3
+        assert [(await anext(mine)).follows for _ in range(2)] == [False, True]
+        with torn.gaps() as gap:
+            proxy.reset()
+            await gap.wait()
+        assert not (await anext(mine)).follows  # though its number does

@@ -16,12 +16,13 @@ import pytest
 from sympozium.bus.admin import ensure_consumer
 from sympozium.bus.nats import NatsBus
 from sympozium.bus.ports import Delivery
-from sympozium.contract.subjects import INBOX, INBOX_CONSUMER, Consumer, inbox
+from sympozium.contract.subjects import INBOX, Consumer, inbox, inbox_consumer
 from tests.fixtures.nats_server import NatsServer
 
 SUBJECT = inbox("default", "web")
 SHORT_S = 0.6
 WAIT_S = 15.0
+LINE = inbox_consumer("default")
 
 
 async def publish(bus: NatsBus, *ids: str) -> None:
@@ -30,7 +31,7 @@ async def publish(bus: NatsBus, *ids: str) -> None:
 
 
 async def short_consumer(bus: NatsBus, name: str, subject: str = SUBJECT) -> Consumer:
-    consumer = replace(INBOX_CONSUMER, name=name, subject=subject, ack_wait_s=SHORT_S)
+    consumer = replace(LINE, name=name, subject=subject, ack_wait_s=SHORT_S)
     await ensure_consumer(bus.client, consumer)
     return consumer
 
@@ -58,7 +59,7 @@ async def said(process: Process) -> str:
 async def taken(bus: NatsBus, count: int) -> dict[int, int]:
     """Take *count* different messages; return at which attempt each came, by its sequence."""
     found: dict[int, int] = {}
-    async with asyncio.timeout(WAIT_S), bus.consume(INBOX_CONSUMER) as deliveries:
+    async with asyncio.timeout(WAIT_S), bus.consume(LINE) as deliveries:
         while len(found) < count:
             delivery = await anext(deliveries)
             found.setdefault(delivery.sequence, delivery.attempt)
@@ -143,7 +144,7 @@ async def test_what_nobody_holds_any_more_comes_again(bus: NatsBus) -> None:
 async def test_an_error_of_whoever_reads_is_raised_as_it_is(bus: NatsBus) -> None:
     problem = ValueError("mine")
     with pytest.raises(ValueError, match="mine") as raised:
-        async with bus.consume(INBOX_CONSUMER):
+        async with bus.consume(LINE):
             raise problem
     assert raised.value is problem
 
@@ -178,7 +179,7 @@ async def test_a_late_acknowledgement_takes_nothing_from_whoever_has_it_now(
         await publish(bus, "1")
         assert await said(process) == "1"
         os.kill(process.pid, signal.SIGSTOP)
-        async with asyncio.timeout(WAIT_S), bus.consume(INBOX_CONSUMER) as deliveries:
+        async with asyncio.timeout(WAIT_S), bus.consume(LINE) as deliveries:
             again = await anext(deliveries)
             assert again.sequence == 1
             assert again.attempt > 1  # the stopped one may have been given it once more
@@ -190,7 +191,7 @@ async def test_a_late_acknowledgement_takes_nothing_from_whoever_has_it_now(
             await again.ack()
             await bus.client.flush()
             await publish(bus, "2")
-            state = await bus.state(INBOX_CONSUMER)
+            state = await bus.state(LINE)
             assert state.acknowledged == 1
         assert (await bus.at(INBOX, 1)) is not None
 

@@ -4,7 +4,9 @@ import pytest
 
 from sympozium.bus.nats import NatsBus
 from sympozium.bus.ports import ConsumerState, NoAnswerError
-from sympozium.contract.subjects import INBOX_CONSUMER, inbox
+from sympozium.contract.subjects import inbox, inbox_consumer
+
+LINE = inbox_consumer("default")
 
 
 async def test_a_slow_answer_does_not_hold_the_others(bus: NatsBus) -> None:
@@ -49,9 +51,9 @@ async def test_who_is_not_answered_in_time_is_told_so(bus: NatsBus) -> None:
 async def test_a_consumer_says_what_it_delivered_and_what_is_settled(bus: NatsBus) -> None:
     for number in range(3):
         await bus.publish(inbox("default", "web"), b"x", message_id=str(number))
-    async with bus.consume(INBOX_CONSUMER, batch=2) as deliveries:
+    async with bus.consume(LINE, batch=2) as deliveries:
         await anext(deliveries)
         second = await anext(deliveries)
         await second.ack()
         await bus.client.flush()
-        assert await bus.state(INBOX_CONSUMER) == ConsumerState(acknowledged=0, delivered=2)
+        assert await bus.state(LINE) == ConsumerState(acknowledged=0, delivered=2)

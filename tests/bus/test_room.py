@@ -12,11 +12,11 @@ from sympozium.bus.room import make_room
 from sympozium.bus.server import ServerAccess, new_issuer, server_config
 from sympozium.contract.subjects import (
     INBOX,
-    INBOX_CONSUMER,
     OUTBOX,
     RUNS,
     Consumer,
     inbox,
+    inbox_consumer,
     outbox_consumer,
     reply_prefix,
 )
@@ -25,6 +25,7 @@ from tests.fixtures.nats_server import NatsServer
 SUBJECT = inbox("default", "web")
 SIZE_BYTES = 64 * 1024
 BODY = b"x" * 1000
+LINE = inbox_consumer("default")
 
 
 async def shrunk(bus: NatsBus, stream: str = INBOX, *, size_bytes: int = SIZE_BYTES) -> None:
@@ -44,7 +45,7 @@ async def filled(bus: NatsBus) -> int:
     raise AssertionError("it takes everything")
 
 
-async def settle(bus: NatsBus, count: int, consumer: Consumer = INBOX_CONSUMER) -> None:
+async def settle(bus: NatsBus, count: int, consumer: Consumer = LINE) -> None:
     """Handle so many messages, as a router or a channel does."""
     async with bus.consume(consumer) as deliveries:
         for _ in range(count):
@@ -66,7 +67,7 @@ async def test_what_waits_for_a_router_stays_though_nothing_more_fits(bus: NatsB
     await settle(bus, 3)
     assert await make_room(bus.client) == 3
     assert await make_room(bus.client) == 0
-    async with bus.consume(INBOX_CONSUMER) as deliveries:
+    async with bus.consume(LINE) as deliveries:
         waiting = [(await anext(deliveries)).sequence for _ in range(count - 3)]
     assert waiting == list(range(4, count + 1))
 

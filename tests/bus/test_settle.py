@@ -11,9 +11,10 @@ from sympozium.bus.suspects import LATE_DEATHS, FatalMessageError, Suspects
 from sympozium.contract.dead_letters import read_headers
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.limits import MAX_ATTEMPTS
-from sympozium.contract.subjects import DEAD, INBOX, INBOX_CONSUMER, dead, inbox
+from sympozium.contract.subjects import DEAD, INBOX, dead, inbox, inbox_consumer
 
 SUBJECT = inbox("default", "web")
+LINE = inbox_consumer("default")
 
 
 class Memory:
@@ -64,7 +65,7 @@ async def test_what_fails_because_something_is_away_is_never_given_up(
         if tries <= 3 * MAX_ATTEMPTS:
             raise TransientError("cannot: it is away")
 
-    async with bus.consume(INBOX_CONSUMER) as deliveries:
+    async with bus.consume(LINE) as deliveries:
         while tries <= 3 * MAX_ATTEMPTS:
             await settle(await anext(deliveries), away)
     assert await bus.last(DEAD, dead(INBOX, "default", "web")) is None
@@ -85,7 +86,7 @@ async def test_a_handler_with_a_bug_is_given_up_after_so_many_attempts_and_says_
     async def broken(_: Delivery) -> None:
         raise KeyError("secret words")
 
-    async with bus.consume(INBOX_CONSUMER) as deliveries:
+    async with bus.consume(LINE) as deliveries:
         await settle(await anext(deliveries), broken)
     kept = await bus.last(DEAD, dead(INBOX, "default", "web"))
     assert kept is not None
@@ -115,7 +116,7 @@ async def test_whoever_waits_is_told_before_a_delivery_is_set_aside(
             raise TransientError("cannot: it is away")
         raise KeyError("a bug, which keeps nothing out of the dead letters")
 
-    async with bus.consume(INBOX_CONSUMER) as deliveries:
+    async with bus.consume(LINE) as deliveries:
         await settle(await anext(deliveries), never, tell=tell)
     assert told == [("it is not one of ours", False)] * 2
     assert await bus.last(DEAD, dead(INBOX, "default", "web")) is not None
@@ -261,7 +262,7 @@ async def test_a_delivery_that_its_reader_dies_of_is_set_aside_and_the_next_is_h
             await forever()
         handled.append(delivery.data)
 
-    async with bus.consume(INBOX_CONSUMER) as deliveries:
+    async with bus.consume(LINE) as deliveries:
         kept = None
         while kept is None:  # each time another program
             delivery = await anext(deliveries)
@@ -283,7 +284,7 @@ async def test_a_message_as_long_as_the_bus_takes_is_buried_as_far_as_it_fits(
 ) -> None:
     data = b"x" * (bus.client.max_payload - 40)
     await bus.publish(SUBJECT, data, message_id="1")
-    async with bus.consume(INBOX_CONSUMER) as deliveries:
+    async with bus.consume(LINE) as deliveries:
         delivery = await anext(deliveries)
         await delivery.discard(reason="r" * 5000)
     kept = await bus.last(DEAD, dead(INBOX, "default", "web"))
@@ -295,7 +296,7 @@ async def test_a_message_as_long_as_the_bus_takes_is_buried_as_far_as_it_fits(
 
 async def test_a_dead_letter_that_a_person_is_done_with_is_gone(bus: NatsBus) -> None:
     await bus.publish(SUBJECT, b"bad", message_id="1")
-    async with bus.consume(INBOX_CONSUMER) as deliveries:
+    async with bus.consume(LINE) as deliveries:
         await (await anext(deliveries)).discard(reason="bad")
     kept = await bus.last(DEAD, dead(INBOX, "default", "web"))
     assert kept is not None

@@ -11,7 +11,7 @@ from sympozium.bus.admin import ensure_bus, ensure_consumer
 from sympozium.bus.nats import connect
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.reasons import Reason
-from sympozium.contract.subjects import INBOX_CONSUMER, ROUTER_GROUP, history, outbox_consumer
+from sympozium.contract.subjects import ROUTER_GROUP, history, inbox_consumer, outbox_consumer
 from sympozium_controller.setup.asking import EndedInErrorError, Question, outcome_of
 from tests.chart.helm import named, objects
 from tests.fixtures.nats_server import NatsServer
@@ -63,11 +63,12 @@ async def chat(tmp_path: Path, nats_server: NatsServer) -> AsyncIterator[Chat]:
     """A web channel over a bus of its own, and a router from memory."""
     async with connect(nats_server.address("router")) as bus:
         await ensure_bus(bus.client)
-        await ensure_consumer(bus.client, outbox_consumer(NAMESPACE, CHANNEL))
+        for consumer in (inbox_consumer(NAMESPACE), outbox_consumer(NAMESPACE, CHANNEL)):
+            await ensure_consumer(bus.client, consumer)
         web = WebProgram(nats_server.url, tmp_path / "web.log")
         try:
             web.start()
-            async with bus.consume(INBOX_CONSUMER) as deliveries:
+            async with bus.consume(inbox_consumer(NAMESPACE)) as deliveries:
                 router = MemoryRouter(bus, deliveries)
                 subject = history(NAMESPACE, CHANNEL)
                 async with bus.respond(subject, router.answer_history, group=ROUTER_GROUP):

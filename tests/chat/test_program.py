@@ -18,7 +18,7 @@ from sympozium.chat.settings import ChannelSettings
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.limits import FILE_PART_BYTES, MAX_FILE_BYTES
 from sympozium.contract.messages import FileRef, InboundMessage, Sender
-from sympozium.contract.subjects import INBOX_CONSUMER, outbox_consumer, reply_prefix
+from sympozium.contract.subjects import inbox_consumer, outbox_consumer, reply_prefix
 from sympozium.testing.nats_server import CONFIRM_WITHIN_S
 from tests.chat.router_desk import RouterDesk, router_desk
 from tests.chat.stage import CHANNEL, NAMESPACE, Stage, asked
@@ -84,7 +84,7 @@ async def test_a_channel_hears_shows_and_stops(
     async with asyncio.TaskGroup() as group:
         serving = serve_channel(settings_for(nats_server, port), program.stop, program.make)
         group.create_task(serving)
-        async with bus.consume(INBOX_CONSUMER) as deliveries:
+        async with bus.consume(inbox_consumer(NAMESPACE)) as deliveries:
             delivery = await anext(deliveries)
             await delivery.ack()
         stage = Stage(bus, desk, platform)

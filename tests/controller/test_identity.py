@@ -18,7 +18,6 @@ from sympozium.contract.run_events import Result
 from sympozium.contract.subjects import (
     FILES,
     INBOX,
-    INBOX_CONSUMER,
     OUTBOX,
     RUNS,
     context,
@@ -27,6 +26,7 @@ from sympozium.contract.subjects import (
     file_part,
     history,
     inbox,
+    inbox_consumer,
     live,
     notes,
     outbox,
@@ -132,6 +132,18 @@ async def test_a_run_cannot_use_what_belongs_to_others(secured: Secured) -> None
             assert await violations(bus, partial(bus.client.subscribe, subject)), subject
 
 
+async def test_who_may_not_read_a_line_is_told_so_and_not_that_the_bus_is_away(
+    secured: Secured,
+) -> None:
+    run, token = await secured.run("first")
+    me = (token, "run", NAMESPACE, run["metadata"]["uid"])
+    async with secured.connect(*me, confirm_within_s=PUBLISH_TIMEOUT_S) as bus:
+        with pytest.raises(BusDeniedError):
+            await bus.state(inbox_consumer(NAMESPACE))
+        with pytest.raises(BusDeniedError):
+            await bus.consumers(INBOX)
+
+
 async def test_a_run_uses_everything_that_is_its_own(secured: Secured) -> None:
     run, token = await secured.run("first")
     uid = RunUid(run["metadata"]["uid"])
@@ -163,10 +175,12 @@ async def test_a_channel_hands_in_reads_its_own_outbox_and_asks_for_its_history(
         secured.connect(token, "channel", NAMESPACE, "web") as channel,
     ):
         await channel.publish(inbox(NAMESPACE, "web"), b"in", message_id="1")
-        async with router.consume(INBOX_CONSUMER) as deliveries:
+        line = inbox_consumer(NAMESPACE)
+        async with router.consume(line) as deliveries:
             delivery = await anext(deliveries)
             assert delivery.data == b"in"
             await delivery.ack()
+        assert line.name in await router.consumers(INBOX)
         stored = await router.publish(outbox(NAMESPACE, "web"), b"out", message_id="2")
         assert await router.at(OUTBOX, stored.sequence) == Stored(
             outbox(NAMESPACE, "web"), stored.sequence, b"out"

@@ -12,7 +12,7 @@ import pytest
 from sympozium.bus.nats import NatsBus
 from sympozium.contract.limits import MAX_ATTEMPTS
 from sympozium.contract.resources import AGENT_RUNS
-from sympozium.contract.subjects import INBOX_CONSUMER
+from sympozium.contract.subjects import inbox_consumer
 from tests.dead.letters import letters
 from tests.dead.test_retry_command import press
 from tests.fixtures.nats_server import NatsServer, free_port
@@ -59,7 +59,7 @@ async def live_and_die(world: World, nats: NatsServer, message_id: str, point: s
 
 async def is_settled(bus: NatsBus, sequence: int) -> bool:
     """Return whether a message of INBOX comes no more."""
-    return (await bus.state(INBOX_CONSUMER)).acknowledged >= sequence
+    return (await bus.state(inbox_consumer("default"))).acknowledged >= sequence
 
 
 @pytest.mark.timeout(90)

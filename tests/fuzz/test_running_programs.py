@@ -21,10 +21,10 @@ from sympozium.contract.names import ConversationId, MessageId
 from sympozium.contract.subjects import (
     DEAD,
     INBOX,
-    INBOX_CONSUMER,
     OUTBOX,
     dead,
     inbox,
+    inbox_consumer,
     outbox,
 )
 from sympozium_router.inbox.letters import read_letter
@@ -130,7 +130,7 @@ async def handled(bus: NatsBus) -> None:
     """Return when the router is done with all that is in INBOX."""
     last = await bus.last(INBOX, inbox(NAMESPACE, CHANNEL))
     assert last is not None
-    while (await bus.state(INBOX_CONSUMER)).acknowledged < last.sequence:  # noqa: ASYNC110
+    while (await bus.state(inbox_consumer(NAMESPACE))).acknowledged < last.sequence:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
 
 

@@ -25,7 +25,6 @@ from sympozium.contract.subjects import outbox_consumer
 from sympozium.testing.channels.driver import Spot, Where
 from sympozium.testing.channels.stage import Stage, stage
 from sympozium_controller.admission.keeping import WEBHOOK
-from sympozium_controller.admission.server import PATH as REVIEWS
 from sympozium_local.demo_model.server import serve as serve_demo_model
 from sympozium_slack.http_mode import PATH as SLACK_EVENTS
 from sympozium_telegram.webhook import SECRET_HEADER
@@ -197,8 +196,8 @@ async def besiege(running: Stage, port: int, examples: Sequence[Example], name: 
     assert "Traceback" not in running.program.log
 
 
-def review(**spec: object) -> Example:
-    """Return the API server's question about a run."""
+def review(path: str, **spec: object) -> Example:
+    """Return the API server's question about a run, at the *path* that it was told."""
     run = objects.run(SPACE, "a")
     run["spec"] |= spec
     request = {
@@ -209,19 +208,21 @@ def review(**spec: object) -> Example:
         "object": run,
     }
     body = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
-    return Example(REVIEWS, as_json(body))
+    return Example(path, as_json(body))
 
 
-REVIEW = review()
-WEBHOOK_EXAMPLES = [
-    REVIEW,
-    review(timeout="5m", skills=[{"skillPackRef": "cluster-reader"}]),
-    review(model={"provider": "openai", "model": "m", "baseURL": "", "authSecretRef": "key"}),
-    review(agentRef="nobody"),
-    review(agentRef=""),
-    review(timeout="0s"),
-    review(timeout="9" * 30 + "h"),
-]
+def reviews(path: str) -> list[Example]:
+    """Return questions about runs that may be, and that may not."""
+    by_key = {"provider": "openai", "model": "m", "baseURL": "", "authSecretRef": "key"}
+    return [
+        review(path),
+        review(path, timeout="5m", skills=[{"skillPackRef": "cluster-reader"}]),
+        review(path, model=by_key),
+        review(path, agentRef="nobody"),
+        review(path, agentRef=""),
+        review(path, timeout="0s"),
+        review(path, timeout="9" * 30 + "h"),
+    ]
 
 
 def require_a_verdict(answer: Answer) -> None:
@@ -240,9 +241,10 @@ async def test_the_admission_webhook_gives_a_verdict_or_a_refusal(tmp_path: Path
         trusted = b64decode(await installation.bundle()).decode()
         tls = ssl.create_default_context(cadata=trusted)
         door = Door(served.port, tls, f"{WEBHOOK}.{SYSTEM}.svc")
+        path = await installation.path()
 
         async def good() -> None:
-            answer = await answer_to(door, good_request(REVIEW, door.name))
+            answer = await answer_to(door, good_request(review(path), door.name))
             assert answer is not None
             assert answer.status == 200
             assert json.loads(answer.body)["response"]["allowed"] is True
@@ -250,7 +252,7 @@ async def test_the_admission_webhook_gives_a_verdict_or_a_refusal(tmp_path: Path
         await good()
         before = resident_bytes()
         siege = Siege(door, require_a_verdict, good)
-        await siege.lay(requests(WEBHOOK_EXAMPLES, door.name, "webhook"))
+        await siege.lay(requests(reviews(path), door.name, "webhook"))
         require_mostly_answered(siege)
         assert resident_bytes() - before < MOST_BYTES
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from sympozium.bus.nats import NatsBus
 from sympozium.contract.names import ConversationId
-from sympozium.contract.subjects import INBOX_CONSUMER
+from sympozium.contract.subjects import inbox_consumer
 from sympozium.store.ports import Conversation
 from sympozium_router.outbox.published import FORGOTTEN_AFTER, Published
 from sympozium_router.upkeep import Pruning
@@ -16,6 +16,7 @@ from tests.router.routed import CHANNEL, NAMESPACE, World, until
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
 KEEP = timedelta(days=2)
 CONVERSATION = Conversation(NAMESPACE, CHANNEL, ConversationId("c"))
+LINE = inbox_consumer(NAMESPACE)
 
 
 async def test_what_the_bus_may_deliver_again_stays_known_after_days_without_a_router(
@@ -24,7 +25,7 @@ async def test_what_the_bus_may_deliver_again_stays_known_after_days_without_a_r
     async with open_world() as world:
         world.now = datetime.now(UTC) - timedelta(days=3)
         asked = await world.say("1")
-        async with bus.consume(INBOX_CONSUMER) as deliveries:  # and is killed before it settles
+        async with bus.consume(LINE) as deliveries:  # and is killed before it settles
             delivery = await anext(deliveries)
             async with world.router():
                 await world.answer(asked, "it is this")
@@ -75,6 +76,6 @@ async def until_settled(bus: NatsBus, sequence: int) -> None:
     """Return when everything up to *sequence* is acknowledged."""
 
     async def is_settled() -> bool:
-        return (await bus.state(INBOX_CONSUMER)).acknowledged >= sequence
+        return (await bus.state(LINE)).acknowledged >= sequence
 
     await until(is_settled)

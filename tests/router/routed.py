@@ -50,8 +50,8 @@ from sympozium_router.dead.aside import Aside
 from sympozium_router.dead.marks import StoreMarks
 from sympozium_router.inbox.admission import Admission
 from sympozium_router.inbox.amendments import Amendments
-from sympozium_router.inbox.backlog import Backlog
 from sympozium_router.inbox.intake import Intake
+from sympozium_router.inbox.lines import Lines
 from sympozium_router.inbox.reception import Departments, Reception
 from sympozium_router.outbox.outbox import Outbox
 from sympozium_router.program import Router
@@ -305,9 +305,9 @@ async def routing(
     through = bus or world.bus
     cluster = Cluster(world.kube)
     parts = parts_of(world, cluster, bus=bus, reception_type=reception_type)
-    backlog = Backlog(through, world.store)
+    lines = Lines(through, world.store, cluster)
     suspects = Suspects(StoreMarks(world.store, world.clock))
-    intake = Intake(through, backlog, parts.reception, suspects, parts.outbox.look_at)
+    intake = Intake(lines, parts.reception, suspects, parts.outbox.look_at)
     async with asyncio.TaskGroup() as group:
         group.create_task(cluster.follow(stop))
         await cluster.wait_until_synced()

@@ -14,12 +14,13 @@ import pytest
 
 from sympozium.bus.nats import NatsBus
 from sympozium.bus.ports import Bus, Delivery
+from sympozium.bus.pull import PulledDelivery
 from sympozium.contract.agentrun import Source
 from sympozium.contract.messages import InboundMessage, OutboundKind
 from sympozium.contract.names import ConversationId, MessageId
 from sympozium.contract.new_run import build_run
 from sympozium.contract.resources import AGENT_RUNS
-from sympozium.contract.subjects import INBOX_CONSUMER, Consumer
+from sympozium.contract.subjects import Consumer, inbox, inbox_consumer
 from sympozium.store.ports import Conversation, Cut, End, Message
 from sympozium_router.clock import utc_now
 from sympozium_router.inbox.backlog import Backlog
@@ -34,13 +35,14 @@ from tests.router.routed import ADA, CHANNEL, NAMESPACE, World, agent, routing, 
 from tests.router.test_modes import end_cancelled, is_cancelled
 
 OpenWorld = Callable[[], AbstractAsyncContextManager[World]]
+LINE = inbox_consumer(NAMESPACE)
 
 
 async def test_what_a_dead_router_held_is_handled_at_once_and_before_what_followed(
     open_world: OpenWorld, bus: NatsBus
 ) -> None:
     async with open_world() as world:
-        async with bus.consume(INBOX_CONSUMER) as deliveries:  # held for 30 s by somebody dead
+        async with bus.consume(LINE) as deliveries:  # held for 30 s by somebody dead
             held = [await world.say(str(n)) for n in range(3)]
             for _ in held:
                 await anext(deliveries)
@@ -58,7 +60,7 @@ async def test_a_router_reads_what_another_one_holds_before_it_goes_on(
     open_world: OpenWorld, bus: NatsBus
 ) -> None:
     async with open_world() as world:
-        backlog = Backlog(bus, world.store)
+        backlog = Backlog(bus, world.store, NAMESPACE)
         assert await backlog.at_start() == []
         for n in range(1, 6):
             await world.say(str(n))
@@ -68,6 +70,32 @@ async def test_a_router_reads_what_another_one_holds_before_it_goes_on(
         assert [stored.sequence for stored in await backlog.before(6)] == [5]
 
 
+async def test_what_others_were_given_is_read_though_something_came_again_meanwhile(
+    open_world: OpenWorld, bus: NatsBus
+) -> None:
+    async with open_world() as world:
+        backlog = Backlog(bus, world.store, NAMESPACE)
+        assert await backlog.at_start() == []
+        for n in range(1, 6):
+            await world.say(str(n))
+        assert await backlog.before(1) == []
+        assert await backlog.before(1, follows=False) == []  # and 2 went to another before
+        assert [stored.sequence for stored in await backlog.before(3, follows=True)] == [2]
+        assert await backlog.before(5, follows=True) == []
+
+
+async def test_messages_of_other_namespaces_are_not_read(
+    open_world: OpenWorld, bus: NatsBus
+) -> None:
+    async with open_world() as world:
+        backlog = Backlog(bus, world.store, NAMESPACE)
+        assert await backlog.at_start() == []
+        for n in range(1, 4):
+            await world.say(str(n))
+            await bus.publish(inbox("other", CHANNEL), b"{}", message_id=str(n))
+        assert [stored.sequence for stored in await backlog.before(7)] == [1, 3, 5]
+
+
 async def test_a_router_does_not_read_again_what_the_store_knows_to_be_handled(
     open_world: OpenWorld, bus: NatsBus
 ) -> None:
@@ -75,7 +103,7 @@ async def test_a_router_does_not_read_again_what_the_store_knows_to_be_handled(
         async with world.router():
             for n in range(3):
                 await world.shown.accepted(await world.say(str(n)))
-        backlog = Backlog(bus, world.store)
+        backlog = Backlog(bus, world.store, NAMESPACE)
         assert await backlog.before(5) == []
 
 
@@ -91,7 +119,13 @@ class HalfABus:
     @asynccontextmanager
     async def consume(self, consumer: Consumer) -> AsyncIterator[AsyncIterator[Delivery]]:
         async with self._bus.consume(consumer) as deliveries:
-            yield (delivery async for delivery in deliveries if delivery.sequence % 2 == 0)
+            yield self._every_second(deliveries)
+
+    async def _every_second(self, deliveries: AsyncIterator[Delivery]) -> AsyncIterator[Delivery]:
+        async for delivery in deliveries:
+            if delivery.sequence % 2 == 0:
+                cast(PulledDelivery, delivery).follows = False
+                yield delivery
 
 
 async def test_a_message_that_another_router_holds_is_handled_before_what_follows_it(
@@ -283,7 +317,7 @@ async def test_a_message_that_will_never_come_again_gets_its_run_all_the_same(
 ) -> None:
     async with open_world() as world:
         message_id = await world.say("1")
-        async with bus.consume(INBOX_CONSUMER) as deliveries:  # settled by somebody, without a run
+        async with bus.consume(LINE) as deliveries:  # settled by somebody, without a run
             delivery = await anext(deliveries)
             await delivery.ack()
             await bus.client.flush()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
+from sympozium.bus.lines import ensure_line
 from sympozium.bus.nats import NatsBus
 from sympozium.contract.envelope import unwrap, wrap
 from sympozium.contract.messages import InboundMessage, OutboundKind, OutboundMessage
@@ -20,16 +21,17 @@ COUNT = 10
 
 
 async def furnish_other(world: World) -> None:
-    """Have a second tenant with an agent and a channel of the same names."""
+    """Have a second tenant with an agent and a channel of the same names, and a line."""
+    await ensure_line(world.bus.client, OTHER)
     await make_tenant(world.kube, OTHER)
     for kind, obj in ((AGENTS, agent()), (CHANNELS, channel())):
         obj["metadata"]["namespace"] = OTHER
         await world.kube.create(kind, obj)
 
 
-async def say(world: World, namespace: str, number: int) -> str:
+async def say(world: World, namespace: str, number: int, conversation: str = "c") -> str:
     """Have somebody write to one tenant's channel, in a conversation that both have."""
-    talk = ConversationId("c")
+    talk = ConversationId(conversation)
     message = InboundMessage(
         message_id=web_message_id(namespace, CHANNEL, talk, str(number)),
         conversation=talk,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 
@@ -17,7 +18,7 @@ from sympozium.contract.resources import (
     NAMESPACES,
     Object,
 )
-from sympozium.contract.subjects import OUTBOX, outbox
+from sympozium.contract.subjects import OUTBOX, inbox, inbox_consumer, outbox
 from sympozium.kube.client import Kube
 from sympozium_controller.channels.draining import draining_since
 from sympozium_controller.settings import Settings
@@ -125,6 +126,31 @@ async def test_a_channel_shows_what_was_told_before_it_goes(
         (shown,) = await reader.fetch(1, timeout=5)
         await shown.ack()
         await until_clear(kube)
+
+
+async def test_a_channel_stays_until_what_was_handed_in_is_settled(
+    cluster: Cluster, bus: NatsBus, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clearing, "TELL_S", 30.0)
+    async with a_team(cluster, settings) as kube:
+        await make_tenant(kube, "barrier")
+        await until(partial(ours_in, kube, "barrier"))
+        await bus.publish(inbox(TEAM, "web"), b"the last word", message_id="1")
+        await label(kube, TEAM, None)
+
+        async def is_ended() -> bool:
+            return bool((await kube.get(AGENT_RUNS, TEAM, "r1")).get("status"))
+
+        async def is_barrier_clear() -> bool:
+            return not await ours_in(kube, "barrier")
+
+        await until(is_ended)
+        await label(kube, "barrier", None)
+        await until(is_barrier_clear)
+        assert "Deployment/channel-web" in await ours_in(kube, TEAM)
+        async with bus.consume(inbox_consumer(TEAM)) as deliveries:
+            await (await anext(deliveries)).ack()
+            await until_clear(kube)
 
 
 async def test_a_namespace_that_gets_its_label_back_is_served_again(

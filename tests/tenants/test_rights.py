@@ -71,7 +71,9 @@ READS_COPIES = {
     "known_run",
     "known_run_by_uid",
     "listen_to_runs",
+    "listen_to_tenants",
     "runs",
+    "tenants",
     "wait_until_synced",
 }
 ASKS_FOR_NAMESPACES = {"is_tenant"}

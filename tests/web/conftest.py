@@ -11,12 +11,7 @@ from selenium.webdriver.chrome.webdriver import WebDriver
 
 from sympozium.bus.admin import ensure_bus, ensure_consumer
 from sympozium.bus.nats import NatsBus, connect
-from sympozium.contract.subjects import (
-    INBOX_CONSUMER,
-    ROUTER_GROUP,
-    history,
-    outbox_consumer,
-)
+from sympozium.contract.subjects import ROUTER_GROUP, history, inbox_consumer, outbox_consumer
 from tests.fixtures.chat import Person
 from tests.fixtures.nats_server import NatsServer
 from tests.web.browser import Page, is_installed, start_browser
@@ -27,7 +22,8 @@ async def _prepare(server: NatsServer) -> None:
     await server.start()
     async with connect(server.address("prepare")) as bus:
         await ensure_bus(bus.client)
-        await ensure_consumer(bus.client, outbox_consumer(NAMESPACE, CHANNEL))
+        for consumer in (inbox_consumer(NAMESPACE), outbox_consumer(NAMESPACE, CHANNEL)):
+            await ensure_consumer(bus.client, consumer)
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +54,7 @@ async def web_bus(web_nats: NatsServer) -> AsyncIterator[NatsBus]:
 @pytest.fixture
 async def router(web_bus: NatsBus) -> AsyncIterator[MemoryRouter]:
     """A router from memory on the shared bus."""
-    async with web_bus.consume(INBOX_CONSUMER) as deliveries:
+    async with web_bus.consume(inbox_consumer(NAMESPACE)) as deliveries:
         made = MemoryRouter(web_bus, deliveries)
         subject = history(NAMESPACE, CHANNEL)
         async with web_bus.respond(subject, made.answer_history, group=ROUTER_GROUP):

@@ -16,10 +16,10 @@ from sympozium.contract.messages import InboundMessage, OutboundKind, OutboundMe
 from sympozium.contract.names import ConversationId, MessageId, RunName, RunUid
 from sympozium.contract.run_events import Delta
 from sympozium.contract.subjects import (
-    INBOX_CONSUMER,
     ROUTER_GROUP,
     Consumer,
     history,
+    inbox_consumer,
     outbox,
     outbox_consumer,
 )
@@ -35,8 +35,9 @@ async def router_on(server: NatsServer) -> AsyncIterator[MemoryRouter]:
     """A router from memory on a bus of its own, with all streams."""
     async with connect(server.address("router")) as bus:
         await ensure_bus(bus.client)
-        await ensure_consumer(bus.client, outbox_consumer(NAMESPACE, CHANNEL))
-        async with bus.consume(INBOX_CONSUMER) as deliveries:
+        for consumer in (inbox_consumer(NAMESPACE), outbox_consumer(NAMESPACE, CHANNEL)):
+            await ensure_consumer(bus.client, consumer)
+        async with bus.consume(inbox_consumer(NAMESPACE)) as deliveries:
             made = MemoryRouter(bus, deliveries)
             subject = history(NAMESPACE, CHANNEL)
             async with bus.respond(subject, made.answer_history, group=ROUTER_GROUP):

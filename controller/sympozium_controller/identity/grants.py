@@ -13,7 +13,6 @@ from sympozium.contract.subjects import (
     DEAD,
     FILES,
     INBOX,
-    INBOX_CONSUMER,
     OUTBOX,
     RUNS,
     Consumer,
@@ -68,11 +67,11 @@ def _router() -> Grants:
             "outbox.*.*",
             "runs.*.*.in",
             f"dead.{INBOX}.*.*",
-            *(
-                f"$JS.API.CONSUMER.{verb}.{INBOX}.{INBOX_CONSUMER.name}"
-                for verb in ("MSG.NEXT", "INFO")
-            ),
-            f"$JS.ACK.{INBOX}.{INBOX_CONSUMER.name}.>",
+            # Every consumer of INBOX is for routers: the line of each namespace, and the one
+            # that all of them had in an earlier version.
+            *(f"$JS.API.CONSUMER.{verb}.{INBOX}.*" for verb in ("MSG.NEXT", "INFO")),
+            f"$JS.ACK.{INBOX}.*.>",
+            f"$JS.API.CONSUMER.NAMES.{INBOX}",
             *(f"$JS.API.DIRECT.GET.{stream}" for stream in _READ_BY_ROUTER),
             *(f"$JS.API.DIRECT.GET.{stream}.>" for stream in _READ_BY_ROUTER),
             # Answers go to whoever may ask, and to no other subject.

@@ -31,7 +31,12 @@ from sympozium.contract.resources import (
     Object,
     Resource,
 )
-from sympozium.contract.subjects import CHANNEL_CONSUMER_PREFIX, OUTBOX, Consumer
+from sympozium.contract.subjects import (
+    CHANNEL_CONSUMER_PREFIX,
+    OUTBOX,
+    Consumer,
+    inbox_consumer,
+)
 from sympozium.kube.client import Kube
 from sympozium.kube.errors import ForbiddenError, NotFoundError
 from sympozium_controller.furniture import CONTROLLER_ROLE, ROUTER_ROLE, skill_role
@@ -122,14 +127,15 @@ class Clearing:
             await self._kube.replace(AGENT_RUNS, {**obj, "status": wanted}, subresource="status")
 
     async def _let_it_be_told(self, namespace: str) -> None:
-        """Return when the channels of *namespace* have shown all that they were told, or soon."""
+        """Return when all that was said in *namespace* was answered and shown, or soon."""
         await asyncio.sleep(SETTLE_S)
         await _until(partial(self._is_all_shown, namespace), within_s=TELL_S)
 
     async def _is_all_shown(self, namespace: str) -> bool:
         if self._bus is None:
             return True
-        readers = [Consumer(OUTBOX, name, "") for name in await _consumers(self._bus, namespace)]
+        channels = [Consumer(OUTBOX, name, "") for name in await _consumers(self._bus, namespace)]
+        readers = [inbox_consumer(namespace), *channels]
         try:
             return not any([await is_behind(self._bus.client, reader) for reader in readers])
         except BusUnavailableError:

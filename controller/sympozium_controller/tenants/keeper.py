@@ -3,6 +3,8 @@
 import asyncio
 from dataclasses import dataclass
 
+from sympozium.bus.lines import ensure_line
+from sympozium.bus.nats import NatsBus
 from sympozium.contract.resources import ROLE_BINDINGS
 from sympozium.kube.client import Kube
 from sympozium.kube.errors import ForbiddenError, UnavailableError
@@ -19,8 +21,9 @@ MAX_BACKOFF_S = 10.0
 
 @dataclass(frozen=True)
 class SettingUp:
-    """What is made in the namespace of a tenant, beside the rights in it."""
+    """What is made for a tenant, beside the rights in its namespace."""
 
+    bus: NatsBus
     furniture: Furniture
     defaulting: Defaulting
 
@@ -39,6 +42,7 @@ class TenantKeeper:
         self._kube = kube
         self._tenants = tenants
         self._ledger = ledger
+        self._bus = setting_up.bus
         self._furniture, self._defaulting = setting_up.furniture, setting_up.defaulting
         self._clearing = clearing
         self._queue: WorkQueue[str] = WorkQueue(QueueName.TENANTS, max_backoff_s=MAX_BACKOFF_S)
@@ -71,6 +75,7 @@ class TenantKeeper:
             await self._ledger.remove(namespace)
 
     async def _serve(self, namespace: str) -> None:
+        await ensure_line(self._bus.client, namespace)
         await self._ledger.add(namespace)
         for binding in rights(namespace, self._ledger.system_namespace):
             await self._kube.apply(ROLE_BINDINGS, binding, manager=FIELD_MANAGER)

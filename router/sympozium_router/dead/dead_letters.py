@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 from sympozium.bus.nats import NatsBus
-from sympozium.bus.ports import Stored
+from sympozium.bus.ports import NoConsumerError, Stored
 from sympozium.contract.dead_letters import DeadLetter, read_headers
 from sympozium.contract.envelope import decode, encode, open_envelope, unwrap
 from sympozium.contract.errors import PermanentError, TransientError
@@ -23,10 +23,10 @@ from sympozium.contract.operate import (
 from sympozium.contract.subjects import (
     DEAD,
     INBOX,
-    INBOX_CONSUMER,
     OUTBOX,
     ROUTER_GROUP,
     inbox,
+    inbox_consumer,
 )
 from sympozium.store.ports import Conversation, Message
 from sympozium_router.clock import Clock
@@ -140,7 +140,7 @@ class DeadLetters:
         if read.inbound is None or read.problem:
             problem = read.problem or "nothing of it can be answered"
             raise PermanentError(f"cannot retry dead letter {stored.sequence}: {problem}")
-        settled = (await self._bus.state(INBOX_CONSUMER)).acknowledged
+        settled = await self._settled_up_to(read.namespace)
         first = Message(
             read.namespace, read.channel, read.inbound, letter.sequence, recorded_at=self._clock()
         )
@@ -151,6 +151,13 @@ class DeadLetters:
         if again.refusal == wording.ALREADY_RETRIED:
             return "It was tried again already, or answered meanwhile."
         raise PermanentError(f"cannot retry dead letter {stored.sequence}: {again.refusal}")
+
+    async def _settled_up_to(self, namespace: str) -> int:
+        """Return up to where all messages of *namespace* are settled; 0 where nobody reads any."""
+        try:
+            return (await self._bus.state(inbox_consumer(namespace))).acknowledged
+        except NoConsumerError:
+            return 0
 
 
 def _owner(stored: Stored) -> tuple[str, str]:

@@ -3,10 +3,10 @@
 import logging
 from contextlib import AbstractAsyncContextManager
 
-from sympozium.bus.ports import Bus, BusUnavailableError, LiveBus
+from sympozium.bus.ports import Bus, BusUnavailableError, LiveBus, NoConsumerError
 from sympozium.contract.envelope import decode, encode
 from sympozium.contract.errors import PermanentError
-from sympozium.contract.subjects import INBOX, INBOX_CONSUMER, ROUTER_GROUP, inbox
+from sympozium.contract.subjects import INBOX, ROUTER_GROUP, inbox, inbox_consumer
 from sympozium.contract.waiting import Asked, WaitingAnswer, WaitingRequest
 from sympozium.store.ports import MessageKey, StoreUnavailableError, Unfinished
 
@@ -53,14 +53,18 @@ class Waiting:
 
         Looked for from where messages come to where they go: none slips through in between.
         """
-        unhandled = [one for one in asked if await self._is_unhandled(inbox(namespace, one))]
+        unhandled = [one for one in asked if await self._is_unhandled(namespace, one)]
         talks = await self._store.open_conversations() if asked else ()
         found = {talk.channel for talk in talks if talk.namespace == namespace}
         return [channel for channel in asked if channel in found or channel in unhandled]
 
-    async def _is_unhandled(self, subject: str) -> bool:
+    async def _is_unhandled(self, namespace: str, channel: str) -> bool:
         """Return whether INBOX may hold what no router has dealt with, and so no store knows."""
-        last = await self._bus.last(INBOX, subject)
+        last = await self._bus.last(INBOX, inbox(namespace, channel))
         if last is None:
             return False
-        return (await self._bus.state(INBOX_CONSUMER)).acknowledged < last.sequence
+        try:
+            state = await self._bus.state(inbox_consumer(namespace))
+        except NoConsumerError:  # nobody reads it yet
+            return True
+        return state.acknowledged < last.sequence

@@ -1,6 +1,7 @@
 """Taking messages from INBOX to the reception, in order within a conversation.
 
-Every conversation has a queue of its own, worked on side by side with the others.
+Every conversation has a queue of its own, worked on side by side with the others; no
+namespace has more of the workers than it leaves to the rest.
 A message that cannot be handled now stays at the head of its queue and is tried
 again there; it is never handed back to the bus, behind a later one of its
 conversation. The bus waits while a message is held, which is acknowledged when
@@ -15,39 +16,39 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 
 import msgspec
 
-from sympozium.bus.ports import Bus, Delivery, Stored
+from sympozium.bus.ports import Delivery
 from sympozium.bus.suspects import FatalMessageError, Suspects
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.limits import MAX_ATTEMPTS
 from sympozium.contract.messages import InboundMessage
 from sympozium.contract.reasons import Reason
-from sympozium.contract.subjects import INBOX_CONSUMER
 from sympozium.kube.measures import QueueName
 from sympozium.kube.queue import WorkQueue
-from sympozium.runtime.loops import until_there
 from sympozium.runtime.reach import reach
 from sympozium.runtime.sync_points import Point
 from sympozium.store.ports import Conversation
-from sympozium_router.inbox.backlog import Backlog
 from sympozium_router.inbox.delays import Held
-from sympozium_router.inbox.letters import Letter, read_letter
+from sympozium_router.inbox.letters import Letter
+from sympozium_router.inbox.lines import Lines
 from sympozium_router.inbox.reception import Reception
 from sympozium_router.measures import HELD, OLDEST, SETTLED, Settled
 
 log = logging.getLogger(__name__)
 
-WORKERS = 64
-"""Conversations worked on at once. The API client and the store bound what that costs."""
+WORKERS = 128
+"""Conversations worked on at once, of one namespace alone half as many.
+
+The API client and the store bound what that costs.
+"""
 
 MAX_BACKOFF_S = 2.0
 HANDLE_TIMEOUT_S = 25.0
-RETRY_S = 0.25
 
 
 @dataclass
@@ -87,26 +88,26 @@ class Intake:
 
     def __init__(
         self,
-        bus: Bus,
-        backlog: Backlog,
+        lines: Lines,
         reception: Reception,
         suspects: Suspects,
         settled: Callable[[Conversation], None],
     ) -> None:
-        self._bus = bus
-        self._backlog = backlog
+        self._lines = lines
         self._reception = reception
         self._suspects = suspects
         self._settled = settled
         self._stop = asyncio.Event()
         self._queue: WorkQueue[Conversation] = WorkQueue(
-            QueueName.INBOX, max_backoff_s=MAX_BACKOFF_S
+            QueueName.INBOX, max_backoff_s=MAX_BACKOFF_S, owner=lambda talk: talk.namespace
         )
         self._waiting: dict[Conversation, deque[Item]] = {}
         self._items: dict[int, Item] = {}
-        self._others: dict[Conversation, list[Letter]] = {}
-        self.is_receiving = False
+
+    @property
+    def is_receiving(self) -> bool:
         """Whether what lay before us was read and deliveries are taken."""
+        return self._lines.is_receiving
 
     async def run(self, stop: asyncio.Event) -> None:
         """Take messages until *stop* is set; what is begun is finished, the rest given back."""
@@ -114,7 +115,7 @@ class Intake:
         HELD.follow(lambda: len(self._items))
         OLDEST.follow(self._oldest_s)
         async with asyncio.TaskGroup() as group:
-            receiving = group.create_task(self._receive())
+            receiving = group.create_task(self._lines.receive(self))
             await self._queue.work(self._work, stop, workers=WORKERS)
             receiving.cancel()
         with contextlib.suppress(TransientError):  # then it comes again when its time is over
@@ -130,51 +131,20 @@ class Intake:
         """Return the messages in our hands."""
         return [Held(item.letter, item.since) for item in self._items.values()]
 
-    def _oldest_s(self) -> float:
-        now = monotonic()
-        return max((now - item.since for item in self._items.values()), default=0.0)
-
-    async def _receive(self) -> None:
-        for letter in await _read(self._backlog.at_start):
-            self._add(letter)
-        self.is_receiving = True
-        async with self._bus.consume(INBOX_CONSUMER) as deliveries:
-            async for delivery in deliveries:
-                await self._take(delivery)
-
-    async def _take(self, delivery: Delivery) -> None:
-        reach(Point.ROUTER_RECEIVED)
-        sequence = delivery.sequence
-        if sequence in self._items:  # it came again, or was read before it came
-            self._items[sequence].delivery = delivery
+    def hold(self, letter: Letter, delivery: Delivery | None = None) -> None:
+        """Take a message into our hands; see `Hands.hold`."""
+        held = self._items.get(letter.sequence)
+        if held is not None:
+            held.delivery = delivery or held.delivery
             return
-        for other in await _read(lambda: self._backlog.before(sequence)):
-            self._others.setdefault(other.conversation, []).append(other)
-        letter = read_letter(delivery.subject, sequence, delivery.data)
-        for other in self._take_over(letter):
-            if other.sequence not in self._items:
-                self._add(other)
-        self._add(letter, delivery)
-
-    def _take_over(self, letter: Letter) -> list[Letter]:
-        """Return, once, what lies before *letter* in its conversation and others may hold."""
-        floor = self._backlog.acknowledged
-        taken = []
-        for conversation, letters in list(self._others.items()):
-            open_ = [other for other in letters if other.sequence > floor]
-            if conversation == letter.conversation:
-                taken = [other for other in open_ if other.sequence < letter.sequence]
-                open_ = [other for other in open_ if other.sequence > letter.sequence]
-            self._others[conversation] = open_
-            if not open_:
-                del self._others[conversation]
-        return sorted(taken, key=lambda other: other.sequence)
-
-    def _add(self, letter: Letter, delivery: Delivery | None = None) -> None:
         is_suspect = delivery is None or delivery.attempt > 1
         item = self._items[letter.sequence] = Item(letter, delivery, is_suspect)
         self._waiting.setdefault(letter.conversation, deque()).append(item)
         self._queue.add(letter.conversation)
+
+    def _oldest_s(self) -> float:
+        now = monotonic()
+        return max((now - item.since for item in self._items.values()), default=0.0)
 
     async def _work(self, conversation: Conversation) -> None:
         """Settle what waits in *conversation*, up to the first message that must wait."""
@@ -270,18 +240,3 @@ class Intake:
             await self._reception.aside.bury(item.letter.sequence, reason, hopeless.attempts)
         else:
             await item.delivery.discard(reason=reason, attempts=hopeless.attempts)
-
-
-async def _read(read: Callable[[], Awaitable[list[Stored]]]) -> list[Letter]:
-    """Return what *read* finds before us, as soon as it can be read."""
-
-    def say_that_it_waits(error: TransientError) -> None:
-        cause = {"action": "retry", "cause": str(error)}
-        log.debug("cannot read what lies before us yet", extra=cause)
-
-    found = await until_there(read, retry_s=RETRY_S, told=say_that_it_waits)
-    return [_letter(stored) for stored in found]
-
-
-def _letter(stored: Stored) -> Letter:
-    return read_letter(stored.subject, stored.sequence, stored.data)

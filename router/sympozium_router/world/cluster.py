@@ -25,7 +25,7 @@ from sympozium.kube.errors import (
     UnavailableError,
 )
 from sympozium.kube.informer import Listener
-from sympozium.kube.tenants import Tenants
+from sympozium.kube.tenants import NamespaceListener, Tenants
 from sympozium_router.runs.refusals import RefusedError
 from sympozium_router.world.channel_status import (
     MAX_CONFLICTS,
@@ -74,6 +74,14 @@ class Cluster:
     async def is_tenant(self, namespace: str) -> bool:
         """Return whether the agents of *namespace* are served; raises as `channel`."""
         return await self._tenants.is_tenant(namespace)
+
+    def tenants(self) -> list[str]:
+        """Return the namespaces whose agents are served, by the copies."""
+        return self._tenants.names()
+
+    def listen_to_tenants(self, listener: NamespaceListener) -> None:
+        """Have *listener* called for every tenant, and for each that comes or goes."""
+        self._tenants.listen(listener)
 
     def listen_to_runs(self, listener: Listener) -> None:
         """Have *listener* called for every later change of an AgentRun."""

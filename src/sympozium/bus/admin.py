@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import logging
 
 from nats.aio.client import Client
@@ -18,10 +17,10 @@ from nats.js.errors import NotFoundError
 
 from sympozium.bus.failures import asked_to
 from sympozium.bus.ports import BusUnavailableError
+from sympozium.bus.states import consumer_names
 from sympozium.contract.limits import DUPLICATE_WINDOW, STREAM_MAX_AGE
 from sympozium.contract.subjects import (
     CHANNEL_CONSUMER_PREFIX,
-    INBOX_CONSUMER,
     OUTBOX,
     RUNS_CONSUMER,
     STREAMS,
@@ -41,7 +40,7 @@ RETRY_S = 0.5
 
 
 async def ensure_bus(client: Client, *, replicas: int = 1, patience_s: float = PATIENCE_S) -> None:
-    """Make every stream and every consumer that does not belong to one channel be as declared.
+    """Make be as declared what belongs to no channel and to no namespace.
 
     Doing it again changes nothing; a changed declaration is carried out.
 
@@ -68,8 +67,7 @@ async def ensure_bus(client: Client, *, replicas: int = 1, patience_s: float = P
 async def _ensure_all(client: Client, replicas: int) -> None:
     for stream in STREAMS:
         await _ensure_stream(client, stream, replicas)
-    for consumer in (INBOX_CONSUMER, RUNS_CONSUMER):
-        await ensure_consumer(client, consumer)
+    await ensure_consumer(client, RUNS_CONSUMER)
 
 
 async def ensure_consumer(client: Client, consumer: Consumer) -> None:
@@ -78,7 +76,13 @@ async def ensure_consumer(client: Client, consumer: Consumer) -> None:
     Raises:
         BusUnavailableError: The bus does not answer, or refuses.
     """
-    config = ConsumerConfig(
+    with asked_to(f"make consumer {consumer.name}"):
+        await client.jetstream().add_consumer(consumer.stream, config_of(consumer))
+
+
+def config_of(consumer: Consumer) -> ConsumerConfig:
+    """Return how the server is told of a consumer."""
+    return ConsumerConfig(
         durable_name=consumer.name,
         filter_subject=consumer.subject,
         ack_policy=AckPolicy.EXPLICIT,
@@ -86,8 +90,6 @@ async def ensure_consumer(client: Client, consumer: Consumer) -> None:
         max_ack_pending=consumer.max_ack_pending,
         max_deliver=-1,  # giving up is decided, and told, where the delivery is settled
     )
-    with asked_to(f"make consumer {consumer.name}"):
-        await client.jetstream().add_consumer(consumer.stream, config)
 
 
 async def delete_consumer(client: Client, consumer: Consumer) -> None:
@@ -129,22 +131,11 @@ async def is_behind(client: Client, consumer: Consumer) -> bool:
 async def channel_consumers(client: Client) -> list[str]:
     """Return the names of the consumers from which channels read their OUTBOX.
 
-    They are asked for page by page: a bus may hold thousands.
-
     Raises:
         BusUnavailableError: The bus does not answer, or refuses.
     """
-    names: list[str] = []
-    while True:
-        asked = json.dumps({"offset": len(names)}).encode()
-        subject = f"$JS.API.CONSUMER.NAMES.{OUTBOX}"
-        with asked_to("list readers"):
-            answer = await client.request(subject, asked, timeout=REQUEST_TIMEOUT_S)
-        page = json.loads(answer.data)
-        found = page.get("consumers") or []
-        names += found
-        if not found or len(names) >= page.get("total", 0):
-            return [name for name in names if name.startswith(CHANNEL_CONSUMER_PREFIX)]
+    names = await consumer_names(client, OUTBOX, REQUEST_TIMEOUT_S)
+    return [name for name in names if name.startswith(CHANNEL_CONSUMER_PREFIX)]
 
 
 async def _ensure_stream(client: Client, stream: Stream, replicas: int) -> None:

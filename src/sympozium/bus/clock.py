@@ -31,7 +31,7 @@ Now = Callable[[], datetime]
 
 
 class _Answer(msgspec.Struct):
-    """What the server says about a consumer, of which the time is of interest here."""
+    """What the server says about something, of which the time is of interest here."""
 
     ts: datetime
 
@@ -41,25 +41,34 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-async def clock_offset(bus: NatsBus, consumer: Consumer, now: Now = utc_now) -> timedelta:
+def of_consumer(consumer: Consumer) -> str:
+    """Return where the server is asked about a consumer, and says what time it is."""
+    return f"$JS.API.CONSUMER.INFO.{consumer.stream}.{consumer.name}"
+
+
+def of_stream(stream: str) -> str:
+    """Return where the server is asked about a stream, and says what time it is."""
+    return f"$JS.API.STREAM.INFO.{stream}"
+
+
+async def clock_offset(bus: NatsBus, subject: str, now: Now = utc_now) -> timedelta:
     """Return how far our clock is ahead of the bus' for certain; negative: behind.
 
     The server says its time at some moment between question and answer, so what the
     answer's way may account for is left out: a slow bus is no wrong clock.
 
-    Any *consumer* will do about which this program may ask.
+    Any *subject* will do on which this program may ask about something.
 
     Raises:
         BusUnavailableError: No answer in time.
     """
-    subject = f"$JS.API.CONSUMER.INFO.{consumer.stream}.{consumer.name}"
     asked_at = now()
     try:
         answer = await bus.client.request(subject, b"", timeout=PUBLISH_TIMEOUT_S)
         server_time = msgspec.json.decode(answer.data, type=_Answer).ts
     except (nats.errors.Error, TimeoutError, OSError, msgspec.MsgspecError) as error:
         raise BusUnavailableError(
-            f"cannot learn the time of the bus from {consumer.name!r}: {type(error).__name__}"
+            f"cannot learn the time of the bus on {subject!r}: {type(error).__name__}"
         ) from error
     answered_at = now()
     if asked_at > server_time:
@@ -71,19 +80,20 @@ class ClockWatch:
     """Compares the clocks again and again, and tells an operator of a wrong one.
 
     Args:
+        subject: Where the server is asked; see `clock_offset`.
         tell: Called with every offset in seconds, for a metric.
     """
 
     def __init__(
         self,
         bus: NatsBus,
-        consumer: Consumer,
+        subject: str,
         *,
         tell: Callable[[float], None] = lambda _: None,
         now: Now = utc_now,
     ) -> None:
         self._bus = bus
-        self._consumer = consumer
+        self._subject = subject
         self._tell = tell
         self._now = now
         self._is_wrong = False
@@ -105,7 +115,7 @@ class ClockWatch:
     async def look(self) -> None:
         """Compare once. That the bus does not answer is nothing to say here."""
         try:
-            offset = await clock_offset(self._bus, self._consumer, self._now)
+            offset = await clock_offset(self._bus, self._subject, self._now)
         except BusUnavailableError as error:
             log.debug("clock not compared", extra={"action": "retry", "cause": str(error)})
             return

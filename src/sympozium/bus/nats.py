@@ -17,6 +17,7 @@ from nats.js.client import JetStreamContext
 from sympozium.bus import graves
 from sympozium.bus.asking import ASK_AGAIN_AFTER_S, first_answer
 from sympozium.bus.cancelled import heed_cancellation
+from sympozium.bus.denials import is_denied, told_apart
 from sympozium.bus.failures import asked_to
 from sympozium.bus.ports import (
     BusDeniedError,
@@ -30,6 +31,7 @@ from sympozium.bus.ports import (
 )
 from sympozium.bus.pull import pull
 from sympozium.bus.renewing import RenewingClient
+from sympozium.bus.states import consumer_names, read_state
 from sympozium.contract.dead_letters import DeadLetter
 from sympozium.contract.errors import PermanentError
 from sympozium.contract.subjects import Consumer
@@ -152,14 +154,14 @@ class NatsBus:
 
     async def state(self, consumer: Consumer) -> ConsumerState:
         """Return how far a durable consumer has come; see `Bus.state`."""
-        with asked_to(f"read consumer {consumer.name!r} of {consumer.stream}"):
-            info = await self._stream.consumer_info(
-                consumer.stream, consumer.name, timeout=self._confirm_within_s
-            )
-        floor, delivered = info.ack_floor, info.delivered
-        return ConsumerState(
-            floor.stream_seq if floor else 0, delivered.stream_seq if delivered else 0
-        )
+        asked = f"$JS.API.CONSUMER.INFO.{consumer.stream}.{consumer.name}"
+        with told_apart(self._denied, asked):
+            return await read_state(self._stream, consumer)
+
+    async def consumers(self, stream: str) -> list[str]:
+        """Return the names of a stream's durable consumers; see `Bus.consumers`."""
+        with told_apart(self._denied, f"$JS.API.CONSUMER.NAMES.{stream}"):
+            return await consumer_names(self._client, stream, self._confirm_within_s)
 
     async def last(self, stream: str, subject: str) -> Stored | None:
         """Return the newest stored message of *subject*; see `Bus.last`."""
@@ -299,7 +301,7 @@ class NatsBus:
             log.debug("bus connection", extra={"action": "retry", "cause": text})
 
     def _unavailable(self, subject: str, error: Exception) -> Exception:
-        if any(subject.lower() in text for text in self._denied):
+        if is_denied(self._denied, subject):
             return BusDeniedError(f"cannot publish to {subject!r}: this identity may not")
         return BusUnavailableError(f"cannot publish to {subject!r}: {type(error).__name__}")
 

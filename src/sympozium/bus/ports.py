@@ -15,6 +15,10 @@ class BusUnavailableError(TransientError):
     """No confirmation within the deadline. The message may or may not be stored."""
 
 
+class NoConsumerError(BusUnavailableError):
+    """The durable consumer is not there, or not there yet."""
+
+
 class BusFullError(TransientError):
     """The stream is full and refuses more, rather than drop what it holds."""
 
@@ -55,9 +59,10 @@ class ConsumerState:
     """How far a durable consumer has come in its stream.
 
     Attributes:
-        acknowledged: Everything up to this sequence is settled for good.
-        delivered: The newest sequence that was ever delivered. What lies between the
-            two may be settled, or in the hands of a program, or of one that died.
+        acknowledged: Everything up to this sequence is settled for good, of what the
+            consumer reads; it says nothing of other subjects.
+        delivered: Everything up to this sequence was delivered once. What lies between
+            the two may be settled, or in the hands of a program, or of one that died.
     """
 
     acknowledged: int
@@ -86,6 +91,13 @@ class Delivery(Protocol):
     @property
     def attempt(self) -> int:
         """1 on the first delivery, one more on each redelivery."""
+
+    @property
+    def follows(self) -> bool:
+        """Whether nothing was delivered to anybody since what was delivered to us before it.
+
+        False where that is not known.
+        """
 
     async def ack(self) -> None:
         """Done. The bus will not deliver this message again."""
@@ -136,7 +148,17 @@ class Bus(Protocol):
         """Return how far a durable consumer has come.
 
         Raises:
-            BusUnavailableError: No answer in time, or the consumer is not there yet.
+            NoConsumerError: It is not there, or not there yet.
+            BusUnavailableError: No answer in time.
+            BusDeniedError: This identity may not ask.
+        """
+
+    async def consumers(self, stream: str) -> list[str]:
+        """Return the names of the durable consumers of a stream.
+
+        Raises:
+            BusUnavailableError: No answer in time.
+            BusDeniedError: This identity may not ask.
         """
 
     async def last(self, stream: str, subject: str) -> Stored | None:

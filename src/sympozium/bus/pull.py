@@ -50,10 +50,11 @@ Bury = Callable[[DeadLetter, bytes], Awaitable[None]]
 class PulledDelivery:
     """A `Delivery` over one JetStream message."""
 
-    def __init__(self, stream: str, message: Msg, bury: Bury) -> None:
+    def __init__(self, stream: str, message: Msg, bury: Bury, *, follows: bool = False) -> None:
         self._stream = stream
         self._message = message
         self._bury = bury
+        self.follows = follows
         self.is_settled = False
         """Whether the server was told, or should have been, what became of it."""
 
@@ -157,6 +158,11 @@ class Puller:
         self._heartbeat_s = min(HEARTBEAT_S, self._expires_s / 2)
         self._inbox = client.new_inbox()
         self._outstanding = 0
+        self._subscription: Subscription | None = None
+        self._number: int | None = None
+        self._buffered = 0
+        self._is_old = False
+        self._is_anew = False
 
     @property
     def inbox(self) -> str:
@@ -165,6 +171,7 @@ class Puller:
 
     async def messages(self, subscription: Subscription) -> AsyncIterator[Msg]:
         """Yield messages for ever."""
+        self._subscription = subscription
         while True:
             if self._outstanding <= 0:
                 await self.ask()
@@ -172,8 +179,10 @@ class Puller:
                 message = await subscription.next_msg(timeout=2 * self._heartbeat_s)
                 heed_cancellation()
             except nats.errors.TimeoutError:
-                self._outstanding = 0
+                self._outstanding, self._number = 0, None
                 continue
+            self._is_old = self._buffered > 0
+            self._buffered -= self._is_old
             status = (message.headers or {}).get("Status") if not message.data else None
             if status is None:
                 self._outstanding -= 1
@@ -181,7 +190,27 @@ class Puller:
             elif status != "100":
                 self._outstanding = 0
                 if status != "408":
+                    self._number = None
                     await asyncio.sleep(RETRY_S)
+
+    def follows(self, message: Msg) -> bool:
+        """Return whether *message* is what the consumer gave out next after the one before.
+
+        To be asked once of each. After whatever may have set back the numbers that the
+        server gives to deliveries nothing is said for certain.
+        """
+        before, self._number = self._number, message.metadata.sequence.consumer
+        if self._is_old:  # it came before the connection was away: the first after it is not seen
+            return False
+        is_first, self._is_anew = self._is_anew, False
+        return not is_first and before is not None and self._number == before + 1
+
+    async def ask_anew(self) -> None:
+        """Ask after the connection was away."""
+        if self._subscription is not None:
+            self._buffered = self._subscription.pending_msgs
+        self._is_anew = True
+        await self.ask()
 
     @property
     def stream(self) -> str:
@@ -215,7 +244,7 @@ async def pull(
     puller = Puller(client, consumer, batch)
     hands = Hands(client, consumer.ack_wait_s)
     subscription = await client.subscribe(puller.inbox)
-    reconnects.add(puller.ask)
+    reconnects.add(puller.ask_anew)
     failure: Exception | None = None
     try:
         async with asyncio.TaskGroup() as group:
@@ -227,7 +256,7 @@ async def pull(
             finally:
                 holding.cancel()
     finally:
-        reconnects.discard(puller.ask)
+        reconnects.discard(puller.ask_anew)
         if not client.is_closed:
             await subscription.unsubscribe()
     if failure is not None:
@@ -238,4 +267,5 @@ async def _deliveries(
     puller: Puller, subscription: Subscription, bury: Bury, hands: Hands
 ) -> AsyncIterator[Delivery]:
     async for message in puller.messages(subscription):
-        yield hands.take(PulledDelivery(puller.stream, message, bury))
+        follows = puller.follows(message)
+        yield hands.take(PulledDelivery(puller.stream, message, bury, follows=follows))

@@ -16,7 +16,8 @@ from sympozium.bus.admin import REQUEST_TIMEOUT_S, channel_consumers
 from sympozium.bus.cancelled import heed_cancellation
 from sympozium.bus.failures import asked_to
 from sympozium.bus.ports import BusUnavailableError
-from sympozium.contract.subjects import INBOX, INBOX_CONSUMER, OUTBOX
+from sympozium.bus.states import consumer_names
+from sympozium.contract.subjects import INBOX, OUTBOX, namespace_of_line
 from sympozium.runtime.loops import pause
 
 log = logging.getLogger(__name__)
@@ -30,8 +31,8 @@ LOOK_EVERY_S = 10.0
 async def make_room(client: Client) -> int:
     """Remove the oldest messages of INBOX and OUTBOX where they are nearly full; return how many.
 
-    Only what its reader has settled goes: the routers in INBOX, each channel in its own
-    part of OUTBOX. An INBOX that is full of what waits refuses what is new rather than
+    Only what its reader has settled goes: in INBOX the line of each namespace, in OUTBOX
+    each channel. An INBOX that is full of what waits refuses what is new rather than
     drop what is accepted.
 
     Raises:
@@ -50,8 +51,7 @@ async def make_room(client: Client) -> int:
 async def _remove_settled(client: Client, stream: str, full: StreamInfo) -> int:
     bus = client.jetstream(timeout=REQUEST_TIMEOUT_S)
     middle = (full.state.first_seq + full.state.last_seq) // 2
-    readers = [INBOX_CONSUMER.name] if stream == INBOX else await channel_consumers(client)
-    for reader in readers:
+    for reader in await _readers(client, stream):
         consumer = await bus.consumer_info(stream, reader)
         settled = consumer.ack_floor.stream_seq if consumer.ack_floor else 0
         if settled:
@@ -59,6 +59,13 @@ async def _remove_settled(client: Client, stream: str, full: StreamInfo) -> int:
             await bus.purge_stream(stream, seq=keep_from, subject=consumer.config.filter_subject)
     left = (await bus.stream_info(stream)).state.messages
     return max(full.state.messages - left, 0)
+
+
+async def _readers(client: Client, stream: str) -> list[str]:
+    if stream == OUTBOX:
+        return await channel_consumers(client)
+    names = await consumer_names(client, stream, REQUEST_TIMEOUT_S)
+    return [name for name in names if namespace_of_line(name)]
 
 
 class Room:

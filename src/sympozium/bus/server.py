@@ -194,7 +194,7 @@ def _controller_permissions() -> dict[str, object]:
     """
     administration = [f"$JS.API.STREAM.{verb}.{s.name}" for s in STREAMS for verb in _STREAM_VERBS]
     administration += [f"$JS.API.CONSUMER.{v}.{s.name}.>" for s in STREAMS for v in _CONSUMER_VERBS]
-    administration.append(f"$JS.API.CONSUMER.NAMES.{OUTBOX}")
+    administration += [f"$JS.API.CONSUMER.NAMES.{stream}" for stream in (INBOX, OUTBOX)]
     administration += [f"$JS.API.STREAM.PURGE.{stream}" for stream in (INBOX, OUTBOX)]
     runs = [
         f"$JS.API.CONSUMER.MSG.NEXT.{RUNS}.{CONTROLLER_RUNS}",

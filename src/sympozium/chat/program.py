@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 
-from sympozium.bus.clock import ClockWatch
+from sympozium.bus.clock import ClockWatch, of_consumer
 from sympozium.bus.nats import NatsBus, connect
 from sympozium.chat.desk import Desk
 from sympozium.chat.files import Files
@@ -58,7 +58,7 @@ async def serve_channel(settings: ChannelSettings, stop: asyncio.Event, make: Ma
         async with make(office) as parts:
             outbound = Outbound(office, parts.platform)
             consumer = outbox_consumer(settings.namespace, settings.channel)
-            clock = ClockWatch(bus, consumer, tell=office.health.clock_is_ahead)
+            clock = ClockWatch(bus, of_consumer(consumer), tell=office.health.clock_is_ahead)
             loops: list[Loop] = [*parts.loops, *outbound.loops, bus.stay_connected, clock.run]
             if bound is not None:
                 loops.append(partial(office.health.serve_loop, bound))

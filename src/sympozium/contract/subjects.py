@@ -16,8 +16,8 @@ RUNS = "RUNS"
 FILES = "FILES"
 DEAD = "DEAD"
 
-ROUTER_INBOX = "router"
-"""Durable consumer of INBOX, shared by all routers."""
+LINE_PREFIX = "router_"
+"""Begins the name of every durable consumer of INBOX that is the line of one namespace."""
 
 CONTROLLER_RUNS = "controller"
 """Durable consumer of RUNS, shared by all controllers."""
@@ -27,6 +27,9 @@ ROUTER_GROUP = "router"
 
 OUTBOX_MAX_PENDING = 8192
 """Deliveries in one channel's hands: so many may wait for one chat before others wait too."""
+
+INBOX_MAX_PENDING = 256
+"""Deliveries of one namespace in the hands of all routers together."""
 
 SHARED_ACK_WAIT_S = 1.5
 """How soon what a killed or stopped program held comes to another one that reads beside it."""
@@ -166,6 +169,21 @@ def reply_prefix(*identity: str) -> str:
     return "_INBOX." + _subject(*identity)
 
 
+def inbox_consumer(namespace: str) -> Consumer:
+    """Return the line of one namespace: the durable consumer from which all routers read it.
+
+    What one namespace says is never in the way of another's.
+    """
+    subject = f"{_subject('inbox', namespace)}.>"
+    name = f"{LINE_PREFIX}{namespace}"
+    return Consumer(INBOX, name, subject, SHARED_ACK_WAIT_S, INBOX_MAX_PENDING)
+
+
+def namespace_of_line(name: str) -> str:
+    """Return whose line the consumer of a name is; empty: it is none."""
+    return name.removeprefix(LINE_PREFIX) if name.startswith(LINE_PREFIX) else ""
+
+
 def outbox_consumer(namespace: str, channel: str) -> Consumer:
     """Return the durable consumer from which one channel reads its OUTBOX."""
     name = f"{CHANNEL_CONSUMER_PREFIX}{namespace}_{channel}"
@@ -173,7 +191,9 @@ def outbox_consumer(namespace: str, channel: str) -> Consumer:
     return Consumer(OUTBOX, name, subject, max_ack_pending=OUTBOX_MAX_PENDING)
 
 
-INBOX_CONSUMER = Consumer(INBOX, ROUTER_INBOX, "inbox.>", SHARED_ACK_WAIT_S)
+EARLIER_INBOX_CONSUMER = Consumer(INBOX, "router", "inbox.>", SHARED_ACK_WAIT_S)
+"""The one line of all namespaces in which earlier routers read; nobody makes it any more."""
+
 RUNS_CONSUMER = Consumer(RUNS, CONTROLLER_RUNS, "runs.*.*.out", SHARED_ACK_WAIT_S)
 
 

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 
 from sympozium.contract.errors import TransientError
 from sympozium.contract.resources import SERVICES, Object
-from sympozium.contract.subjects import DEAD, INBOX_CONSUMER, RUNS_CONSUMER, STREAMS
+from sympozium.contract.subjects import (
+    DEAD,
+    INBOX,
+    LINE_PREFIX,
+    RUNS_CONSUMER,
+    STREAMS,
+    namespace_of_line,
+)
 from sympozium.kube.errors import NotFoundError
 from sympozium_local.cli.checks.check import Check, bad, good, warning
 from sympozium_local.cli.cluster import Cluster
@@ -69,8 +76,8 @@ def server_checks(told: list[Object]) -> Iterator[Check]:
     streams = _streams(told)
     for stream in STREAMS:
         yield _stream(stream.name, streams.get(stream.name))
-    for consumer in (INBOX_CONSUMER, RUNS_CONSUMER):
-        yield _consumer(consumer.stream, consumer.name, streams.get(consumer.stream))
+    yield _lines(streams.get(INBOX))
+    yield _consumer(RUNS_CONSUMER.stream, RUNS_CONSUMER.name, streams.get(RUNS_CONSUMER.stream))
 
 
 def _told(cluster: Cluster, namespace: str, pod: str) -> Object:
@@ -137,6 +144,31 @@ def _stream(name: str, stream: Object | None) -> Check:
     if name == DEAD and count:
         return warning(about, f"{count} dead letters", "look at them: sympozium dead list")
     return good(about, text)
+
+
+def _lines(stream: Object | None) -> Check:
+    """Look at the consumers in which the messages of namespaces wait, all together."""
+    about = f"consumers {INBOX}/{LINE_PREFIX}*"
+    found = [
+        one for one in (stream or {}).get("consumer_detail") or () if namespace_of_line(one["name"])
+    ]
+    if not found:
+        return warning(
+            about,
+            "there is none, so nobody's messages are taken",
+            "label a namespace: kubectl label namespace NAME sympozium.ai/tenant=true",
+        )
+    longest = max(found, key=lambda one: int(one.get("num_pending", 0)))
+    waiting = int(longest.get("num_pending", 0))
+    in_hand = sum(int(one.get("num_ack_pending", 0)) for one in found)
+    if waiting > LONG_QUEUE:
+        whose = namespace_of_line(longest["name"])
+        return bad(
+            about,
+            f"{waiting} messages of namespace {whose} wait, {in_hand} of all are in hand",
+            "see that the routers are ready, and scale them",
+        )
+    return good(about, f"{len(found)} namespaces, {waiting} wait at the most, {in_hand} in hand")
 
 
 def _consumer(stream_name: str, name: str, stream: Object | None) -> Check:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from sympozium.bus.admin import ensure_bus
+from sympozium.bus.lines import ensure_line
 from sympozium.bus.nats import NatsBus
 from sympozium.bus.ports import Delivery
 from sympozium.contract.dead_letters import read_headers
@@ -31,7 +32,7 @@ from sympozium.contract.messages import (
 )
 from sympozium.contract.names import RunName, RunUid
 from sympozium.contract.run_events import Delta, LiveLine, Progress, Started, Waiting
-from sympozium.contract.subjects import DEAD, INBOX, INBOX_CONSUMER, dead, file_part, live, outbox
+from sympozium.contract.subjects import DEAD, INBOX, dead, file_part, inbox_consumer, live, outbox
 from sympozium.testing.channels.desk import MemoryDesk, memory_desk
 
 PATIENCE_S = 15.0
@@ -248,9 +249,10 @@ class Backstage:
 @asynccontextmanager
 async def backstage(bus: NatsBus, namespace: str, channel: str) -> AsyncIterator[Backstage]:
     """Play router and agent on *bus* while the block lasts."""
+    await ensure_line(bus.client, namespace)
     async with (
         memory_desk(bus, namespace, channel) as desk,
-        bus.consume(INBOX_CONSUMER) as deliveries,
+        bus.consume(inbox_consumer(namespace)) as deliveries,
         asyncio.TaskGroup() as group,
     ):
         made = Backstage(bus, desk, namespace, channel)
