@@ -20,6 +20,7 @@ from sympozium.contract.resources import (
     Object,
 )
 from sympozium.contract.subjects import OUTBOX
+from sympozium_controller import agents
 from sympozium_controller.runs.trouble import EXIT_CONFIGURATION
 from sympozium_controller.settings import Settings
 from tests.controller.cluster import NAMESPACE, Cluster, controller
@@ -219,8 +220,9 @@ async def test_an_agent_is_ready_when_its_secrets_are_there(
 
 
 async def test_an_agent_whose_secret_was_deleted_says_so_once_a_run_has_met_it(
-    controlled: Cluster,
+    controlled: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(agents, "LOOK_AGAIN_S", 0.5)
     secret = {"metadata": {"name": "keys", "namespace": NAMESPACE}, "stringData": {"a": "b"}}
     await controlled.kube.create(SECRETS, {"apiVersion": "v1", "kind": "Secret", **secret})
     await controlled.create_agent(authRefs=[{"provider": "openai", "secret": "keys"}])
