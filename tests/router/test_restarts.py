@@ -389,6 +389,25 @@ async def test_a_run_that_was_made_all_the_same_is_ended_before_its_message(
     assert end.run_uid == run["metadata"]["uid"]
 
 
+async def test_a_run_that_was_over_before_its_router_could_note_it_is_answered_at_once(
+    open_world: OpenWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "LOOK_AT_ALL_EVERY_S", 3600.0)
+    async with open_world() as world:
+        waiting = await world.store.record(with_run(row(1)))
+        source = Source(
+            channel=CHANNEL,
+            conversation=waiting.inbound.conversation,
+            message_id=waiting.id,
+            sequence=1,
+            sender=ADA,
+        )
+        made = build_run(agent(), name=waiting.run_name, task="hello", source=source)
+        await world.end_run(await world.kube.create(AGENT_RUNS, made), result="hi")
+        async with world.router():
+            assert (await world.shown.end_of(waiting.id)).text == "hi"
+
+
 async def test_a_run_that_was_made_for_a_message_that_ended_meanwhile_is_ended(
     open_world: OpenWorld,
 ) -> None:

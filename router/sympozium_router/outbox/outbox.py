@@ -181,20 +181,29 @@ class Outbox:
         elif message.cut:
             end = await self._end_of_cut(message)
         elif message.run_name:  # it is being made, or who was making it died
-            return _if_ended(await self._runs.start(message))
+            return await self._finish_begun(await self._runs.start(message))
         else:
             leader = await self._leader(message)
             if leader is not None and leader.end is None:
                 return None  # what we have read is old: somebody gave it this place meanwhile
             end = end_with_another(message, leader, now=self._clock()) if leader else None
             if end is None:
-                return _if_ended(await self._runs.take_turn(message))
+                return await self._finish_begun(await self._runs.take_turn(message))
         if end is None:
             return None
         reach(Point.ROUTER_BEFORE_FINISH)
         ended = await self._store.finish(message.key, end)
         reach(Point.ROUTER_AFTER_FINISH)
         return ended
+
+    async def _finish_begun(self, message: Message | None) -> Message | None:
+        """Note the end of a message whose run was begun just now, and may be over all the same.
+
+        A router that died may have made it; that it ended was told before anybody waited for it.
+        """
+        if message is None or message.end is not None:
+            return message
+        return await self._finish(message) if message.run_uid else None
 
     async def _end_of_run(self, message: Message) -> End | None:
         run = await self._cluster.run(message.namespace, message.run_name, message.run_uid)
@@ -273,7 +282,3 @@ class Outbox:
         if source and self._is_caught_up and (new is None or is_terminal(new)):
             conversation = ConversationId(source.get("conversation", ""))
             self.look_at(Conversation(key[0], source.get("channel", ""), conversation))
-
-
-def _if_ended(message: Message | None) -> Message | None:
-    return message if message is not None and message.end is not None else None
