@@ -84,10 +84,10 @@ class Gateway:
             return _refusal(error)
         except RecursionError:  # what is nested so deeply is no object of anybody's
             return _refusal(bad_request("the object provided is nested too deeply"))
-        except ConnectionError:
+        except ConnectionError:  # nobody reads on, or there is nothing more to read
             if request.transport is not None:
                 request.transport.abort()
-            raise
+            return web.Response()  # which reaches nobody
         except Exception:  # a bug in one request must not end the others
             log.exception("request bug", extra={"action": "answer 500", "method": request.method})
             bug = ApiError(500, "InternalError", "Internal error occurred: see the server's log")

@@ -147,6 +147,7 @@ class Rest:
 
         Raises:
             ApiError: 410, the version to resume from is too old.
+            ConnectionError: The client is gone, or takes in nothing.
         """
         require_list_options(call)
         wants = Filter(call.namespace, self._selector(call))
@@ -161,9 +162,6 @@ class Rest:
                 await stream.run(response)
         except TimeoutError:
             pass  # the end of a watch is normal; the client resumes
-        except ConnectionError:
-            if request.transport is not None:
-                request.transport.abort()
         return response
 
 

@@ -1,6 +1,9 @@
 """Watches tell every change, once, in order, from where they were asked to begin."""
 
+import asyncio
+import ssl
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -150,3 +153,22 @@ def test_a_place_in_the_log_is_right_after_the_version_asked_for() -> None:
     expected = {10: [12, 15, 20], 12: [15, 20], 14: [15, 20], 20: [], 30: []}
     for version, rest in expected.items():
         assert [one.version for one in log.read(log.place(version)) or ()] == rest
+
+
+async def test_a_client_that_leaves_before_its_watch_begins_is_no_error(
+    api: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = urlsplit(api.endpoint.url)
+    trust = ssl.create_default_context(cafile=str(api.endpoint.ca_file))
+    authorization = api.headers(None)["Authorization"]
+    request = (
+        f"GET {CONFIGMAPS}?watch=1 HTTP/1.1\r\nHost: {url.netloc}\r\n"
+        f"Authorization: {authorization}\r\n\r\n"
+    )
+    for _ in range(5):  # the end of the connection is read together with the request
+        _, writer = await asyncio.open_connection(url.hostname, url.port, ssl=trust)
+        writer.write(request.encode())
+        writer.close()
+        await writer.wait_closed()
+    await api.get(CONFIGMAPS)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
