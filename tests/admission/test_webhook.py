@@ -161,17 +161,24 @@ async def test_a_certificate_that_somebody_broke_is_made_anew(
         await until_allowed(installation)
 
 
-@pytest.mark.parametrize("bundle", ["", base64.b64encode(b"-----").decode()])
-async def test_whom_to_trust_is_said_again_after_somebody_took_it_away(
-    installation: Installation, bundle: str
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("caBundle", ""),
+        ("caBundle", base64.b64encode(b"-----").decode()),
+        ("service/path", "/elsewhere"),
+    ],
+)
+async def test_whom_to_ask_and_to_trust_is_said_again_after_somebody_changed_it(
+    installation: Installation, field: str, value: str
 ) -> None:
     await installation.admin.create(AGENTS, objects.agent(SPACE))
     async with installation.controller() as served:
         await installation.lead_to(served)
         await served.ready()
         await until_allowed(installation)
-        path = "/webhooks/0/clientConfig/caBundle"
-        operation = {"op": "replace", "path": path, "value": bundle}
+        path = f"/webhooks/0/clientConfig/{field}"
+        operation = {"op": "replace", "path": path, "value": value}
         await installation.admin.patch(VALIDATING_WEBHOOKS, None, WEBHOOK, [operation])
         await until_allowed(installation)
 
@@ -239,15 +246,3 @@ async def test_whoever_is_not_told_where_to_ask_is_told_nothing(
         assert await posted(installation, served, told, body) == 200
         for path in ("", "/", "/validate/agentruns", "/validate/agentruns/", told[:-1], f"{told}x"):
             assert await posted(installation, served, path, body) == 404, path
-
-
-async def test_a_path_that_somebody_changed_is_said_again(installation: Installation) -> None:
-    await installation.admin.create(AGENTS, objects.agent(SPACE))
-    async with installation.controller() as served:
-        await installation.lead_to(served)
-        await served.ready()
-        await until_allowed(installation)
-        path = "/webhooks/0/clientConfig/service/path"
-        operation = {"op": "replace", "path": path, "value": "/elsewhere"}
-        await installation.admin.patch(VALIDATING_WEBHOOKS, None, WEBHOOK, [operation])
-        await until_allowed(installation)

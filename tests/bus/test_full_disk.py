@@ -35,13 +35,13 @@ jetstream {{ store_dir: {store}, sync_interval: always, max_file_store: 10G }}
         server.kill()
 
 
-async def fill(bus: NatsBus) -> list[bytes]:
+async def fill(bus: NatsBus, subject: str = SUBJECT) -> list[bytes]:
     """Publish until the bus refuses; return what it has confirmed."""
     confirmed: list[bytes] = []
     while True:
         data = BODY + str(len(confirmed)).encode()
         try:
-            await bus.publish(SUBJECT, data, message_id=str(len(confirmed)))
+            await bus.publish(subject, data, message_id=str(len(confirmed)))
         except (BusFullError, BusUnavailableError):
             return confirmed
         confirmed.append(data)

@@ -1,19 +1,17 @@
 """A server of the bus whose disk was full is started anew, since it stores nothing before that."""
 
-import contextlib
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from sympozium.bus.admin import ensure_bus
-from sympozium.bus.nats import Address, NatsBus, connect
-from sympozium.bus.ports import BusFullError, BusUnavailableError
+from sympozium.bus.nats import Address, connect
 from sympozium.bus.server import PodServer, ServerAccess, server_config
 from sympozium.contract.subjects import OUTBOX, dead, reply_prefix
 from sympozium_controller.setup.bus import make_keys
+from tests.bus.test_full_disk import fill
 from tests.chart.helm import objects, pod_specs
 from tests.fixtures.nats_server import NatsServer, free_port
 from tests.fixtures.small_disk import SmallDisk, can_mount, small_disk
@@ -39,13 +37,6 @@ async def is_alive(probe: dict[str, object], port: int) -> bool:
         return answer.status < 400
 
 
-async def fill(bus: NatsBus) -> None:
-    """Publish until the bus refuses."""
-    with contextlib.suppress(BusFullError, BusUnavailableError):
-        for number in count():
-            await bus.publish(SUBJECT, b"x" * 20_000, message_id=str(number))
-
-
 async def test_a_server_that_stores_nothing_though_there_is_room_is_not_alive(
     helm: str, tmp_path: Path, disk: SmallDisk
 ) -> None:
@@ -69,7 +60,7 @@ async def test_a_server_that_stores_nothing_though_there_is_room_is_not_alive(
         async with connect(address) as bus:
             await ensure_bus(bus.client)
             assert await is_alive(probe, monitor)
-            await fill(bus)
+            await fill(bus, SUBJECT)
             disk.resize("64m")
             assert not await is_alive(probe, monitor)
         server.kill()

@@ -6,7 +6,7 @@ limits its network.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from sympozium.contract.resources import Object
@@ -24,6 +24,9 @@ WORKER = "worker"
 WEB_PORT = 8400
 CHAT_SECRET = "chat-token"
 
+Holder = tuple[Pod, str, str]
+"""A pod, a container of it, and a token for the bus that somebody in there holds."""
+
 
 def started(
     clients: Clients, model_port: int, namespace: str, name: str, agent_name: str
@@ -35,23 +38,39 @@ def started(
     live.end()
 
 
-def violations(
-    pod: Pod, container: str, bus: tuple[str, str], token: str, *commands: str
-) -> list[str]:
-    """Return what the bus refuses to somebody whom it admits by *token*."""
-    answer = pod.on_bus(container, bus, token, *commands)
-    assert answer["said"].count("PONG") == 2, answer
-    return [line for line in answer["said"] if line.startswith("-ERR")]
+def bridge_of(live: LiveRun) -> Holder:
+    """Return the agent container of a run, with the stolen token of its bridge."""
+    return live, "agent", live.bus_token()
 
 
-def published(subject: str, data: str = "x") -> str:
-    """Return the bus's command that publishes on a subject."""
-    return f"PUB {subject} {len(data.encode())}\r\n{data}\r\n"
+def refuses_publishing(
+    holder: Holder, bus: tuple[str, str], subjects: Sequence[str], data: str = "x"
+) -> None:
+    """See the bus refuse each of *subjects* to whom it admits by the holder's token."""
+    commands = [f"PUB {subject} {len(data.encode())}\r\n{data}\r\n" for subject in subjects]
+    _refuses(holder, bus, "Publish to", subjects, commands)
+
+
+def refuses_listening(holder: Holder, bus: tuple[str, str], subjects: Sequence[str]) -> None:
+    """See the bus refuse each of *subjects* to whom it admits by the holder's token."""
+    commands = [subscribed(subject, number) for number, subject in enumerate(subjects, 1)]
+    _refuses(holder, bus, "Subscription to", subjects, commands)
 
 
 def subscribed(subject: str, number: int = 1) -> str:
     """Return the bus's command that listens on a subject."""
     return f"SUB {subject} {number}\r\n"
+
+
+def _refuses(
+    holder: Holder, bus: tuple[str, str], what: str, subjects: Sequence[str], commands: list[str]
+) -> None:
+    pod, container, token = holder
+    said = pod.on_bus(container, bus, token, *commands)["said"]
+    assert said.count("PONG") == 2, said
+    refused = [line for line in said if line.startswith("-ERR")]
+    for subject in subjects:
+        assert any(f'{what} "{subject}"' in line for line in refused), (subject, refused)
 
 
 def chat_token(namespace: str) -> str:

@@ -19,7 +19,7 @@ from sympozium.contract.agentrun import Source
 from sympozium.contract.messages import InboundMessage, OutboundKind
 from sympozium.contract.names import ConversationId, MessageId
 from sympozium.contract.new_run import build_run
-from sympozium.contract.resources import AGENT_RUNS
+from sympozium.contract.resources import AGENT_RUNS, Object
 from sympozium.contract.subjects import Consumer, inbox, inbox_consumer
 from sympozium.store.ports import Conversation, Cut, End, Message
 from sympozium_router.clock import utc_now
@@ -368,20 +368,25 @@ async def test_a_message_that_is_stopped_before_its_run_was_made_gets_none(
     assert end.error.code == "Cancelled"
 
 
+async def made_unnoted(world: World, message: Message) -> Object:
+    """Make the run of *message* as a router does that dies before it notes it."""
+    source = Source(
+        channel=CHANNEL,
+        conversation=message.inbound.conversation,
+        message_id=message.id,
+        sequence=1,
+        sender=ADA,
+    )
+    made = build_run(agent(), name=message.run_name, task="hello", source=source)
+    return await world.kube.create(AGENT_RUNS, made)
+
+
 async def test_a_run_that_was_made_all_the_same_is_ended_before_its_message(
     open_world: OpenWorld,
 ) -> None:
     async with open_world() as world:
         stopped = await world.store.record(replace(with_run(row(1)), cut=Cut.STOPPED))
-        source = Source(
-            channel=CHANNEL,
-            conversation=stopped.inbound.conversation,
-            message_id=stopped.id,
-            sequence=1,
-            sender=ADA,
-        )
-        made = build_run(agent(), name=stopped.run_name, task="hello", source=source)
-        run = await world.kube.create(AGENT_RUNS, made)
+        run = await made_unnoted(world, stopped)
         async with world.router():
             await end_cancelled(world, run)
             end = await world.shown.end_of(stopped.id)
@@ -395,15 +400,7 @@ async def test_a_run_that_was_over_before_its_router_could_note_it_is_answered_a
     monkeypatch.setattr(outbox, "LOOK_AT_ALL_EVERY_S", 3600.0)
     async with open_world() as world:
         waiting = await world.store.record(with_run(row(1)))
-        source = Source(
-            channel=CHANNEL,
-            conversation=waiting.inbound.conversation,
-            message_id=waiting.id,
-            sequence=1,
-            sender=ADA,
-        )
-        made = build_run(agent(), name=waiting.run_name, task="hello", source=source)
-        await world.end_run(await world.kube.create(AGENT_RUNS, made), result="hi")
+        await world.end_run(await made_unnoted(world, waiting), result="hi")
         async with world.router():
             assert (await world.shown.end_of(waiting.id)).text == "hi"
 
