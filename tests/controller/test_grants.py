@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sympozium.bus.server import CONNECTIONS_SUBJECT, kick_subject
+from sympozium.bus.server import CONNECTIONS_SUBJECT, HEALTH_SUBJECT, kick_subject
 from sympozium.contract.names import RunUid
 from sympozium.contract.subjects import RUNS_CONSUMER, run_out, waiting_answer
 from sympozium_controller.identity.grants import grants_of
@@ -128,6 +128,7 @@ def test_nobody_may_administer_the_bus_or_use_the_controllers_consumer(
         f"$JS.API.CONSUMER.MSG.NEXT.RUNS.{RUNS_CONSUMER.name}",
         "$SYS.REQ.USER.AUTH",
         CONNECTIONS_SUBJECT,
+        HEALTH_SUBJECT,
         kick_subject("any"),
     ]
     for identity in (

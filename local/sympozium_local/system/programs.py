@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from sympozium_local.system.bus_access import bus_access
+from sympozium_local.system.bus_health import stores_or_cannot
 from sympozium_local.system.errors import StartError
 from sympozium_local.system.home import Home
 from sympozium_local.system.ports import Ports
@@ -28,10 +30,11 @@ def programs(home: Home, ports: Ports, *, demo_model: bool) -> Iterator[Program]
         StartError: The bus is not installed.
     """
     environ = _environ()
-    config = str(home.nats / "nats.conf")
+    config, bus_password = str(home.nats / "nats.conf"), bus_access(home).controller_password
     yield Program(
         "nats-server", (_nats_server(), "-c", config), functools.partial(accepts, ports.nats),
         environ,
+        is_well=functools.partial(stores_or_cannot, ports.nats, bus_password, home.nats),
     )  # fmt: skip
     api = python(
         "sympozium_local.apiserver", "--data-dir", str(home.apiserver), "--port", str(ports.api)

@@ -24,6 +24,10 @@ MAX_BACKOFF_S = 10.0
 SETTLED_S = 5.0
 """A program that lived so long starts again at once when it dies: everything waits for it."""
 
+WELL_EVERY_S = 10.0
+UNWELL_TIMES = 3
+"""A program that is unwell so often, one time after the other, is started anew."""
+
 DEATHS_AT_START = 3
 """A program that died so often before it was ready once cannot start.
 
@@ -40,7 +44,7 @@ class Program:
 
     Attributes:
         stage: At the end, programs of a lower stage are stopped first.
-        health: Port on which others may ask whether it is ready, for `status`; 0: none.
+        is_well: Tells of one that was ready whether it still does its work; None: while it lives.
     """
 
     name: str
@@ -49,6 +53,7 @@ class Program:
     environ: Mapping[str, str] = field(default_factory=dict)
     stage: int = 2
     grace_s: float = 1.0
+    is_well: Callable[[], Awaitable[bool]] | None = None
 
 
 class Runner:
@@ -153,8 +158,10 @@ class Runner:
                 pump = group.create_task(self._pump(process, output))
                 probe = group.create_task(self._probe())
                 ending = group.create_task(self._end_when_told(process))
+                watch = group.create_task(self._end_when_unwell(process))
                 exit_code = await process.wait()
                 probe.cancel()
+                watch.cancel()
                 ending.cancel()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(0.2):  # a grandchild may hold the pipe open
@@ -180,6 +187,19 @@ class Runner:
 
     async def _end_when_told(self, process: asyncio.subprocess.Process) -> None:
         await self._stop.wait()
+        await self._end(process)
+
+    async def _end_when_unwell(self, process: asyncio.subprocess.Process) -> None:
+        if self.program.is_well is None:
+            return
+        times = 0
+        while times < UNWELL_TIMES:
+            await asyncio.sleep(WELL_EVERY_S)
+            times = 0 if await self.program.is_well() else times + 1
+        log.warning("program is unwell", extra={"action": "end", "unwell": self.program.name})
+        await self._end(process)
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         await asyncio.sleep(self.program.grace_s)

@@ -32,7 +32,14 @@ CONNECTIONS_SUBJECT = "$SYS.REQ.ACCOUNT.PING.CONNZ"
 Source: accPingReqSubj in server/events.go of nats-server
 """
 
+HEALTH_SUBJECT = "$SYS.REQ.SERVER.PING.HEALTHZ"
+"""Where every server tells whether it does its work, its streams included.
+
+Source: serverPingReqSubj in server/events.go of nats-server
+"""
+
 _KICKS = "$SYS.REQ.SERVER.*.KICK"
+_OF_THE_SYSTEM = (_KICKS, HEALTH_SUBJECT)
 
 
 @dataclass(frozen=True)
@@ -125,11 +132,13 @@ def server_config(
 
     Every acknowledged message is on disk (`sync_interval: always`). Only the
     controller has a password; every other connection is admitted, with its own
-    grants, by the controller's answer to the auth callout, or not at all. Of what
-    the system's account can do, ours may have a connection closed and nothing else.
+    grants, by the controller's answer to the auth callout, or not at all. Of what the
+    system's account can do, ours may have a connection closed and ask how a server is.
     """
     text = json.dumps  # a JSON string is a string of this language, too
     grants = _controller_permissions()
+    exports = [{"service": subject, "accounts": [ACCOUNT]} for subject in _OF_THE_SYSTEM]
+    imports = [{"service": {"account": "SYS", "subject": subject}} for subject in _OF_THE_SYSTEM]
     return f"""\
 listen: {text(f"{host}:{port}")}
 server_name: {text(pod.name if pod else "sympozium")}
@@ -144,11 +153,11 @@ system_account: SYS
 accounts {{
   SYS {{
     users: [{{ user: system, password: {text(access.system_password)} }}]
-    exports: [{{ service: {text(_KICKS)}, accounts: [{ACCOUNT}] }}]
+    exports: {text(exports)}
   }}
   {ACCOUNT} {{
     jetstream: enabled
-    imports: [{{ service: {{ account: SYS, subject: {text(_KICKS)} }} }}]
+    imports: {text(imports)}
     users: [
       {{
         user: {text(access.controller_user)}
@@ -189,8 +198,8 @@ def _in_a_pod(pod: PodServer, host: str) -> str:
 def _controller_permissions() -> dict[str, object]:
     """What the controller may: administer streams, read RUNS, ask a router, admit others.
 
-    And see who is connected, have a connection closed, and keep what a channel that was
-    deleted has not shown.
+    And see who is connected, have a connection closed, ask how a server is, and keep what
+    a channel that was deleted has not shown.
     """
     administration = [f"$JS.API.STREAM.{verb}.{s.name}" for s in STREAMS for verb in _STREAM_VERBS]
     administration += [f"$JS.API.CONSUMER.{v}.{s.name}.>" for s in STREAMS for v in _CONSUMER_VERBS]
@@ -217,7 +226,7 @@ def _controller_permissions() -> dict[str, object]:
             "waiting.*",
             "live.*.*",
             CONNECTIONS_SUBJECT,
-            _KICKS,
+            *_OF_THE_SYSTEM,
         ],
         "subscribe": [
             f"{reply_prefix('controller')}.>",
