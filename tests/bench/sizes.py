@@ -65,7 +65,8 @@ def sample(programs: Mapping[str, list[int]]) -> dict[str, Taken]:
 def disk_mb(home: Home) -> dict[str, float]:
     """Return the sizes of what is kept, by what it is."""
     streams = home.nats / "data" / STREAMS
-    logs = sum(_size(path) for path in home.node.glob("pods/*/*") if path.name in LASTING)
+    pods = list(home.node.glob("pods/*"))  # which come and go meanwhile
+    logs = sum(_size(pod / name) for pod in pods for name in LASTING)
     sizes = {
         "API server": _size(home.apiserver),
         "session store": _size(home.router),
