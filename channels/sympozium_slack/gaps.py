@@ -3,8 +3,9 @@
 Slack repeats an event that was not taken a few times, and then gives up. So for
 every channel in which the bot was spoken to, the newest message that was stored
 is noted, and after a time without any connection what came since is read; where an
-event could not be stored, as soon as it can be. A message has the same id
-whichever way it comes, so one that came both ways is stored once.
+event could not be stored, as soon as it can be. Where nothing is noted nobody spoke
+to the bot before, and what came since the newest message of all is read. A message
+has the same id whichever way it comes, so one that came both ways is stored once.
 """
 
 import asyncio
@@ -12,42 +13,42 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import msgspec
 
 from sympozium.chat.desk import Desk
-from sympozium.chat.errors import PlatformBusyError
 from sympozium.chat.gate import Triggers
 from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.messages import InboundMessage
-from sympozium_slack.api import Answer, Api
+from sympozium_slack.api import Api
 from sympozium_slack.events import Post, UnreadableError
+from sympozium_slack.history import History
 from sympozium_slack.ids import read_origin
 from sympozium_slack.reading import Me, Reading, read_post
 
 NOTE_PREFIX = "heard:"
+FIRST_NOTE = NOTE_PREFIX
+"""Since when the bot listens: the note of no channel."""
+
 KEEP_EVERY_S = 30.0
 """A note may be so old: what is read again is stored once all the same."""
 
 LAST_KEEP_TIMEOUT_S = 1.0
 """How long the end of the program waits for the last note."""
 
-MAX_AGE = timedelta(hours=24)
-"""What is older is answered by nobody's wish; the router remembers a message for longer."""
-
 FORGET_AFTER = timedelta(days=7)
 """A channel in which nothing was said for so long is not looked at any more."""
 
 MAX_CHATS = 200
-"""Chats that are read after a gap, those that were used last first. Slack allows 50 a minute."""
+"""Chats that are read after a gap: those that were used last first, then those with one person."""
 
 MAX_HEARD = 5 * MAX_CHATS
 """Chats that are in our own memory, too, and not only in the notes."""
 
-MAX_PAGES = 5
-PAGE_POSTS = 100
 JUST_BEFORE_S = 0.00001
+CLOCKS_APART_S = 2.0
+"""By how much Slack's clock may be behind ours."""
+
 MAX_THREADS = 20
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class Gaps:
 
     def __init__(self, desk: Desk, api: Api, me: Me, triggers: Triggers, take: Take) -> None:
         self._desk = desk
-        self._api = api
+        self._history = History(api)
         self._me = me
         self._triggers = triggers
         self._take = take
@@ -81,13 +82,14 @@ class Gaps:
         self._changed: set[str] = set()
         self._new = asyncio.Event()
         self._refused: dict[str, Heard] = {}
-        self._was_away = False
+        self._gaps = 0
+        self._gaps_read = 0
         self.wanted = asyncio.Event()
         """Set when `read_missed` has something to do."""
 
     def came_back(self) -> None:
         """Note that for a while nothing could come in, anywhere."""
-        self._was_away = True
+        self._gaps += 1
         self.wanted.set()
 
     def refused(self, message: InboundMessage) -> None:
@@ -138,8 +140,8 @@ class Gaps:
             TransientError: The notes cannot be read, or a message cannot be stored. What
                 was stored is; the rest can be asked for again.
         """
-        was_away, refused = self._was_away, dict(self._refused)
-        chats = (await self._noted())[:MAX_CHATS] if was_away else []
+        gaps, refused = self._gaps, dict(self._refused)
+        chats = await self._chats() if self._is_behind else []
         chats = [(channel, heard) for channel, heard in chats if channel not in refused]
         chats += [(channel, self._certain(channel)) for channel in refused]
         count = 0
@@ -153,7 +155,8 @@ class Gaps:
                 )
             if self._refused.get(channel) is refused.get(channel):
                 self._refused.pop(channel, None)
-        self._was_away = self._was_away and not was_away
+        self._gaps_read = gaps
+        self._new.set()
         log.info("history read", extra={"action": "audit", "chats": len(chats), "posts": count})
         return count
 
@@ -165,25 +168,45 @@ class Gaps:
         threads = [one for one in heard.threads if one not in refused.threads]
         return Heard(ts=min(heard.ts, refused.ts, key=float), threads=[*threads, *refused.threads])
 
-    async def _noted(self) -> list[tuple[str, Heard]]:
-        """Return how far each channel was heard, the newest first; forget the old ones."""
-        notes = await self._desk.read_all(NOTE_PREFIX)
-        chats: dict[str, Heard] = {}
-        for key, note in notes.items():
+    @property
+    def _is_behind(self) -> bool:
+        """Whether what came in a gap is not read yet."""
+        return self._gaps_read != self._gaps
+
+    async def _chats(self) -> list[tuple[str, Heard]]:
+        """Return the chats to read, each with how far it was heard; those used last first."""
+        noted = await self._noted()
+        first = noted.pop(FIRST_NOTE, None)
+        newest = max((float(heard.ts) for heard in noted.values()), default=0.0)
+        if first is None:
+            now = datetime.now(UTC).timestamp() - CLOCKS_APART_S
+            first = Heard(ts=f"{newest or now:.6f}")
+            await self._desk.keep({FIRST_NOTE: msgspec.json.encode(first).decode()})
+        since = f"{max(newest, float(first.ts)):.6f}"
+        known = {key.removeprefix(NOTE_PREFIX): heard for key, heard in noted.items()}
+        chats = sorted(known.items(), key=lambda one: float(one[1].ts), reverse=True)
+        others = [chat for chat in await self._history.chats() if chat not in known]
+        return [*chats, *((chat, Heard(ts=since)) for chat in others)][:MAX_CHATS]
+
+    async def _noted(self) -> dict[str, Heard]:
+        """Return the notes; forget those of channels in which nothing was said for long."""
+        notes: dict[str, Heard] = {}
+        for key, note in (await self._desk.read_all(NOTE_PREFIX)).items():
             with suppress(msgspec.DecodeError):
-                chats[key.removeprefix(NOTE_PREFIX)] = msgspec.json.decode(note, type=Heard)
+                notes[key] = msgspec.json.decode(note, type=Heard)
         since = (datetime.now(UTC) - FORGET_AFTER).timestamp()
-        old = [channel for channel, heard in chats.items() if float(heard.ts) < since]
+        old = {key for key, heard in notes.items() if float(heard.ts) < since} - {FIRST_NOTE}
         if old:
-            await self._desk.keep({NOTE_PREFIX + channel: "" for channel in old})
-        kept = [(channel, heard) for channel, heard in chats.items() if channel not in old]
-        return sorted(kept, key=lambda one: float(one[1].ts), reverse=True)
+            await self._desk.keep(dict.fromkeys(old, ""))
+        return {key: heard for key, heard in notes.items() if key not in old}
 
     async def _wake_at(self, stop: asyncio.Event) -> None:
         await stop.wait()
         self._new.set()
 
     async def _keep(self) -> None:
+        if self._is_behind:  # a note of what comes now would hide what came before it
+            return
         changed, self._changed = self._changed, set()
         notes = {
             NOTE_PREFIX + channel: msgspec.json.encode(self._certain(channel)).decode()
@@ -205,20 +228,8 @@ class Gaps:
                 self._kept.discard(channel)
 
     async def _read_channel(self, channel: str, heard: Heard) -> int:
-        oldest = max(float(heard.ts), (datetime.now(UTC) - MAX_AGE).timestamp())
-        since = {"channel": channel, "oldest": f"{oldest:.6f}", "limit": PAGE_POSTS}
-        posts = await self._pages("conversations.history", **since)
-        threads = {post.ts for post in posts if post.latest_reply} | set(heard.threads)
-        for thread in threads:
-            try:
-                posts += await self._pages("conversations.replies", ts=thread, **since)
-            except PermanentError:
-                continue  # the thread is gone
-        count = 0
-        for post in sorted(posts, key=lambda post: float(post.ts)):
-            if float(post.ts) > oldest:
-                count += await self._read_post(post, channel)
-        return count
+        posts = await self._history.posts(channel, after=heard.ts, threads=heard.threads)
+        return sum([await self._read_post(post, channel) for post in posts])
 
     async def _read_post(self, post: Post, channel: str) -> int:
         try:
@@ -229,25 +240,3 @@ class Gaps:
             return 0
         await self._take(reading)
         return 1
-
-    async def _pages(self, method: str, **arguments: Any) -> list[Post]:
-        posts: list[Post] = []
-        cursor: str | None = None
-        for _ in range(MAX_PAGES):
-            answer = await self._patiently(method, cursor=cursor, **arguments)
-            try:
-                posts += msgspec.convert(answer.get("messages") or [], list[Post])
-            except msgspec.ValidationError as error:
-                raise PermanentError(f"cannot read {method}: {error}") from None
-            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
-            if not cursor:
-                break
-        return posts
-
-    async def _patiently(self, method: str, **arguments: Any) -> Answer:
-        """Call a method, and wait for as long as Slack asks to."""
-        while True:
-            try:
-                return await self._api.call(method, **arguments)
-            except PlatformBusyError as error:
-                await asyncio.sleep(error.retry_after_s)

@@ -31,8 +31,10 @@ SCOPES = (
     Scope("files:write", "files and very long answers cannot be sent"),
     Scope("assistant:write", "the assistant's view shows no status and no beginnings"),
     Scope("chat:write.customize", "answers do not carry the agent's name"),
-    Scope("channels:read", "it cannot be checked whether the bot is in a public channel"),
-    Scope("groups:read", "it cannot be checked whether the bot is in a private channel"),
+    Scope("channels:read", "it is not known which public channels the bot is in"),
+    Scope("groups:read", "the same of a private channel"),
+    Scope("im:read", "a first direct message that came in a gap is not found"),
+    Scope("mpim:read", "the same in group conversations"),
 )
 
 EVENTS = (

@@ -102,6 +102,22 @@ async def test_what_was_said_while_all_sockets_were_down_is_read_from_the_histor
     assert after.text == "after"
 
 
+@pytest.mark.parametrize("heard_before", [True, False])
+async def test_who_writes_to_the_bot_for_the_first_time_while_all_sockets_are_down_is_heard(
+    own: Stage, heard_before: bool
+) -> None:
+    told = server_of(own).delivery
+    if heard_before:
+        await own.asks("ada", own.somewhere(), "before")
+    told.is_lossy = True
+    server_of(own).refuses_sockets = "internal_error"
+    await told.cut()
+    here = Where(Spot.DIRECT, "new here")
+    await own.driver.says("bob", here, "meanwhile")
+    server_of(own).refuses_sockets = ""
+    assert (await own.heard(here)).text == "meanwhile"
+
+
 async def test_what_slack_gave_up_bringing_while_there_was_no_room_is_read_from_the_history(
     own: Stage,
 ) -> None:

@@ -27,6 +27,12 @@ NEEDED = {
     "assistant.threads.setSuggestedPrompts": "assistant:write",
 }  # fmt: skip
 
+LISTED = {
+    "im": ("im:read", "D"), "mpim": ("mpim:read", "G"), "private_channel": ("groups:read", "P"),
+    "public_channel": ("channels:read", "C"),
+}  # fmt: skip
+"""The scope that listing a kind of chats needs, and how their ids begin here."""
+
 SHOWING = {
     "chat.postMessage", "chat.update", "chat.postEphemeral", "chat.startStream",
     "chat.appendStream", "chat.stopStream", "files.completeUploadExternal",
@@ -55,6 +61,7 @@ class Methods:
             "conversations.history": self._history,
             "conversations.info": self._info,
             "conversations.open": self._open,
+            "users.conversations": self._conversations,
             "files.getUploadURLExternal": self._upload_url,
             "files.completeUploadExternal": self._complete_upload,
             "files.info": self._file_info,
@@ -226,6 +233,19 @@ class Methods:
     def _info(self, given: Wire) -> Wire:
         channel = self._workspace.known(given["channel"])
         return {"channel": {"id": channel.id, "name": "general", "is_member": channel.has_bot}}
+
+    def _conversations(self, given: Wire) -> Wire:
+        scope, prefix = LISTED[given["types"]]
+        if scope not in self._workspace.scopes:
+            raise SlackError("missing_scope", needed=scope, provided="")
+        found = [
+            {"id": channel.id}
+            for channel in self._workspace.channels.values()
+            if channel.id.startswith(prefix) and channel.has_bot and not channel.is_archived
+        ]
+        at, limit = int(given.get("cursor") or 0), int(given["limit"])
+        more = str(at + limit) if at + limit < len(found) else ""
+        return {"channels": found[at : at + limit], "response_metadata": {"next_cursor": more}}
 
     def _open(self, given: Wire) -> Wire:
         return {"channel": {"id": self._workspace.channel(f"D{given['users'][1:]}").id}}

@@ -17,7 +17,8 @@ SIGNING_SECRET = "stand-in-signing-secret"
 SCOPES = (
     "app_mentions:read", "assistant:write", "channels:history", "channels:read",
     "chat:write", "chat:write.customize", "commands", "files:read", "files:write",
-    "groups:history", "groups:read", "im:history", "im:write", "mpim:history", "reactions:write",
+    "groups:history", "groups:read", "im:history", "im:read", "im:write", "mpim:history",
+    "mpim:read", "reactions:write",
 )  # fmt: skip
 
 Wire = dict[str, Any]
