@@ -3,9 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
-# Most tests wait more than they work. Those that fork, or run the whole system, do so one by one
-# in a process of their own each.
-SIDE_BY_SIDE ?= -n 4 --dist loadfile
+# Most tests wait more than they work, so there are more of them at once than cores. Those that
+# run the whole system do so in two processes, and those of the node, which fork, in one.
+SIDE_BY_SIDE ?= -n 6 --dist loadfile
 SCENARIOS := tests/scenario
 MACHINE := tests/embedded/kubelet tests/differential/test_pods.py tests/local tests/fault
 ON_A_CLUSTER := tests/kube
@@ -59,7 +59,7 @@ test: check ## everything that must pass before a change lands
 	@$(MAKE) --no-print-directory -j2 --output-sync=target scenarios machine channels
 
 scenarios: installed ## people's days with the whole system, and what breaks in them
-	@$(RUN)/pytest -q $(SCENARIOS)
+	@$(RUN)/pytest -q -n 2 --dist loadfile $(SCENARIOS)
 
 machine: installed ## the node of one machine, its start and its end, and the short form of the faults
 	@$(RUN)/pytest -q $(MACHINE)
