@@ -34,11 +34,16 @@ async def store(store_url: str) -> AsyncIterator[SqlStore]:
         yield opened
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def patient_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have a server bear with a test that the machine stops for seconds in a transaction."""
+    """Have a server and its users bear with a machine that stops for seconds in a transaction.
+
+    A test of one of these limits sets it for itself.
+    """
     for limit in ("idle_in_transaction_session_timeout", "lock_timeout", "statement_timeout"):
         monkeypatch.setitem(postgresql._SETTINGS, limit, "15s")
+    for limit in ("CONNECT_TIMEOUT_S", "TURN_TIMEOUT_S", "STEP_TIMEOUT_S"):
+        monkeypatch.setattr(postgresql, limit, 20.0)
 
 
 @pytest.fixture

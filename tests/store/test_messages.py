@@ -169,7 +169,6 @@ async def test_a_tombstone_cannot_be_pruned_while_a_platform_may_repeat_its_mess
         await store.prune(ended_before=datetime.now(UTC) - timedelta(hours=24), limit=1)
 
 
-@pytest.mark.usefixtures("patient_server")
 async def test_programs_that_share_a_store_record_each_message_once(
     store_url: str, new_message: NewMessage
 ) -> None:

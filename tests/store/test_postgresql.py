@@ -29,6 +29,9 @@ from sympozium.testing.postgresql import PASSWORD, PostgresqlServer
 from tests.fixtures.postgresql import new_database
 
 NewMessage = Callable[..., Message]
+SHIPPED = dict(postgresql._SETTINGS)
+"""What connections are set to before a test changes it."""
+
 TALK = Conversation("default", "web", ConversationId("c"))
 
 
@@ -253,7 +256,7 @@ async def test_a_program_that_is_stopped_in_a_transaction_is_rid_of_its_locks(
         await stopped.execute("SET idle_in_transaction_session_timeout = '300ms'")
         ended = await store.finish(new_message(1).key, End(datetime.now(UTC), "answer"))
         assert ended.end is not None
-    assert postgresql._SETTINGS["idle_in_transaction_session_timeout"] == "2s"
+    assert SHIPPED["idle_in_transaction_session_timeout"] == "2s"
 
 
 async def test_no_value_and_no_password_gets_into_a_log_or_an_error(
@@ -332,7 +335,6 @@ async def until_stored(store: SqlStore, message: Message) -> Message:
                 await asyncio.sleep(0.05)
 
 
-@pytest.mark.usefixtures("patient_server")
 async def test_in_a_rush_connections_are_had_first_come_first_served(
     postgresql_url: str, new_message: NewMessage
 ) -> None:

@@ -76,7 +76,6 @@ async def test_messages_with_an_end_are_neither_shown_to_decisions_nor_changed_b
 
 
 @pytest.mark.timeout(90)  # each decision is on the disk before the next one
-@pytest.mark.usefixtures("patient_server")
 async def test_two_programs_do_not_decide_the_same_thing_differently(
     store_url: str, new_message: NewMessage
 ) -> None:

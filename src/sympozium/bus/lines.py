@@ -35,7 +35,7 @@ async def ensure_line(client: Client, namespace: str) -> None:
         BusUnavailableError: The bus does not answer, or refuses; try again.
     """
     line = inbox_consumer(namespace)
-    jetstream = client.jetstream(timeout=REQUEST_TIMEOUT_S)
+    jetstream = client.jetstream()
     with asked_to(f"make consumer {line.name}"):
         earlier = await _info(jetstream, EARLIER_INBOX_CONSUMER)
         settled = state_of(earlier).acknowledged if earlier else 0
