@@ -81,6 +81,20 @@ async def test_a_known_token_is_believed_while_the_api_server_is_away_and_no_lon
                 await reviews.bearer(known)
 
 
+async def test_a_token_that_has_expired_is_not_remembered(cluster: Cluster) -> None:
+    clock = Clock()
+    reviews = Reviews(cluster.kube, clock)
+    tokens = [
+        await cluster.token(name, namespace=SYSTEM_NAMESPACE, audience="nats")
+        for name in ("sympozium-router", "sympozium-controller")
+    ]
+    first = await reviews.bearer(tokens[0])
+    assert reviews.remembered == 1
+    clock.now = first.expires + timedelta(minutes=1)
+    await reviews.bearer(tokens[1])
+    assert reviews.remembered == 0
+
+
 @asynccontextmanager
 async def bus_with(issuer: Issuer, directory: Path) -> AsyncIterator[NatsServer]:
     """Yield a secured server."""

@@ -25,6 +25,9 @@ MAX_REMEMBERED = 10_000
 MAX_AGE = timedelta(minutes=10)
 """A review is asked for anew after this while the API server answers: tokens get revoked."""
 
+FORGET_EVERY = timedelta(minutes=1)
+"""Each run brings a token, and most tokens end long before there are too many."""
+
 REVIEW_TIMEOUT_S = 1.5
 """The server and the connecting client wait about 2 s; an answer in time beats a late one."""
 
@@ -65,6 +68,12 @@ class Reviews:
         self._kube = kube
         self._clock = clock
         self._known: OrderedDict[bytes, tuple[Bearer, datetime]] = OrderedDict()
+        self._forgot = clock()
+
+    @property
+    def remembered(self) -> int:
+        """How many tokens are remembered."""
+        return len(self._known)
 
     async def bearer(self, token: str) -> Bearer:
         """Return whose *token* is.
@@ -125,6 +134,10 @@ class Reviews:
         self._known.move_to_end(digest)
         while len(self._known) > MAX_REMEMBERED:
             self._known.popitem(last=False)
+        if now - self._forgot >= FORGET_EVERY:
+            self._forgot = now
+            for expired in [key for key, (known, _) in self._known.items() if known.expires <= now]:
+                del self._known[expired]
 
 
 def _expiry(token: str) -> datetime:
