@@ -80,6 +80,7 @@ class PostgresqlServer:
             "unix_socket_directories": "",
             "fsync": "off",  # a killed process loses nothing by it, a machine would
             "max_connections": "60",
+            "dynamic_shared_memory_type": "mmap",  # in its folder, which goes with a killed one
             **self.settings,
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
