@@ -1,7 +1,13 @@
 """Every program is killed in the middle of a run; the message still has exactly one end."""
 
+import shutil
+import stat
+from collections.abc import Callable
+
 import pytest
 
+from sympozium_local.kubelet.traces import memory_dir_of
+from sympozium_local.system.home import Home
 from tests.fixtures.chat import Person, replies_to
 from tests.fixtures.system import ScriptedModel, System
 
@@ -19,18 +25,17 @@ WORD_S = 0.4
 """Between two words of it, so that a busy machine finds what to kill before the last one."""
 
 
-async def ask_and_kill(
-    person: Person, model: ScriptedModel, system: System, program: str
+async def ask_and_harm(
+    person: Person, model: ScriptedModel, conversation: str, harm: Callable[[], None]
 ) -> list[dict[str, object]]:
-    """Kill *program* while the answer is streaming; return every end of the message."""
+    """Do *harm* while the answer is streaming; return every end of the message."""
     await model.script({"match": "count", "answer": ANSWER, "delay_s": WORD_S})
-    conversation = f"kill-{program}"
     async with person.events(conversation) as events:
         message_id = await person.say(conversation, "count to ten")
         async for event in events:
             if event.type == "delta":
                 break
-        system.kill(program)
+        harm()
     await person.end_of(conversation, message_id)
     await model.script()
     barrier = await person.ask(conversation, "hello again")
@@ -43,16 +48,27 @@ async def ask_and_kill(
 async def test_a_killed_program_costs_nobody_an_answer(
     person: Person, model: ScriptedModel, system: System, program: str
 ) -> None:
-    (reply,) = await ask_and_kill(person, model, system, program)
-    assert reply["error"] is None
-    assert reply["text"] == ANSWER
+    (reply,) = await ask_and_harm(person, model, f"kill-{program}", lambda: system.kill(program))
+    assert (reply["error"], reply["text"]) == (None, ANSWER)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.one_machine("a kubelet's folder in memory is nobody's to remove")
+async def test_a_logout_that_removes_what_is_in_memory_costs_nobody_an_answer(
+    person: Person, model: ScriptedModel, system: System
+) -> None:
+    memory = memory_dir_of(Home(system.state).node)
+    assert list(memory.iterdir()), "nothing of the pods is in memory"
+    (reply,) = await ask_and_harm(person, model, "logout", lambda: shutil.rmtree(memory))
+    assert (reply["error"], reply["text"]) == (None, ANSWER)
+    assert stat.S_IMODE(memory.stat().st_mode) == 0o700
 
 
 @pytest.mark.timeout(120)
 async def test_a_killed_agent_is_told_in_one_sentence(
     person: Person, model: ScriptedModel, system: System
 ) -> None:
-    (reply,) = await ask_and_kill(person, model, system, "agent")
+    (reply,) = await ask_and_harm(person, model, "kill-agent", lambda: system.kill("agent"))
     error = reply["error"]
     assert isinstance(error, dict)
     assert error["code"] == "AgentCrashed"

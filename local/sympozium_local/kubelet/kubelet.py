@@ -15,6 +15,7 @@ from sympozium.contract.resources import PODS, Object
 from sympozium.kube.client import connect
 from sympozium.kube.endpoint import Endpoint
 from sympozium.kube.informer import Informer, Key
+from sympozium.runtime.loops import pause
 from sympozium_local.kubelet.held import has_ended, held_pod
 from sympozium_local.kubelet.images import PRELOADED
 from sympozium_local.kubelet.limits import GROUPS_ROOT, find_limits
@@ -27,6 +28,7 @@ from sympozium_local.kubelet.traces import instance_of, memory_dir_of
 log = logging.getLogger(__name__)
 
 _NAMESPACES = "namespaces"
+_LOOK_EVERY_S = 1.0
 _LAST_WRITES_S = 2.0
 """How long the last statuses may take to be written at the end."""
 
@@ -60,13 +62,15 @@ async def run_kubelet(
     Raises:
         PermanentError: This machine cannot run containers, or the API refuses the kubelet.
     """
-    async with _open_node(settings, stop) as node:
+    end = _End(stop)
+    async with _open_node(settings, end) as node:
         await register_node(node.kube, sandbox_kind=_NAMESPACES)
         async with asyncio.TaskGroup() as group:
             kubelet = Kubelet(node, group)
             pods = Informer(node.kube, PODS, keep=held_pod)
             pods.listen(kubelet.take)
             informer = group.create_task(pods.run(stop))
+            group.create_task(_end_without(node.memory_dir, end))
             await pods.synced.wait()
             kubelet.remove_leftovers({pod["metadata"]["uid"] for pod in pods.all()})
             async with serve_logs(settings.log_socket, node, pods.get):
@@ -76,8 +80,40 @@ async def run_kubelet(
             await informer
 
 
+@dataclass
+class _End:
+    """How the node ends: by being stopped, or by what it cannot go on without."""
+
+    stop: asyncio.Event
+    cause: str = ""
+
+    def because(self, cause: str) -> None:
+        self.cause = self.cause or cause
+        self.stop.set()
+
+
+async def _end_without(memory_dir: Path, end: _End) -> None:
+    """End the node when somebody has removed its folder in memory; the next one makes all anew.
+
+    systemd does, when the user logs out who left the system in the background.
+    Source: RemoveIPC in logind.conf(5)
+    """
+    inode = _inode(memory_dir)
+    while not end.stop.is_set():
+        if _inode(memory_dir) != inode:
+            end.because(f"somebody has removed {memory_dir}, where the pods' tokens were")
+        await pause(_LOOK_EVERY_S, end.stop)
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
 @asynccontextmanager
-async def _open_node(settings: KubeletSettings, stop: asyncio.Event) -> AsyncIterator[Node]:
+async def _open_node(settings: KubeletSettings, end: _End) -> AsyncIterator[Node]:
     data_dir = settings.data_dir.resolve()
     instance = instance_of(data_dir)
     memory_dir = memory_dir_of(data_dir)
@@ -87,16 +123,12 @@ async def _open_node(settings: KubeletSettings, stop: asyncio.Event) -> AsyncIte
     limits = find_limits(instance, settings.groups_root)
     limits.remove_leftovers()
     address = urlsplit(settings.endpoint.url)
-    deaths: list[str] = []
-
-    def zygote_died() -> None:
-        deaths.append("the zygote ended")
-        stop.set()
-
     try:
         async with (
             connect(settings.endpoint) as kube,
-            open_sandbox(settings.preloaded, on_death=zygote_died) as sandbox,
+            open_sandbox(
+                settings.preloaded, on_death=lambda: end.because("the zygote ended")
+            ) as sandbox,
         ):
             yield Node(
                 kube,
@@ -110,8 +142,8 @@ async def _open_node(settings: KubeletSettings, stop: asyncio.Event) -> AsyncIte
     finally:
         await limits.remove()
         shutil.rmtree(memory_dir, ignore_errors=True)
-    if deaths:
-        raise PermanentError(f"cannot run containers any more: {deaths[0]}; start the node again")
+    if end.cause:
+        raise PermanentError(f"cannot run containers any more: {end.cause}; start the node again")
 
 
 class Kubelet:
