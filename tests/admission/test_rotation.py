@@ -6,8 +6,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from sympozium.contract.resources import SECRETS
 from sympozium.kube.client import connect
+from sympozium_controller.admission import keeping as admission_keeping
 from sympozium_controller.admission.certificates import RENEW_BEFORE, VALID_FOR, Pair
 from sympozium_controller.admission.keeping import TRUST_SPREADS_S, WEBHOOK, Keeper
 from tests.admission.webhooks import SYSTEM, WAIT_S, Installation
@@ -51,7 +54,7 @@ async def keeping(installation: Installation, clock: Clock) -> AsyncIterator[Rep
 
 
 async def look_again(installation: Installation) -> None:
-    """Have the controllers look, as they do by themselves once an hour."""
+    """Have the controllers look, as they do by themselves twice a minute."""
     note = {"metadata": {"annotations": {"note": str(datetime.now(UTC))}}}
     await installation.admin.patch(SECRETS, SYSTEM, WEBHOOK, note)
 
@@ -119,6 +122,17 @@ async def test_a_step_of_the_clock_past_the_end_costs_one_new_certificate(
         await look_again(installation)
         await until_presented([one, other], 3)
         assert one.presented[-1] == other.presented[-1]
+
+
+async def test_a_certificate_that_ended_while_the_machine_slept_is_noticed_without_a_change(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission_keeping, "LOOK_AGAIN_S", 0.1)
+    clock = Clock()
+    async with keeping(installation, clock) as one:
+        await until_presented([one], 1)
+        clock.later = timedelta(days=30)
+        await until_presented([one], 2)
 
 
 async def test_a_controller_that_starts_presents_what_the_others_do(

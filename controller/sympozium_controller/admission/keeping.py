@@ -37,8 +37,8 @@ TRUST_SPREADS_S = 10.0
 """After so long every API server has heard whom to trust."""
 
 RETRY_S = 1.0
-LOOK_AGAIN_S = 3600.0
-"""A clock that is stepped is noticed after this at the latest."""
+LOOK_AGAIN_S = 30.0
+"""A clock that is stepped, or a laptop that was asleep, is noticed after this at the latest."""
 
 
 class Keeper:
@@ -79,7 +79,7 @@ class Keeper:
             group.create_task(self._secrets.run(stop))
             group.create_task(self._configurations.run(stop))
             for informer in (self._secrets, self._configurations):
-                await pause(LOOK_AGAIN_S, informer.synced, stop)
+                await pause(None, informer.synced, stop)
             while not stop.is_set():
                 self._changed.clear()
                 due_s = await self._settle()

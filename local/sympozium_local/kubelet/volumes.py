@@ -22,6 +22,8 @@ from sympozium_local.kubelet.sources import Sources
 _REFRESH_AT = 0.8
 """Share of a token's life after which it is replaced. Source: kubelet token manager."""
 _RETRY_S = 5.0
+_TOKENS_EVERY_S = 5.0
+"""How often the clock is looked at: it goes on while a laptop sleeps, and a pause does not."""
 _SECRET_EVERY_S = 5.0
 """How often a Secret that is mounted is read again; a cluster's kubelet does so each minute."""
 
@@ -75,7 +77,7 @@ class Volumes:
         """Replace tokens before they expire; return at once where there are none."""
         while self._tokens:
             due = await self.replace_tokens(sources, now=time.time())
-            await asyncio.sleep(max(0.0, due - time.time()))
+            await asyncio.sleep(min(max(0.0, due - time.time()), _TOKENS_EVERY_S))
 
     async def keep_secrets_fresh(self, sources: Sources) -> None:
         """Follow the Secrets that are mounted; return at once where there are none."""

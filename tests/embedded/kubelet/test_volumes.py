@@ -1,5 +1,6 @@
 """What pods find in their volumes."""
 
+import asyncio
 import base64
 import json
 import time
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from sympozium.contract.resources import CONFIG_MAPS, PODS, SECRETS, Object
+from sympozium_local.kubelet import volumes as kubelet_volumes
 from sympozium_local.kubelet.sources import Sources
 from sympozium_local.kubelet.volumes import Volumes
 
@@ -83,16 +85,24 @@ async def test_a_projected_token_names_the_pod_and_its_audience(
     assert rest == ["pca.crt", "me", "token"]
 
 
-async def test_a_token_is_replaced_before_it_expires_and_the_old_file_with_it(
+@pytest.fixture
+async def with_a_token(
     kubeless: Any, pod: Build, sh: Build, tmp_path: Path
-) -> None:
+) -> tuple[Volumes, Sources, Path]:
+    """The volumes of a pod, where they come from, and the file of a token of ten minutes."""
     source = {"serviceAccountToken": {"path": "token", "expirationSeconds": 600}}
     volume = {"name": "v", "projected": {"sources": [source]}}
     created = await kubeless.create(pod("p", sh("a", "true"), volumes=[volume]))
     volumes = Volumes(created, tmp_path / "disk", tmp_path / "memory", 0)
     sources = Sources(kubeless.kube, "default")
     await volumes.prepare(sources, ())
-    file = volumes.by_name["v"].path / "token"
+    return volumes, sources, volumes.by_name["v"].path / "token"
+
+
+async def test_a_token_is_replaced_before_it_expires_and_the_old_file_with_it(
+    with_a_token: tuple[Volumes, Sources, Path],
+) -> None:
+    volumes, sources, file = with_a_token
     first = file.read_text()
     now = time.time()
     assert await volumes.replace_tokens(sources, now=now + 300) > now + 300
@@ -100,6 +110,22 @@ async def test_a_token_is_replaced_before_it_expires_and_the_old_file_with_it(
     await volumes.replace_tokens(sources, now=now + 500)
     assert [path.name for path in file.parent.iterdir()] == ["token"]
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_token_that_expired_while_the_machine_slept_is_replaced_soon(
+    with_a_token: tuple[Volumes, Sources, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volumes, sources, file = with_a_token
+    monkeypatch.setattr(kubelet_volumes, "_TOKENS_EVERY_S", 0.05)
+    wall = time.time
+    async with asyncio.TaskGroup() as group:
+        keeping = group.create_task(volumes.keep_tokens_fresh(sources))
+        await asyncio.sleep(0.2)
+        first = file.stat().st_ino
+        monkeypatch.setattr(time, "time", lambda: wall() + 3600)
+        while file.stat().st_ino == first:  # noqa: ASYNC110 - a file says nothing
+            await asyncio.sleep(0.02)
+        keeping.cancel()
 
 
 async def test_containers_of_a_pod_share_an_empty_dir_in_memory(
