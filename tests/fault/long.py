@@ -4,6 +4,7 @@
     python -m tests.fault.long --kills 500 --restarts 50 --seed 2    half of it, another one
     python -m tests.fault.long --replay "round 4 steer slack: router.before-offer"  one round
     python -m tests.fault.long --write FILE               the table, as Markdown
+    python -m tests.fault.long --keep FOLDER              what was written in rounds that fail
 
 The exit code is 1 if a promise was broken or a point had too few deaths.
 """
@@ -18,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.fault.bots import PLATFORMS
+from tests.fault.keeping import copy_what_was_written
 from tests.fault.laboratory import Laboratory, Trouble, laboratory, own_system
 from tests.fault.recovery import Recoveries, measure
 from tests.fault.rounds import KINDS, Fallen, Plan, Round, all_at_once, parse, restart_bus
@@ -34,6 +36,7 @@ class Wanted:
         each: Deaths at every point.
         recoveries: How often each kind of kill is timed at the end.
         replay: A round to run alone.
+        keep: Where the logs of a round are kept in which a promise was broken.
     """
 
     kills: int
@@ -42,6 +45,7 @@ class Wanted:
     seed: int
     recoveries: int
     replay: Round | None = None
+    keep: Path | None = None
 
     def rounds(self, tally: Tally) -> Iterator[Round]:
         """Yield what is to be done next, until all has happened."""
@@ -63,7 +67,10 @@ async def run_all(wanted: Wanted, tally: Tally, recoveries: Recoveries) -> None:
     with own_system() as (system, model_port):
         async with laboratory(system, model_port, seed=wanted.seed, bots=PLATFORMS) as lab:
             for one in wanted.rounds(tally):
-                await _run(lab, one, tally)
+                if not await _run(lab, one, tally):
+                    sys.stderr.write(f"broken: {one}\n")
+                    if wanted.keep is not None:
+                        copy_what_was_written(lab.pids.home, wanted.keep / str(one.number))
                 so_far = f"{tally.kills} kills, {tally.restarts} restarts, {tally.broken} broken"
                 minutes = (time.monotonic() - begun) / 60
                 sys.stderr.write(f"{minutes:5.1f} min  {so_far}  {tally.last}\n")
@@ -71,7 +78,8 @@ async def run_all(wanted: Wanted, tally: Tally, recoveries: Recoveries) -> None:
             await measure(lab, recoveries, times=wanted.recoveries)
 
 
-async def _run(lab: Laboratory, one: Round, tally: Tally) -> None:
+async def _run(lab: Laboratory, one: Round, tally: Tally) -> bool:
+    """Run a round; return whether all promises were kept in it."""
     kind, fallen = KINDS[one.kind], Fallen()
     meanwhile = None
     if one.restart is not None:
@@ -82,6 +90,7 @@ async def _run(lab: Laboratory, one: Round, tally: Tally) -> None:
         name=str(one.number),
     )
     tally.add(one, trial, fallen.moments)
+    return not trial.problems
 
 
 def main() -> None:
@@ -98,9 +107,16 @@ def main() -> None:
     parser.add_argument("--recoveries", type=int, default=10, help="timed kills of each kind")
     parser.add_argument("--replay", type=parse, help="run this round alone: a line as printed")
     parser.add_argument("--write", type=Path, help="also write the table here")
+    parser.add_argument("--keep", type=Path, help="where the logs of a round that fails are kept")
     given = parser.parse_args()
     wanted = Wanted(
-        given.kills, given.restarts, given.each, given.seed, given.recoveries, given.replay
+        given.kills,
+        given.restarts,
+        given.each,
+        given.seed,
+        given.recoveries,
+        replay=given.replay,
+        keep=given.keep,
     )
     tally, recoveries = Tally(), Recoveries()
     try:

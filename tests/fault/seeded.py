@@ -14,7 +14,6 @@ long as time allows, and the shortest schedule known to fail is printed.
 
 import argparse
 import asyncio
-import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -25,7 +24,9 @@ from pathlib import Path
 import aiohttp
 
 from sympozium.runtime.sync_points import Point
+from sympozium_local.system.home import Home
 from tests.fault.acts import Acts
+from tests.fault.keeping import copy_what_was_written
 from tests.fault.laboratory import bus_disk, own_system
 from tests.fault.loads import Crowd
 from tests.fault.observer import observing
@@ -75,14 +76,8 @@ async def run_once(plan: Plan, *, keep: Path | None = None) -> Result:
             plant.disk = disk
             result = await run_in(plant, system, model_port, plan)
             if keep is not None and result.problems:
-                _copy(system.home, keep)
+                copy_what_was_written(Home(system.home), keep)
             return result
-
-
-def _copy(home: Path, folder: Path) -> None:
-    for part in ("logs", "node/pods", "router"):
-        ignored = shutil.ignore_patterns("volumes")
-        shutil.copytree(home / part, folder / part, dirs_exist_ok=True, ignore=ignored)
 
 
 async def run_in(plant: Plant, system: EmbeddedSystem, model_port: int, plan: Plan) -> Result:
