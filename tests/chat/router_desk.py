@@ -30,6 +30,12 @@ class RouterDesk(MemoryDesk):
         self.is_away = False
         self.refused = 0
         self.step: Callable[[MessageId], Awaitable[None]] | None = None
+        self._held: dict[str, asyncio.Event] = {}
+
+    def hold(self, prefix: str) -> asyncio.Event:
+        """Keep no note whose key begins with *prefix* until the event is set."""
+        self._held[prefix] = asyncio.Event()
+        return self._held[prefix]
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Wait until something was asked for; the test's time limit ends the wait."""
@@ -53,6 +59,9 @@ class RouterDesk(MemoryDesk):
             self._changed.set()
             return encode(NotesAnswer(error="the store is away", retry=True))
         assert all(len(value.encode()) <= MAX_NOTE_BYTES for value in request.put.values())
+        for prefix, released in self._held.items():
+            if any(key.startswith(prefix) for key in request.put):
+                await released.wait()
         await self._step(request)
         answer = await super().answer_notes(subject, data)
         self._changed.set()

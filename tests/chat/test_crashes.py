@@ -90,6 +90,29 @@ async def test_an_answer_is_not_shown_before_an_earlier_one_that_a_killed_channe
     assert platform.texts("c1") == ["first", "second"]
 
 
+async def test_the_beginning_of_an_answer_is_not_taken_for_a_run_at_work(channel: Stage) -> None:
+    one, other, platform = asked("m1"), asked("m2", "c2"), channel.platform
+    await channel.accept(one)
+    await channel.accept(other)
+    await channel.settled(2)
+    gate = platform.block("post")
+    await channel.finish(one, " ".join(WORDS))
+    await platform.until(lambda: platform.calls.count("post") == 3)  # of the second piece
+    (beginning,) = platform.texts("c1")
+    await channel.crash()
+    gate.set()
+    tried = channel.desk.hold("tried:")
+    channel.start()
+    while platform.texts("c2") != ["so far"]:  # nothing tells when it begins to listen
+        for each in (one, other):
+            await channel.writes(each, "so far")
+        await asyncio.sleep(0.05)
+    assert platform.texts("c1") == [beginning]
+    tried.set()
+    await channel.settled(3)
+    assert " ".join(platform.texts("c1")).split() == WORDS
+
+
 async def test_an_end_that_comes_again_is_not_shown_again(channel: Stage) -> None:
     one, platform = asked("m1"), channel.platform
     await channel.accept(one)

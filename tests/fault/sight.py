@@ -92,7 +92,7 @@ def wrong_at_platform(
                 breach = Breach.DOUBLED if other == name else Breach.MISPLACED
                 yield Entry(breach, one, f"{count} times in {other}")
             elif count < wanted:
-                yield Entry(Breach.SILENT, one)
+                yield Entry(Breach.SILENT, one, f"{name} shows {text[:60]!r}")
             elif wanted and one.is_in_line:
                 seen.append(Placed(_asked(one, observer), text.index(words), one))
     yield from out_of_order(seen)

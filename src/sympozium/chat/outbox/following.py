@@ -235,7 +235,7 @@ class Following:
         message_id = target.message_id
         if (
             not followed.run_uid
-            or record.is_ended
+            or not record.is_at_work
             or message_id in self._followers
             or len(self._followers) >= MAX_FOLLOWED
         ):

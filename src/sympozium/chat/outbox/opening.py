@@ -34,7 +34,7 @@ async def post_placeholder(
 
     Not to have one is no failure: the end does without. Whoever calls keeps the record.
     """
-    if record.post or record.is_ended or not voice.capabilities.can_edit:
+    if record.post or not record.is_at_work or not voice.capabilities.can_edit:
         return False
     if voice.budget.closed_for_s(voice.platform.chat_of(target)) > PATIENCE_S:
         return False

@@ -67,7 +67,7 @@ class Queueing:
     def _hear(self, waits: Queued) -> None:
         conversation, message_id = waits.conversation, waits.message_id
         known = self._around.records.known(message_id)
-        is_shown = known is not None and (known.post or known.is_ended)
+        is_shown = known is not None and (known.post or not known.is_at_work)
         if is_shown or self._is_busy(conversation) or len(self._showing) >= MAX_SHOWN:
             return
         if self._first.setdefault(conversation, message_id) != message_id:

@@ -51,6 +51,11 @@ class Record(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
     is_queued: bool = False
     maybe: bool = False
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether progress may be shown: where the end has begun, it would be written over."""
+        return not (self.is_ended or self.pieces or self.files)
+
 
 class Followed(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A run at work, as far as it must be known to follow it.
