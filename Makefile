@@ -21,7 +21,7 @@ TAG ?= dev
 FIRST_QUESTION ?= which pods run here?
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean installed check test side-by-side scenarios machine channels images first-install test-kube fault fault-long fuzz model crds bench growth handover recovery comparison fairness soak lock
+.PHONY: help up down clean installed check test scenarios machine channels images first-install test-kube fault fault-long fuzz model crds bench growth handover recovery comparison fairness soak lock
 
 help: ## print this list
 	@echo 'Sympozium: AI agents on Kubernetes, reached from chat.'
@@ -54,12 +54,9 @@ check: installed ## lint, types, import arrows, habits, generated files
 	@$(RUN)/python -m sympozium_local.crd_files --check
 	@$(RUN)/pytest -q tests/habits
 
-test: installed ## everything that must pass before a change lands
-	@echo 'check, machine, side-by-side, scenarios and channels, two at a time; each is shown when it ends.'
-	@$(MAKE) --no-print-directory -j2 --output-sync=target check machine side-by-side scenarios channels
-
-side-by-side: installed ## all tests that need no whole system
+test: check ## everything that must pass before a change lands
 	@$(RUN)/pytest -q $(SIDE_BY_SIDE) --ignore=tests/habits $(patsubst %,--ignore=%,$(SCENARIOS) $(MACHINE) $(ON_A_CLUSTER))
+	@$(MAKE) --no-print-directory -j2 --output-sync=target scenarios machine channels
 
 scenarios: installed ## people's days with the whole system, and what breaks in them
 	@$(RUN)/pytest -q -n 2 --dist loadfile $(SCENARIOS)

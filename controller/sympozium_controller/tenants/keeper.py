@@ -1,22 +1,28 @@
 """Giving the programs their rights where the label is, and clearing up where it went."""
 
 import asyncio
+import logging
 from dataclasses import dataclass
 
 from sympozium.bus.lines import ensure_line
 from sympozium.bus.nats import NatsBus
+from sympozium.contract.errors import TransientError
 from sympozium.contract.resources import ROLE_BINDINGS
 from sympozium.kube.client import Kube
 from sympozium.kube.errors import ForbiddenError, UnavailableError
 from sympozium.kube.measures import QueueName
 from sympozium.kube.queue import WorkQueue
 from sympozium.kube.tenants import Tenants
+from sympozium.runtime.loops import until_there
 from sympozium_controller.furniture import FIELD_MANAGER, Furniture, rights
 from sympozium_controller.tenants.clearing import Clearing
 from sympozium_controller.tenants.defaults import Defaulting
 from sympozium_controller.tenants.ledger import Ledger
 
 MAX_BACKOFF_S = 10.0
+RETRY_S = 1.0
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,12 +54,8 @@ class TenantKeeper:
         self._queue: WorkQueue[str] = WorkQueue(QueueName.TENANTS, max_backoff_s=MAX_BACKOFF_S)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve the namespaces that come, and leave those that go, until *stop* is set.
-
-        Raises:
-            TransientError: The API server does not say which were served before.
-        """
-        for namespace in await self._ledger.read():
+        """Serve the namespaces that come, and leave those that go, until *stop* is set."""
+        for namespace in await until_there(self._ledger.read, retry_s=RETRY_S, told=_waits):
             self._queue.add(namespace)
         with self._tenants.listened_to():
             self._tenants.listen(self._queue.add)
@@ -83,3 +85,8 @@ class TenantKeeper:
             await self._defaulting.apply(namespace)
         except ForbiddenError as error:  # the API server has not heard of the binding yet
             raise UnavailableError(str(error)) from error
+
+
+def _waits(error: TransientError) -> None:
+    cause = {"action": "retry", "cause": str(error)}
+    log.warning("tenants of before are not known yet", extra=cause)
