@@ -27,10 +27,10 @@ STEERED_WORDS = 20
 """Of an answer that lasts longer than a router is away that dies meanwhile."""
 
 NEVER_S = 60.0
-LONG_WORDS = 1500
+PARTS, WORDS_OF_A_PART = 15, 100
 """Of an answer that no platform shows in one piece."""
 
-WORDS_OF_ANSWERS = ("reply to", "word", "end of", "Stopped", "nothing to stop")
+WORDS_OF_ANSWERS = ("reply to", "word", "part-", "Stopped", "nothing to stop")
 """Each piece of each answer has one of them."""
 
 ROOMS = 3
@@ -267,13 +267,17 @@ async def _say_and_see_written(crowd: Crowd, name: str, token: str) -> None:
 async def chat(crowd: Crowd) -> None:
     """Two groups at a chat platform, one of which gets an answer of several pieces."""
     short, long = crowd.token(), crowd.token()
-    words = " ".join("word" for _ in range(LONG_WORDS))
-    await crowd.script(
-        answers(short), {"match": long, "answer": f"reply to {long} {words} end of {long[3:]}"}
-    )
+    await crowd.script(answers(short), {"match": long, "answer": _of_many_parts(long)})
     await crowd.say_at_platform(crowd.conversation("chat"), short)
     await crowd.say_at_platform(crowd.conversation("long"), long)
     await crowd.ended()
+
+
+def _of_many_parts(token: str) -> str:
+    """Return an answer of which every part has a mark of its own, and may be seen once."""
+    words = " ".join("word" for _ in range(WORDS_OF_A_PART))
+    parts = (f"part-{number}-of-{token[3:]} {words}" for number in range(PARTS))
+    return " ".join((f"reply to {token}", *parts))
 
 
 async def once_more(crowd: Crowd) -> None:

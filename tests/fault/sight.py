@@ -1,11 +1,12 @@
 """What people see on pages and at a platform, held against what they ought to see."""
 
 import asyncio
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
-from sympozium.contract.messages import OutboundKind
+from sympozium.contract.messages import OutboundKind, OutboundMessage
 from sympozium.contract.resources import AGENT_RUNS
 from sympozium.testing.channels.driver import Seen, Where
 from tests.fault import loads
@@ -14,6 +15,8 @@ from tests.fault.loads import Crowd
 from tests.fault.observer import Observer
 
 POLL_S = 0.1
+MARKS = re.compile(r"part-\d+-of-\w+")
+"""What every part of a long answer begins with."""
 
 
 async def all_seen(crowd: Crowd) -> None:
@@ -85,17 +88,30 @@ def wrong_at_platform(
     """Yield what *said* in the place *name* has in *texts*, by place, that it ought not to have."""
     seen: list[Placed] = []
     for one in said:
-        words = _to_be_shown(one, observer)
-        for other, text in texts.items():
-            count, wanted = text.count(words), int(other == name and not _is_silent(one, observer))
-            if count > wanted:
-                breach = Breach.DOUBLED if other == name else Breach.MISPLACED
-                yield Entry(breach, one, f"{count} times in {other}")
-            elif count < wanted:
-                yield Entry(Breach.SILENT, one, f"{name} shows {text[:60]!r}")
-            elif wanted and one.is_in_line:
-                seen.append(Placed(_asked(one, observer), text.index(words), one))
+        parts, is_silent = _to_be_shown(one, observer), _is_silent(one, observer)
+        wrong = list(_wrong_here(one, parts, texts[name], wanted=0 if is_silent else 1))
+        if not (wrong or is_silent) and one.is_in_line:
+            seen.append(Placed(_asked(one, observer), texts[name].index(parts[0]), one))
+        yield from wrong
+        yield from _misplaced(one, parts, {at: texts[at] for at in texts if at != name})
     yield from out_of_order(seen)
+
+
+def _wrong_here(said: Said, parts: list[str], text: str, *, wanted: int) -> Iterator[Entry]:
+    for part in parts:
+        if (count := text.count(part)) != wanted:
+            breach = Breach.DOUBLED if count > wanted else Breach.SILENT
+            yield Entry(breach, said, f"{part!r} {count} times in {text[:60]!r}")
+    places = [text.index(part) for part in parts if part in text]
+    if places != sorted(places):
+        yield Entry(Breach.DISORDERED, said, "the parts of its answer")
+
+
+def _misplaced(said: Said, parts: list[str], texts: Mapping[str, str]) -> Iterator[Entry]:
+    for name, text in texts.items():
+        for part in parts:
+            if part in text:
+                yield Entry(Breach.MISPLACED, said, f"{part!r} in {name}")
 
 
 def shown(places: Mapping[str, Where], seen: Callable[[Where], list[Seen]]) -> dict[str, str]:
@@ -132,18 +148,20 @@ def _asked(said: Said, observer: Observer) -> int:
     return min((stored.sequence for stored in observer.stored(said.token)), default=sys.maxsize)
 
 
-def _to_be_shown(said: Said, observer: Observer) -> str:
-    """Return what a platform has to show of the end of *said*."""
-    return next(iter(_errors(said, observer)), f"reply to {said.token}")
+def _to_be_shown(said: Said, observer: Observer) -> list[str]:
+    """Return what a platform has to show of the end of *said*, each once and in this order."""
+    texts = [end.text for end in _ends(said, observer) if end.kind is OutboundKind.FINAL]
+    marks = [mark for text in texts[:1] for mark in MARKS.findall(text)]
+    return _errors(said, observer)[:1] or [f"reply to {said.token}", *marks]
 
 
 def _errors(said: Said, observer: Observer) -> list[str]:
-    ends = [
-        end
-        for stored in observer.stored(said.token)
-        for end in observer.ends(stored.message.message_id)
-    ]
-    return [_plain(end.error.message) for end in ends if end.error is not None]
+    return [_plain(end.error.message) for end in _ends(said, observer) if end.error is not None]
+
+
+def _ends(said: Said, observer: Observer) -> list[OutboundMessage]:
+    stored = observer.stored(said.token)
+    return [end for one in stored for end in observer.ends(one.message.message_id)]
 
 
 def _plain(text: str) -> str:

@@ -62,6 +62,21 @@ def test_an_answer_in_another_place_is_misplaced() -> None:
     assert found == [Breach.MISPLACED]
 
 
+def test_an_answer_of_which_a_part_is_missing_doubled_or_elsewhere_is_not_whole() -> None:
+    whole = "reply to tokfirst part-0-of-first word part-1-of-first"
+    observer = Observer([stored(FIRST)], [end(FIRST, text=whole)])
+
+    def broken(text: str, beside: str = "") -> list[Breach]:
+        return breaches(list(wrong_at_platform(observer, "a", [FIRST], {"a": text, "b": beside})))
+
+    assert broken(whole) == []
+    assert broken("reply to tokfirst part-1-of-first") == [Breach.SILENT]
+    assert broken("part-0-of-first part-1-of-first") == [Breach.SILENT]
+    assert broken(f"{whole} part-1-of-first") == [Breach.DOUBLED]
+    assert broken("reply to tokfirst part-1-of-first part-0-of-first") == [Breach.DISORDERED]
+    assert broken(whole, beside="part-1-of-first") == [Breach.MISPLACED]
+
+
 def in_room(*posts: Seen) -> list[Breach]:
     """Return what is wrong where a room shows *posts*, with the conversation in a thread of it."""
     places = {"a": Where(Spot.CHANNEL, "room", thread="root")}
