@@ -21,7 +21,7 @@ TAG ?= dev
 FIRST_QUESTION ?= which pods run here?
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean installed check test scenarios machine channels images first-install test-kube fault fault-long fuzz model crds bench growth handover recovery comparison fairness soak lock
+.PHONY: help up down clean installed check types habits test scenarios machine channels images first-install test-kube fault fault-long fuzz model crds bench growth handover recovery comparison fairness soak lock
 
 help: ## print this list
 	@echo 'Sympozium: AI agents on Kubernetes, reached from chat.'
@@ -46,10 +46,15 @@ installed: ## make .venv hold what the lock file says
 	@$(PYTHON) local/install.py
 
 check: installed ## lint, types, import arrows, habits, generated files
-	@$(RUN)/ruff check .
-	@$(RUN)/ruff format --check --quiet . || { echo 'run: $(RUN)/ruff format .'; exit 1; }
+	@$(MAKE) --no-print-directory -j2 --output-sync=target types habits
+
+types: installed ## what mypy says
 	@$(RUN)/mypy
 	@$(RUN)/mypy tests local/install.py
+
+habits: installed ## lint, import arrows, generated files, and how our code looks
+	@$(RUN)/ruff check .
+	@$(RUN)/ruff format --check --quiet . || { echo 'run: $(RUN)/ruff format .'; exit 1; }
 	@$(RUN)/lint-imports
 	@$(RUN)/python -m sympozium_local.crd_files --check
 	@$(RUN)/pytest -q tests/habits
