@@ -61,7 +61,7 @@ habits: installed ## lint, import arrows, generated files, and how our code look
 
 test: check ## everything that must pass before a change lands
 	@$(RUN)/pytest -q $(SIDE_BY_SIDE) --ignore=tests/habits $(patsubst %,--ignore=%,$(SCENARIOS) $(MACHINE) $(ON_A_CLUSTER))
-	@$(MAKE) --no-print-directory -j2 --output-sync=target scenarios machine channels
+	@$(MAKE) --no-print-directory -j3 --output-sync=target scenarios machine channels
 
 scenarios: installed ## people's days with the whole system, and what breaks in them
 	@$(RUN)/pytest -q -n 2 --dist loadfile $(SCENARIOS)
