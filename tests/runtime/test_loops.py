@@ -3,7 +3,12 @@ import asyncio
 import pytest
 
 from sympozium.contract.errors import PermanentError, TransientError
-from sympozium.runtime.loops import LoopEndedEarlyError, run_until_stopped, until_there
+from sympozium.runtime.loops import (
+    LoopEndedEarlyError,
+    StillBusyError,
+    run_until_stopped,
+    until_there,
+)
 
 
 async def patient(stop: asyncio.Event) -> None:
@@ -35,8 +40,8 @@ async def test_a_loop_that_ends_by_itself_is_a_bug_and_ends_the_others() -> None
 async def test_a_stuck_loop_is_cancelled_at_the_drain_deadline(looptime: float) -> None:
     stop = asyncio.Event()
     stop.set()
-    with pytest.raises(TimeoutError):
-        await run_until_stopped(stuck, stop=stop, drain_s=5)
+    with pytest.raises(StillBusyError, match=r"^stuck: not done after 5 s$"):
+        await run_until_stopped(patient, stuck, stop=stop, drain_s=5)
     assert looptime == 5
 
 

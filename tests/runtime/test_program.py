@@ -1,10 +1,12 @@
 import asyncio
+import json
 import logging
 from collections.abc import Iterator
 
 import pytest
 
 from sympozium.contract.errors import PermanentError
+from sympozium.runtime.loops import run_until_stopped
 from sympozium.runtime.program import EXIT_CONFIGURATION, run_program
 
 
@@ -46,3 +48,24 @@ async def fail() -> None:
 def test_a_bug_keeps_its_traceback() -> None:
     with pytest.raises(ZeroDivisionError):
         run_program("program", fail)
+
+
+async def be_busy(stop: asyncio.Event) -> None:
+    await stop.wait()
+    await asyncio.sleep(3600)
+
+
+async def end_with_work_in_hand() -> None:
+    stop = asyncio.Event()
+    stop.set()
+    await run_until_stopped(be_busy, stop=stop, drain_s=0.01)
+
+
+def test_work_that_is_in_hand_at_the_end_is_told_in_a_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run_program("program", end_with_work_in_hand)
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["cause"] == "be_busy: not done after 0.01 s"

@@ -20,24 +20,38 @@ class LoopEndedEarlyError(RuntimeError):
     """A loop returned although nobody asked it to: a bug, and the program must not go on."""
 
 
+class StillBusyError(TimeoutError):
+    """A loop had something in hand at the drain deadline. What was begun is done again later."""
+
+
 async def run_until_stopped(*loops: Loop, stop: asyncio.Event, drain_s: float) -> None:
     """Run *loops* side by side until *stop* is set, then give them *drain_s* seconds.
 
     Raises:
-        TimeoutError: A loop was still busy at the drain deadline; it has been cancelled.
+        StillBusyError: A loop was still busy at the drain deadline; it has been cancelled.
         ExceptionGroup: A loop failed or ended early; the others have been cancelled.
     """
-    async with asyncio.timeout(None) as deadline, asyncio.TaskGroup() as group:
-        for loop in loops:
-            group.create_task(_until_stopped(loop, stop))
-        await stop.wait()
-        deadline.reschedule(asyncio.get_running_loop().time() + drain_s)
+    deadline = asyncio.timeout(None)
+    tasks: dict[str, asyncio.Task[None]] = {}
+    try:
+        async with deadline, asyncio.TaskGroup() as group:
+            tasks = {_name(loop): group.create_task(_until_stopped(loop, stop)) for loop in loops}
+            await stop.wait()
+            deadline.reschedule(asyncio.get_running_loop().time() + drain_s)
+    except TimeoutError:
+        busy = sorted(name for name, task in tasks.items() if task.cancelled())
+        raise StillBusyError(f"{', '.join(busy)}: not done after {drain_s:g} s") from None
 
 
 async def _until_stopped(loop: Loop, stop: asyncio.Event) -> None:
     await loop(stop)
     if not stop.is_set():
-        raise LoopEndedEarlyError(f"loop {getattr(loop, '__qualname__', loop)!r} ended early")
+        raise LoopEndedEarlyError(f"loop {_name(loop)!r} ended early")
+
+
+def _name(loop: Loop) -> str:
+    function = getattr(loop, "func", loop)  # what a partial calls, without what it was given
+    return str(getattr(function, "__qualname__", type(function).__name__))
 
 
 async def until_any(*events: asyncio.Event) -> None:
