@@ -1,6 +1,7 @@
 """The agent of a run: reads its task, answers it, and writes everything to the journal.
 
-It holds no credential and reaches nothing but the bridge and its tool sidecars.
+It holds no credential and reaches nothing but the bridge and its tool sidecars. It ends
+when the bridge has recorded how the run ended.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from sympozium_agent.journal import JournalWriter
 from sympozium_agent.layout import DEFAULT_IPC_DIR, IpcLayout
 from sympozium_agent.loop import Conversation
 from sympozium_agent.openai_provider import open_provider
+from sympozium_agent.recorded import RecordedFile, until_ended
 from sympozium_agent.tools import open_toolbox
 
 log = logging.getLogger(__name__)
@@ -148,9 +150,7 @@ async def answer(briefing: Briefing, settings: Settings, journal: JournalWriter)
 
 async def run() -> None:
     """Answer the run of this pod."""
-    # Every line is whole when its write returns, so there is nothing to clean up; and as pid 1
-    # of a container this process would otherwise ignore the signal.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os._exit, EXIT_TERMINATED)
+    _exit_when_told(EXIT_TERMINATED)
     heed_sigterm()
     settings = read_settings()
     logging.getLogger().setLevel(settings.log_level)
@@ -158,8 +158,19 @@ async def run() -> None:
         briefing = await read_context(settings.layout)
         if isinstance(briefing, Failure):
             journal.append(encode(briefing))
-            return
-        await answer(briefing, settings, journal)
+        else:
+            await answer(briefing, settings, journal)
+    _exit_when_told(0)
+    # A kubelet starts a bridge that was killed again only while the agent is there.
+    await until_ended(RecordedFile(settings.layout.recorded))
+
+
+def _exit_when_told(code: int) -> None:
+    """Have SIGTERM end this process; as pid 1 of a container it would otherwise ignore it.
+
+    Every line is whole when its write returns, so there is nothing to clean up.
+    """
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os._exit, code)
 
 
 def main() -> None:

@@ -33,7 +33,8 @@ from sympozium_agent.lean_imports import unused_hidden
 from sympozium_agent.model_proxy.server import ModelProxy, serve_model
 from sympozium_agent.model_proxy.upstream import Endpoint, open_upstream
 from sympozium_agent.outgoing import Outgoing
-from sympozium_agent.recorder import RecordedFile, Recorder
+from sympozium_agent.recorded import RecordedFile
+from sympozium_agent.recorder import Recorder
 from sympozium_agent.run_bus import RunBus, RunIdentity
 from sympozium_agent.steering import HandingOver, Told
 

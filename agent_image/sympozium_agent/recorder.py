@@ -2,10 +2,7 @@
 
 import asyncio
 import logging
-import os
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated
 
 import msgspec
 
@@ -30,6 +27,7 @@ from sympozium_agent.blocked import BlockedConnections
 from sympozium_agent.follow import Follower
 from sympozium_agent.journal import JournalRefusedError, Line
 from sympozium_agent.outgoing import Outgoing
+from sympozium_agent.recorded import Recorded, RecordedFile
 from sympozium_agent.run_bus import RunBus, RunIdentity, until_it_works
 from sympozium_agent.steering import Told
 
@@ -44,54 +42,6 @@ MAX_STEP_BYTES = 64 * 1024
 
 MAX_STEPS_RECORDED = 1000
 """Lines of one pod that are kept besides its end: what a run gone wild may cost the others."""
-
-
-class Recorded(msgspec.Struct, frozen=True):
-    """How far a journal has been recorded.
-
-    Attributes:
-        offset: Everything before it is on the bus.
-        is_ended: The run's end is among it.
-    """
-
-    offset: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 0
-    is_ended: bool = False
-
-
-class RecordedFile:
-    """Keeps `Recorded` across a restart of the bridge.
-
-    What it says may be older than the truth: lines are then recorded again under the
-    same message ids, and the bus drops them. It is not forced to the disk: it has to
-    survive this process, and with the machine the journal itself is gone.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def read(self) -> Recorded:
-        """Return what was kept; nothing recorded where there is nothing readable."""
-        try:
-            fd = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-            with os.fdopen(fd, "rb") as file:
-                return decode(file.read(4096), Recorded)
-        except (OSError, PermanentError):
-            return Recorded()
-
-    def write(self, recorded: Recorded) -> None:
-        """Keep *recorded* in place of what was there."""
-        fresh = self._path.with_suffix(".new")
-        try:
-            fresh.unlink(missing_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            with os.fdopen(os.open(fresh, flags, 0o644), "wb") as file:
-                file.write(encode(recorded))
-            fresh.replace(self._path)
-        except OSError as error:
-            log.warning(
-                "progress is not kept; a restart records lines again",
-                extra={"action": "drop", "cause": error.strerror},
-            )
 
 
 class Recorder:

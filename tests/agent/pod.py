@@ -168,6 +168,17 @@ class Pod:
                         return event
                 await asyncio.sleep(0.02)
 
+    async def until_answered(self) -> None:
+        """Return when the agent has written its answer."""
+        async with asyncio.timeout(PATIENCE_S):
+            while b'"type":"result"' not in self.layout.from_agent.read_bytes():  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    def has_ended(self, module: str) -> bool:
+        """Return whether a container's program was started and is gone."""
+        program = f"sympozium_agent.{module}"
+        return any(program in str(one.args) and one.poll() is not None for one in self._processes)
+
     async def until_serving(self) -> None:
         """Return when the bridge has come so far that it takes model calls."""
         async with asyncio.timeout(PATIENCE_S):

@@ -103,6 +103,10 @@ async def test_a_bridge_that_is_killed_at_this_step_loses_nothing_and_doubles_no
 
 
 async def kept_running(pod: Pod) -> Process:
-    """Run the bridge, and once more when it was killed, as the kubelet does; return the second."""
+    """Run the bridge, and once more when it was killed, as the kubelet does; return the second.
+
+    A kubelet does so only while the agent is there.
+    """
     assert await exited(pod.start("bridge")) == -signal.SIGKILL
+    assert not pod.has_ended("agent")
     return pod.start("bridge")

@@ -1,5 +1,6 @@
 """The containers of a pod together, as real processes."""
 
+import asyncio
 import signal
 
 import msgspec
@@ -16,6 +17,9 @@ from sympozium.contract.run_events import (
 from sympozium_agent.recorder import MAX_STEPS_RECORDED
 from sympozium_local.demo_model.script import Behaviour
 from tests.agent.pod import KEY, Pod, exited, killed, terminated
+
+STAYS_S = 0.5
+"""Many times what an agent takes to end."""
 
 
 async def test_a_task_becomes_a_result_on_the_bus_and_live_text_before_it(pod: Pod) -> None:
@@ -106,13 +110,28 @@ async def test_a_result_written_while_the_bus_is_away_is_published_by_the_next_b
         bridge, agent = pod.start("bridge"), pod.start("agent")
         assert isinstance(await anext(events), Started)
     pod.nats.kill()
-    assert await exited(agent) == 0
+    await pod.until_answered()
     await killed(bridge)
     await pod.nats.start()
     again = pod.start("bridge")
     end = await pod.end()
     assert isinstance(end, Result)
+    assert await exited(agent) == 0
     assert await pod.ends_recorded(again) == [end]
+
+
+async def test_an_agent_stays_until_its_end_is_recorded(pod: Pod) -> None:
+    pod.environment |= {
+        "SYMPOZIUM_CRASH_AT": "bridge.before-end",
+        "SYMPOZIUM_CRASH_MARKER": str(pod.folder / "died"),
+    }
+    bridge, agent = pod.start("bridge"), pod.start("agent")
+    assert await exited(bridge) == -signal.SIGKILL
+    await asyncio.sleep(STAYS_S)
+    assert not pod.has_ended("agent")
+    pod.start("bridge")
+    assert isinstance(await pod.end(), Result)
+    assert await exited(agent) == 0
 
 
 async def test_a_bridge_told_to_end_waits_for_the_bus_to_take_the_result(pod: Pod) -> None:
@@ -121,7 +140,8 @@ async def test_a_bridge_told_to_end_waits_for_the_bus_to_take_the_result(pod: Po
         bridge, agent = pod.start("bridge"), pod.start("agent")
         assert isinstance(await anext(events), Started)
     pod.nats.kill()
-    assert await exited(agent) == 0
+    await pod.until_answered()
+    assert await terminated(agent) == 0
     bridge.terminate()
     await pod.nats.start()
     assert await exited(bridge) == 0

@@ -28,7 +28,8 @@ from sympozium_agent.inbox import Inbox
 from sympozium_agent.journal import JournalReader, JournalWriter, Line
 from sympozium_agent.layout import IpcLayout
 from sympozium_agent.loop import read_arguments
-from sympozium_agent.recorder import RecordedFile, read_event
+from sympozium_agent.recorded import RecordedFile
+from sympozium_agent.recorder import read_event
 from sympozium_agent.steering import Told
 from sympozium_agent.tool_runner import answered_calls, read_call
 from tests.fuzz.hostile import hostile_bytes
