@@ -2,15 +2,17 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sympozium.testing.channels.driver import Handed
 from tests.fault import loads
-from tests.fault.ledger import Entry, check
+from tests.fault.ledger import Entry
 from tests.fault.loads import Crowd, Load, answers
-from tests.fault.sight import run_twice, wrongly_seen
+from tests.fault.sight import wrongly_seen
+from tests.fault.verdict import HARMED, broken, fates
 
 PAUSE_S = (0.0, 1.0)
 """Between two acts at the web channel."""
@@ -167,13 +169,14 @@ class Acts:
         while await self._unseen():  # noqa: ASYNC110 - another program shows it
             await asyncio.sleep(POLL_S)
 
-    async def _unseen(self) -> list[str]:
+    async def _unseen(self) -> list[Entry]:
         return [entry for crowd in self.crowds for entry in await wrongly_seen(crowd)]
 
     async def problems(self) -> list[str]:
         """Return every promise that was not kept."""
-        found: list[Entry | str] = [*self.odd]
-        for crowd in self.crowds:
-            found += check(crowd.said, crowd.observer, crowd.accepted)
-            found += await run_twice(crowd)
-        return [str(one) for one in found] + await self._unseen()
+        found = [entry for crowd in self.crowds for entry in await broken(crowd, HARMED)]
+        return [*self.odd, *map(str, found)]
+
+    def fates(self) -> Counter[str]:
+        """Return how much was said, and how often it ended how."""
+        return sum((fates(crowd) for crowd in self.crowds), Counter())

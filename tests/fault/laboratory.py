@@ -4,6 +4,7 @@ import asyncio
 import os
 import tempfile
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -13,17 +14,19 @@ from typing import Any
 
 import aiohttp
 
+from sympozium.contract.reasons import Reason
 from sympozium.runtime.sync_points import Point
 from sympozium.testing.channels.driver import Driver
 from sympozium_local.system.home import Home
 from tests.fault import loads
 from tests.fault.arming import CONTROLLER, ROUTER, WEB, Arming, Deaths
 from tests.fault.bots import TELEGRAM, added, platforms, url_of
-from tests.fault.ledger import check
+from tests.fault.ledger import Breach, Entry
 from tests.fault.loads import Crowd, Load
 from tests.fault.observer import observing
 from tests.fault.pids import Pids
-from tests.fault.sight import all_seen, leftovers, run_twice, wrongly_seen
+from tests.fault.sight import all_seen, leftovers
+from tests.fault.verdict import DIED, STUCK, WISHED, broken, fates
 from tests.fixtures.chat import Person
 from tests.fixtures.embedded_system import EmbeddedSystem
 from tests.fixtures.nats_server import free_port
@@ -101,7 +104,8 @@ class Trial:
         ended: When everybody had seen the end of everything.
         over: When everybody had seen the answer to one thing more.
         deaths: When somebody died at each point that was armed, from its arming on.
-        problems: Promises that were not kept.
+        broken: Promises that were not kept.
+        fates: How much was said, and how often it ended how.
         leftovers: As in `Outcome`.
     """
 
@@ -109,8 +113,14 @@ class Trial:
     ended: datetime
     over: datetime
     deaths: dict[Point, list[datetime]]
-    problems: list[str]
+    broken: list[Entry]
+    fates: Counter[str]
     leftovers: int
+
+    @property
+    def problems(self) -> list[str]:
+        """What was broken, in words."""
+        return [str(entry) for entry in self.broken]
 
 
 @dataclass(frozen=True)
@@ -127,6 +137,11 @@ class Trouble:
     mode: str = "queue"
     platform: str = TELEGRAM
     meanwhile: Callable[[], Coroutine[Any, Any, None]] | None = None
+
+    @property
+    def explained(self) -> frozenset[Reason]:
+        """Errors that it explains."""
+        return DIED if any(point.program == "agent" for point in self.points) else WISHED
 
 
 class Laboratory:
@@ -187,13 +202,13 @@ class Laboratory:
             await loads.set_mode(crowd.kube, trouble.mode)
             self._mode = trouble.mode
         since = datetime.now(UTC) - STAMPED_WITHIN
-        problems = await self._load(load, crowd, trouble)
+        found = await self._load(load, crowd, trouble)
         ended = datetime.now(UTC)
-        if not problems:
-            problems = await self._once_more(crowd)
+        if not found:
+            found = await self._once_more(crowd, trouble)
         over = datetime.now(UTC)
         deaths = Deaths(self.pids.home.node / "pods", armed).by_point(trouble.points)
-        return Trial(since, ended, over, deaths, problems, leftovers(crowd))
+        return Trial(since, ended, over, deaths, found, fates(crowd), leftovers(crowd))
 
     async def close(self) -> None:
         """Leave nobody armed, and the web channel as it was."""
@@ -209,7 +224,7 @@ class Laboratory:
         one = self._template
         return Crowd(one.person, one.model, one.kube, one.observer, f"{self._seed}/{name}", driver)
 
-    async def _load(self, load: Load, crowd: Crowd, trouble: Trouble) -> list[str]:
+    async def _load(self, load: Load, crowd: Crowd, trouble: Trouble) -> list[Entry]:
         try:
             async with asyncio.timeout(LOAD_TIMEOUT_S), asyncio.TaskGroup() as group:
                 if trouble.meanwhile is not None:
@@ -217,20 +232,18 @@ class Laboratory:
                 await load(crowd)
                 await all_seen(crowd)
         except TimeoutError:
-            found = [str(entry) for entry in check(crowd.said, crowd.observer)]
-            return [*found, *await wrongly_seen(crowd)] or ["the load did not get through"]
+            return await broken(crowd, trouble.explained) or [Entry(Breach.STUCK, STUCK)]
         return []
 
-    async def _once_more(self, crowd: Crowd) -> list[str]:
+    async def _once_more(self, crowd: Crowd, trouble: Trouble) -> list[Entry]:
         """Return what is wrong once everybody was answered one thing more."""
         try:
             async with asyncio.timeout(LOAD_TIMEOUT_S):
                 await loads.once_more(crowd)
                 await all_seen(crowd)
         except TimeoutError:
-            pass
-        found = [str(entry) for entry in check(crowd.said, crowd.observer)]
-        return [*found, *await wrongly_seen(crowd), *await run_twice(crowd)]
+            return await broken(crowd, trouble.explained) or [Entry(Breach.STUCK, STUCK)]
+        return await broken(crowd, trouble.explained)
 
 
 @contextmanager

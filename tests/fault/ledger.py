@@ -20,6 +20,10 @@ class Breach(StrEnum):
     MISPLACED = "misplaced"
     DISORDERED = "out of order"
     SILENT = "silent"
+    STUCK = "stuck"
+    """Something was never accepted, or did not come to its end."""
+    UNEXPLAINED = "unexplained"
+    """It ended with an error for which nothing was done."""
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ class Crowd:
     Attributes:
         seed: The same seed says the same things.
         bot: The channel at the chat platform, and the platform.
+        unaccepted: What is being said, and nobody has taken yet.
     """
 
     person: Person
@@ -56,6 +57,7 @@ class Crowd:
     seed: str
     driver: Driver | None = None
     said: list[Said] = field(default_factory=list)
+    unaccepted: list[Said] = field(default_factory=list)
     places: dict[str, Where] = field(default_factory=dict)
     behaviours: list[dict[str, Any]] = field(default_factory=list)
 
@@ -83,8 +85,11 @@ class Crowd:
     async def say(self, conversation: str, token: str, *, text: str = "") -> None:
         """Say something at the web channel, again under one id until it is accepted."""
         whole = text or f"{token} please"
+        said = Said(token, conversation, is_command=bool(text))
+        self.unaccepted.append(said)
         await self.person.say(conversation, whole, client_id=token)
-        self.said.append(Said(token, conversation, is_command=bool(text)))
+        self.unaccepted.remove(said)
+        self.said.append(said)
 
     @property
     def accepted(self) -> set[str]:

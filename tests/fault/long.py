@@ -6,7 +6,7 @@
     python -m tests.fault.long --write FILE               the table, as Markdown
     python -m tests.fault.long --keep FOLDER              what was written in rounds that fail
 
-The exit code is 1 if a promise was broken or a point had too few deaths.
+The exit code is 1 if a promise was broken, or there were too few deaths or restarts.
 """
 
 import argparse
@@ -54,11 +54,15 @@ class Wanted:
             return
         plan = Plan(self.seed)
         while plan.number < MAX_ROUNDS:
-            missing = tally.below(self.each)
-            needs_bus = tally.restarts < self.restarts
-            if tally.kills >= self.kills and not needs_bus and not missing:
+            if self.is_done(tally):
                 return
-            yield plan.draw(tally.deaths, missing, bus=needs_bus)
+            needs_bus = tally.restarts < self.restarts
+            yield plan.draw(tally.deaths, tally.below(self.each), bus=needs_bus)
+
+    def is_done(self, tally: Tally) -> bool:
+        """Return whether all has happened: of one round that is replayed, the round."""
+        is_enough = tally.kills >= self.kills and tally.restarts >= self.restarts
+        return is_enough and not tally.below(self.each) if self.replay is None else tally.rounds > 0
 
 
 async def run_all(wanted: Wanted, tally: Tally, recoveries: Recoveries) -> None:
@@ -127,8 +131,7 @@ def main() -> None:
         sys.stdout.write(text)
         if given.write is not None:
             given.write.write_text(text)
-    missing = [] if given.replay else tally.below(given.each)
-    raise SystemExit(bool(tally.broken or missing))
+    raise SystemExit(bool(tally.broken) or not wanted.is_done(tally))
 
 
 if __name__ == "__main__":

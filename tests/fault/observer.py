@@ -82,13 +82,17 @@ class Observer:
         """Return every end that a message was given."""
         return [one for one in self.told(message_id) if one.kind is not OutboundKind.ACCEPTED]
 
+    def ends_of(self, token: str) -> list[OutboundMessage]:
+        """Return every end of what was stored with *token*."""
+        return [end for one in self.stored(token) for end in self.ends(one.message.message_id)]
+
     def place_of_end(self, message_id: MessageId) -> int:
         """Return where among all ends the last one of a message stands."""
         return self._places[message_id]
 
     def is_ended(self, token: str) -> bool:
         """Return whether what was stored with *token* has an end."""
-        return any(self.ends(one.message.message_id) for one in self.stored(token))
+        return bool(self.ends_of(token))
 
     async def take(self, message: Msg) -> None:
         """Note a message of one of the streams."""

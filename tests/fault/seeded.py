@@ -16,6 +16,7 @@ import argparse
 import asyncio
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -28,11 +29,13 @@ from sympozium_local.system.home import Home
 from tests.fault.acts import Acts
 from tests.fault.keeping import copy_what_was_written
 from tests.fault.laboratory import bus_disk, own_system
+from tests.fault.ledger import Breach, Entry
 from tests.fault.loads import Crowd
 from tests.fault.observer import observing
 from tests.fault.plant import Plant, planted
 from tests.fault.schedule import Moment, draw, fills_disk, possible, read
 from tests.fault.shrink import shorter
+from tests.fault.verdict import STUCK
 from tests.fixtures.chat import Person
 from tests.fixtures.embedded_system import EmbeddedSystem
 from tests.fixtures.system import ScriptedModel
@@ -46,12 +49,13 @@ class Result:
     """What came of a schedule.
 
     Attributes:
+        fates: How much was said, and how often it ended how.
         quiet_s: From the last fault until everybody saw the end of everything.
         hit: At which points somebody was stopped, and at which of a run somebody has died.
         bots: What each chat platform has counted.
     """
 
-    said: int
+    fates: Counter[str]
     quiet_s: float
     problems: list[str]
     hit: Sequence[Point] = ()
@@ -94,11 +98,12 @@ async def run_in(plant: Plant, system: EmbeddedSystem, model_port: int, plan: Pl
                 quiet_s = time.monotonic() - began
                 await acts.once_more()
                 await acts.until_seen()
+            problems = await acts.problems()
         except TimeoutError:
             quiet_s = QUIET_S
-        said = sum(len(crowd.said) for crowd in acts.crowds)
+            problems = await acts.problems() or [str(Entry(Breach.STUCK, STUCK))]
         bots = [_at_platform(name, crowd) for name, crowd in acts.bots.items()]
-        return Result(said, quiet_s, await acts.problems(), plant.hit, bots)
+        return Result(acts.fates(), quiet_s, problems, plant.hit, bots)
 
 
 def _at_platform(name: str, crowd: Crowd) -> str:
@@ -179,7 +184,8 @@ def _tell(result: Result) -> None:
     hit = ", ".join(point.value for point in result.hit) or "none"
     _say("\n".join(result.bots))
     _say(f"stopped, or dead in a run, at: {hit}")
-    _say(f"{result.said} said, all seen {result.quiet_s:.1f} s after: {kept}")
+    ends = ", ".join(f"{number} {name}" for name, number in sorted(result.fates.items()))
+    _say(f"{ends}; all seen {result.quiet_s:.1f} s after: {kept}")
 
 
 def _say(text: str) -> None:

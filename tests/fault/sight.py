@@ -5,8 +5,9 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
-from sympozium.contract.messages import OutboundKind, OutboundMessage
+from sympozium.contract.messages import OutboundKind
 from sympozium.contract.resources import AGENT_RUNS
 from sympozium.testing.channels.driver import Seen, Where
 from tests.fault import loads
@@ -25,7 +26,7 @@ async def all_seen(crowd: Crowd) -> None:
         await asyncio.sleep(POLL_S)
 
 
-async def wrongly_seen(crowd: Crowd) -> list[str]:
+async def wrongly_seen(crowd: Crowd) -> list[Entry]:
     """Return what a person does not see as it should be, conversation by conversation."""
     entries: list[Entry] = []
     texts = {} if crowd.driver is None else shown(crowd.places, crowd.driver.seen)
@@ -35,15 +36,15 @@ async def wrongly_seen(crowd: Crowd) -> list[str]:
             entries += wrong_at_platform(crowd.observer, name, said, texts)
         else:
             entries += wrong_on_page(crowd.observer, said, await crowd.person.transcript(name))
-    return [f"seen: {entry}" for entry in entries]
+    return [replace(entry, detail=f"as seen, {entry.detail}") for entry in entries]
 
 
-async def run_twice(crowd: Crowd) -> list[str]:
+async def run_twice(crowd: Crowd) -> list[Entry]:
     """Return what has more than one run."""
     runs = (await crowd.kube.list(AGENT_RUNS, "default")).items
     answered = Counter((run["spec"].get("source") or {}).get("messageId") for run in runs)
     return [
-        str(Entry(Breach.DOUBLED, one, "has two runs"))
+        Entry(Breach.DOUBLED, one, "has two runs")
         for one in crowd.said
         for stored in crowd.observer.stored(one.token)
         if answered[stored.message.message_id] > 1
@@ -150,18 +151,15 @@ def _asked(said: Said, observer: Observer) -> int:
 
 def _to_be_shown(said: Said, observer: Observer) -> list[str]:
     """Return what a platform has to show of the end of *said*, each once and in this order."""
-    texts = [end.text for end in _ends(said, observer) if end.kind is OutboundKind.FINAL]
+    ends = observer.ends_of(said.token)
+    texts = [end.text for end in ends if end.kind is OutboundKind.FINAL]
     marks = [mark for text in texts[:1] for mark in MARKS.findall(text)]
     return _errors(said, observer)[:1] or [f"reply to {said.token}", *marks]
 
 
 def _errors(said: Said, observer: Observer) -> list[str]:
-    return [_plain(end.error.message) for end in _ends(said, observer) if end.error is not None]
-
-
-def _ends(said: Said, observer: Observer) -> list[OutboundMessage]:
-    stored = observer.stored(said.token)
-    return [end for one in stored for end in observer.ends(one.message.message_id)]
+    ends = observer.ends_of(said.token)
+    return [_plain(end.error.message) for end in ends if end.error is not None]
 
 
 def _plain(text: str) -> str:

@@ -10,10 +10,11 @@ import pytest
 
 from tests.fault.bots import SLACK
 from tests.fault.laboratory import bus_disk, laboratory, own_system
-from tests.fault.ledger import Said, check
+from tests.fault.ledger import Said
 from tests.fault.loads import Crowd, answers
 from tests.fault.rounds import Fallen, restart_bus
-from tests.fault.sight import all_seen, wrongly_seen
+from tests.fault.sight import all_seen
+from tests.fault.verdict import WISHED, broken
 from tests.fixtures.embedded_system import EmbeddedSystem
 from tests.fixtures.small_disk import SmallDisk, can_mount
 from tests.platforms.slack.driver import SlackDriver
@@ -100,9 +101,8 @@ async def _afterwards(crowd: Crowd, refused: str) -> list[str]:
             await crowd.ended()
             await all_seen(crowd)
     except TimeoutError:
-        pass
-    found = check(crowd.said, crowd.observer, crowd.accepted)
-    return [*map(str, found), *await wrongly_seen(crowd)]
+        return [*map(str, await broken(crowd, WISHED)), "it did not get through"]
+    return [*map(str, await broken(crowd, WISHED))]
 
 
 def test_what_is_said_while_the_disk_is_full_is_refused_where_it_is_said(found: Found) -> None:

@@ -100,7 +100,7 @@ async def _after(harm: Callable[[Plant, Acts], Awaitable[None]], plant: Plant, a
             await acts.once_more()
             await acts.until_seen()
     except TimeoutError:
-        pass
+        return Found([*plant.hit], [*await acts.problems(), "it did not get through"])
     return Found([*plant.hit], await acts.problems())
 
 

@@ -47,7 +47,7 @@ def test_each_kind_of_fault_costs_nobody_an_answer() -> None:
     plan = Plan(possible(schedule), seed="short", seconds=14.0)
     result = asyncio.run(run_once(plan))
     assert result.problems == []
-    assert result.said > 5
+    assert result.fates["answered"] > 5
 
 
 def test_a_seed_gives_the_same_schedule_each_time_and_another_seed_another() -> None:
