@@ -179,4 +179,4 @@ class Acts:
 
     def fates(self) -> Counter[str]:
         """Return how much was said, and how often it ended how."""
-        return sum((fates(crowd) for crowd in self.crowds), Counter())
+        return sum((fates(crowd.said, crowd.observer) for crowd in self.crowds), Counter())

@@ -208,7 +208,9 @@ class Laboratory:
             found = await self._once_more(crowd, trouble)
         over = datetime.now(UTC)
         deaths = Deaths(self.pids.home.node / "pods", armed).by_point(trouble.points)
-        return Trial(since, ended, over, deaths, found, fates(crowd), leftovers(crowd))
+        return Trial(
+            since, ended, over, deaths, found, fates(crowd.said, crowd.observer), leftovers(crowd)
+        )
 
     async def close(self) -> None:
         """Leave nobody armed, and the web channel as it was."""

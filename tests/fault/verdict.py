@@ -7,6 +7,7 @@ from sympozium.contract.messages import OutboundKind
 from sympozium.contract.reasons import Reason
 from tests.fault.ledger import Breach, Entry, Said, check
 from tests.fault.loads import Crowd
+from tests.fault.observer import Observer
 from tests.fault.sight import run_twice, wrongly_seen
 
 WISHED = frozenset({Reason.CANCELLED, Reason.INTERRUPTED})
@@ -41,26 +42,26 @@ async def broken(crowd: Crowd, explained: Collection[str]) -> list[Entry]:
 
     An error is an end only where something that was done explains it: its code is in *explained*.
     """
-    found = [Entry(Breach.STUCK, said, "was never accepted") for said in crowd.unaccepted]
-    found += check(crowd.said, crowd.observer, crowd.accepted)
-    found += [
-        Entry(Breach.UNEXPLAINED, said, code)
-        for said in crowd.said
-        for code in _errors(crowd, said)
-        if code not in explained
+    stuck = [Entry(Breach.STUCK, said, "was never accepted") for said in crowd.unaccepted]
+    stored = check(crowd.said, crowd.observer, crowd.accepted)
+    errors = unexplained(crowd.said, crowd.observer, explained)
+    return [*stuck, *stored, *errors, *await wrongly_seen(crowd), *await run_twice(crowd)]
+
+
+def unexplained(said: list[Said], observer: Observer, explained: Collection[str]) -> list[Entry]:
+    """Return every error for which nothing was done."""
+    return [
+        Entry(Breach.UNEXPLAINED, one, end.error.code)
+        for one in said
+        for end in observer.ends_of(one.token)
+        if end.error is not None and end.error.code not in explained
     ]
-    return [*found, *await wrongly_seen(crowd), *await run_twice(crowd)]
 
 
-def fates(crowd: Crowd) -> Counter[str]:
+def fates(said: list[Said], observer: Observer) -> Counter[str]:
     """Count what was said, and how it ended: by the kinds of ends, and by the codes of errors."""
-    counted: Counter[str] = Counter({SAID: len(crowd.said)})
-    for said in crowd.said:
-        for end in crowd.observer.ends_of(said.token):
+    counted: Counter[str] = Counter({SAID: len(said)})
+    for one in said:
+        for end in observer.ends_of(one.token):
             counted[end.error.code if end.error else _FATES[end.kind]] += 1
     return counted
-
-
-def _errors(crowd: Crowd, said: Said) -> list[str]:
-    ends = crowd.observer.ends_of(said.token)
-    return [end.error.code for end in ends if end.error is not None]

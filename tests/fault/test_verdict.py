@@ -1,0 +1,25 @@
+"""An error is an end only where something explains it."""
+
+from sympozium.contract.messages import OutboundKind
+from sympozium.contract.reasons import Reason
+from tests.fault.ledger import Breach
+from tests.fault.observer import Observer
+from tests.fault.test_ledger import FIRST, SECOND, WITHDRAWN, end, stored
+from tests.fault.verdict import ANSWERED, SAID, TAKEN_BACK, WISHED, fates, unexplained
+
+ERROR = end(FIRST, kind=OutboundKind.ERROR)
+
+
+def test_an_error_that_nothing_explains_is_no_end() -> None:
+    observer = Observer([stored(FIRST), stored(SECOND, sequence=2)], [ERROR, end(SECOND)])
+    said = [FIRST, SECOND]
+    (entry,) = unexplained(said, observer, WISHED)
+    assert (entry.breach, entry.said) == (Breach.UNEXPLAINED, FIRST)
+    assert unexplained(said, observer, {*WISHED, Reason.INTERNAL}) == []
+
+
+def test_how_everything_ended_is_counted() -> None:
+    inbox = [stored(FIRST), stored(SECOND, sequence=2), stored(WITHDRAWN, sequence=3)]
+    outbox = [ERROR, end(SECOND), end(WITHDRAWN, kind=OutboundKind.DROPPED)]
+    found = fates([FIRST, SECOND, WITHDRAWN], Observer(inbox, outbox))
+    assert found == {SAID: 3, Reason.INTERNAL: 1, ANSWERED: 1, TAKEN_BACK: 1}
