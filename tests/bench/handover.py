@@ -2,8 +2,9 @@
 
 Twice, once without anything around it and once as people have it. The lease and the
 bus are measured with programs that nobody starts again, so that only a standby can
-take over. In the whole system, with two routers and two controllers, it is the time
-from the kill to the answer of a message that was accepted just before.
+take over; and with some that only stop. In the whole system, with two routers and two
+controllers, it is the time from the kill to the answer of a message that was accepted
+just before.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from signal import Signals
 
 import aiohttp
 
@@ -55,8 +57,8 @@ async def ended(process: Process) -> None:
     await process.communicate()
 
 
-async def lease_rounds(rounds: int) -> list[float]:
-    """Return how long each time nobody held a lease whose holder was killed."""
+async def lease_rounds(rounds: int, blow: Signals) -> list[float]:
+    """Return how long each time nobody held a lease whose holder was struck."""
     took = []
     with tempfile.TemporaryDirectory() as directory:
         async with serve(Path(directory)) as api:
@@ -73,7 +75,7 @@ async def lease_rounds(rounds: int) -> list[float]:
                 standby = await candidate(number)
                 await asyncio.sleep(random.uniform(1.0, 2.0))
                 began = time.perf_counter()
-                holder.kill()
+                holder.send_signal(blow)
                 assert await said(standby) == "leading"
                 took.append(time.perf_counter() - began)
                 await ended(holder)
@@ -82,14 +84,14 @@ async def lease_rounds(rounds: int) -> list[float]:
     return took
 
 
-async def bus_rounds(rounds: int) -> list[float]:
-    """Return how long each time what a killed reader held was with nobody."""
+async def bus_rounds(rounds: int, blow: Signals) -> list[float]:
+    """Return how long each time what a reader held that was struck was with nobody."""
     with tempfile.TemporaryDirectory() as directory:
         async with bus_in(Path(directory)) as (nats, bus):
-            return [await _bus_round(nats, bus, number) for number in range(rounds)]
+            return [await _bus_round(nats, bus, number, blow) for number in range(rounds)]
 
 
-async def _bus_round(nats: NatsServer, bus: NatsBus, number: int) -> float:
+async def _bus_round(nats: NatsServer, bus: NatsBus, number: int, blow: Signals) -> float:
     reader = await spawned("tests.bus.reader", nats.url)
     try:
         receipt = await bus.publish(inbox("default", "web"), b"1", message_id=str(number))
@@ -97,7 +99,7 @@ async def _bus_round(nats: NatsServer, bus: NatsBus, number: int) -> float:
         await asyncio.sleep(random.uniform(0.0, 1.0))
         async with asyncio.timeout(WAIT_S), bus.consume(inbox_consumer("default")) as deliveries:
             began = time.perf_counter()
-            reader.kill()
+            reader.send_signal(blow)
             delivery = await anext(deliveries)
             took = time.perf_counter() - began
             assert (delivery.sequence, delivery.attempt) == (receipt.sequence, 2)
@@ -184,8 +186,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=30)
     rounds = parser.parse_args().rounds
-    show("lease: kill -9 of its holder to the next one", asyncio.run(lease_rounds(rounds)))
-    show("bus: kill -9 of a reader to the next one", asyncio.run(bus_rounds(rounds)))
+    for blow in (Signals.SIGKILL, Signals.SIGSTOP):
+        lease = asyncio.run(lease_rounds(rounds, blow))
+        show(f"lease: {blow.name} of its holder to the next one", lease)
+        bus = asyncio.run(bus_rounds(rounds, blow))
+        show(f"bus: {blow.name} of a reader to the next one", bus)
     with (
         tempfile.TemporaryDirectory() as directory,
         scriptable_model(Path(directory)) as port,

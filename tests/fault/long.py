@@ -131,7 +131,8 @@ def main() -> None:
         sys.stdout.write(text)
         if given.write is not None:
             given.write.write_text(text)
-    raise SystemExit(bool(tally.broken) or not wanted.is_done(tally))
+    is_broken = bool(tally.broken) or recoveries.is_unexplained
+    raise SystemExit(is_broken or not wanted.is_done(tally))
 
 
 if __name__ == "__main__":

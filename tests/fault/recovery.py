@@ -10,6 +10,8 @@ answer is seen, the answer's own work included. The row `nobody` is that work al
 in a run's pod is killed there while it works on the answer: the bridge and the agent as it is
 written, the tool as its pod begins. For the last kind the router keeps its sessions at a
 PostgreSQL server, which is started again at once; it is left out where there is no such server.
+
+The exit code is 1 if anybody was told an error, but for an agent that was killed.
 """
 
 import argparse
@@ -44,6 +46,7 @@ AS_WRITTEN = {"bridge", "agent"}
 OF_RUNS = AS_WRITTEN | {"tool"}
 KINDS = ("nobody", *IN_PODS, *sorted(OF_RUNS), *OF_SUPERVISOR)
 ALL = (*KINDS, STORE)
+GOAL_S = 3.0
 ANSWER_TIMEOUT_S = 120.0
 READY_TIMEOUT_S = 30.0
 POLL_S = 0.05
@@ -88,7 +91,16 @@ class Recoveries:
                 f"| {kind} | {len(times)} | {self.errors[kind]} | {statistics.median(times):.2f} s "
                 f"| {high:.2f} s | {max(times):.2f} s |"
             )
-        return "\n".join(rows)
+        slow = [
+            kind for kind, times in self.took_s.items() if times and _share(times, 0.99) > GOAL_S
+        ]
+        goal = f"missed by {', '.join(slow)}" if slow else "met"
+        return "\n".join([*rows, "", f"goal, p99 of each kind <= {GOAL_S:g} s: {goal}"])
+
+    @property
+    def is_unexplained(self) -> bool:
+        """Whether anybody was told an error who should have been answered."""
+        return any(number for kind, number in self.errors.items() if kind != "agent")
 
 
 def _share(times: Sequence[float], share: float) -> float:
@@ -247,10 +259,12 @@ def main() -> None:
     parser.add_argument("--before", type=int, default=0, help="runs that have ended before")
     parser.add_argument("--write", type=Path, help="also write the table here")
     given = parser.parse_args()
-    text = asyncio.run(_run(given)).table()
+    recoveries = asyncio.run(_run(given))
+    text = recoveries.table()
     sys.stdout.write(text + "\n")
     if given.write is not None:
         given.write.write_text(text + "\n")
+    raise SystemExit(recoveries.is_unexplained)
 
 
 if __name__ == "__main__":
