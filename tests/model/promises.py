@@ -15,6 +15,8 @@ def broken_now(state: State) -> str:
             return f"G2: message {event.message} has two runs"
         if sum(message == event.message for message, _ in state.shown) > 1:
             return f"G3: message {event.message} is answered twice"
+    if any(run.is_lost for run in state.runs):
+        return "G3: an answer was written and is told to have failed"
     return _wrongly_shown(state)
 
 

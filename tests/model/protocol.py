@@ -19,12 +19,13 @@ class Rules:
     Attributes:
         kept: 1 to 9 as in the design; "steer": only what an agent confirmed counts as
             answered by its run; "place": a reply is addressed by its message; "apart": a
-            conversation waits for nothing of another one.
+            conversation waits for nothing of another one; "stay": an agent stays until its
+            answer is on the bus, so that a bridge that died is started again.
         steers: A message that comes while a run is at work is handed to it.
     """
 
     kept: frozenset[int | str] = field(
-        default_factory=lambda: frozenset({*range(1, 10), "steer", "place", "apart"})
+        default_factory=lambda: frozenset({*range(1, 10), "steer", "place", "apart", "stay"})
     )
     steers: bool = False
 
@@ -54,6 +55,7 @@ def mishaps(state: State, rules: Rules) -> Iterator[Step]:
     if state.faults:
         worse = state._replace(faults=state.faults - 1)
         yield from _crashes(worse)
+        yield from _deaths_of_bridges(worse, rules)
         yield from _given_to_another(worse)
         yield from _trouble_with_the_api(worse, rules)
         yield from _refusals(worse, rules)
@@ -140,7 +142,8 @@ def _decided(state: State, index: int, rules: Rules, phase: Phase = Phase.WAITIN
     at_work = [
         n
         for n, run in enumerate(state.runs)
-        if run.phase is Phase.RUNNING and rules.are_in_line(state, run.message, message)
+        if run.phase in {Phase.RUNNING, Phase.WRITTEN}
+        and rules.are_in_line(state, run.message, message)
     ]
     if rules.steers and at_work:
         return state._replace(offered=state.offered | {(message, at_work[0])})
@@ -162,7 +165,9 @@ def _run(state: State, rules: Rules) -> Iterator[Step]:
                     absorbed = run.absorbed | {message}
                     yield f"{name}: takes in {message}", state.with_run(index, absorbed=absorbed)
             if state.events[run.message].stuck is not Stuck.RUN:
-                yield f"{name}: succeeds", state.with_run(index, phase=Phase.SUCCEEDED)
+                yield f"{name}: answers", state.with_run(index, phase=Phase.WRITTEN)
+        if run.phase is Phase.WRITTEN:
+            yield f"{name}: answer recorded", state.with_run(index, phase=Phase.SUCCEEDED)
 
 
 def _ended_runs(state: State) -> Iterator[Step]:
@@ -294,6 +299,14 @@ def _trouble_with_the_api(state: State, rules: Rules) -> Iterator[Step]:
         yield f"letter {index}: decided, and nobody told", _decided(state, index, rules)
         refused = _decided(state, index, rules, Phase.REFUSED)
         yield f"letter {index}: its run is refused", refused
+
+
+def _deaths_of_bridges(state: State, rules: Rules) -> Iterator[Step]:
+    """Yield the end of a bridge that nobody starts again, since its agent has left."""
+    for index, run in enumerate(state.runs):
+        if run.phase is Phase.WRITTEN and "stay" not in rules.kept:
+            lost = state.with_run(index, phase=Phase.FAILED, is_lost=True)
+            yield f"run {index}: its bridge dies", lost
 
 
 def _crashes(state: State) -> Iterator[Step]:

@@ -17,11 +17,13 @@ class Phase(IntEnum):
     CANCELLED = 4
     REFUSED = 5
     """It was never created: the refusal is recorded in its place."""
+    WRITTEN = 6
+    """Its agent has written the answer, which is not on the bus yet."""
 
     @property
     def is_terminal(self) -> bool:
         """Whether it has ended."""
-        return self not in {Phase.WAITING, Phase.RUNNING}
+        return self not in {Phase.WAITING, Phase.RUNNING, Phase.WRITTEN}
 
 
 class Held(IntEnum):
@@ -80,6 +82,7 @@ class Run(NamedTuple):
         sequence: The INBOX sequence of its message.
         absorbed: Messages that its agent confirmed to have taken in.
         is_announced: Without rule 7: its end was seen by a router that was up.
+        is_lost: Its answer was written, and is gone.
     """
 
     message: Message
@@ -87,6 +90,7 @@ class Run(NamedTuple):
     phase: Phase = Phase.WAITING
     absorbed: frozenset[Message] = frozenset()
     is_announced: bool = False
+    is_lost: bool = False
 
 
 class Reply(NamedTuple):
