@@ -219,7 +219,7 @@ def _variables(plant: Plant, program: str) -> dict[str, str]:
         "SYMPOZIUM_NATS_URL": _bus(plant, program),
         CRASH_AT: ",".join(point.value for point in (*own, *handed_on)),
         CRASH_MARKER: f"{FOLDER}/{ARMED}/{DIED}",
-        PAUSE_AT: ",".join(point.value for point in own),
+        PAUSE_AT: ",".join(point.value for point in (*own, *handed_on)),
         PAUSE_MARKER: f"{FOLDER}/{ARMED}/{PAUSED}",
         **plant.clocks[_live(program)],
     }

@@ -2,7 +2,7 @@
 
 A run's pod has the points of all in its environment, and a marker in a folder of its own
 volume. A new pod has no such folder, so that nobody can make a marker, and nobody dies. To
-arm a point is to give a pod the folder, with every marker but the one.
+arm a point is to give a pod the folder, with every marker but the one. Who stops has a lock on it.
 """
 
 import shutil
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sympozium.runtime.sync_points import Point
 from sympozium_local.system.home import Home
-from tests.fault.arming import ARMED, DIED, FOLDER
+from tests.fault.arming import ARMED, DIED, FOLDER, PAUSED
 
 PROGRAMS = ("bridge", "agent", "tool")
 """What runs in the pods of runs, as their sync points call it."""
@@ -36,17 +36,17 @@ def make_markers(folder: Path, wanted: list[Point], names: tuple[str, ...]) -> N
 
 
 class Mine:
-    """Has the first of many to come to a point die there, in whichever pod that is."""
+    """Has the first of many to come to a point die, or stop, there, in whichever pod that is."""
 
-    def __init__(self, home: Home, point: Point) -> None:
+    def __init__(self, home: Home, point: Point, kind: str = DIED) -> None:
         self._pods = home.node / "pods"
-        self._point = point
+        self._name = f"{kind}.{point.value}"
         self._laid: set[Path] = set()
 
     def lay(self) -> None:
         """Arm the point in every pod in which it is not yet."""
         for folder in list(self._pods.glob(f"*/volumes/ipc/{_IN_VOLUME}")):
-            marker = folder / ARMED / f"{DIED}.{self._point.value}"
+            marker = folder / ARMED / self._name
             if marker not in self._laid:
                 with suppress(FileNotFoundError):  # the pod is gone
                     _provide(folder)
@@ -54,14 +54,15 @@ class Mine:
                     self._laid.add(marker)
 
     def was_stepped_on(self) -> bool:
-        """Return whether somebody has died there."""
+        """Return whether somebody has died, or stopped, there."""
         return any(marker.exists() for marker in self._laid)
 
-    def take_up(self) -> None:
-        """Disarm the point everywhere."""
+    def take_up(self) -> list[Path]:
+        """Disarm the point everywhere; return its markers."""
         for marker in self._laid:
-            with suppress(FileNotFoundError):  # the pod is gone
-                marker.touch()
+            with suppress(FileNotFoundError, FileExistsError):  # the pod is gone; one came there
+                marker.touch(exist_ok=False)
+        return sorted(self._laid)
 
 
 def _provide(folder: Path) -> None:
@@ -70,7 +71,7 @@ def _provide(folder: Path) -> None:
         return
     fresh = folder / f".{ARMED}.{uuid.uuid4().hex}"
     try:
-        make_markers(fresh, points(), (DIED,))
+        make_markers(fresh, points(), (DIED, PAUSED))
         fresh.rename(folder / ARMED)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

@@ -165,9 +165,10 @@ def _deaf(chance: random.Random) -> Fault:
 
 
 def _pause(chance: random.Random) -> Fault:
-    points = [point for point in Point if point.program in LIVE]
     is_long = chance.random() < 0.2
-    return Pause(chance.choice(points), LONGEST_STOP_S if is_long else _for_s(chance, *PAUSE_S))
+    return Pause(
+        chance.choice(list(Point)), LONGEST_STOP_S if is_long else _for_s(chance, *PAUSE_S)
+    )
 
 
 _WEIGHTS: Sequence[tuple[Callable[[random.Random], Fault], float]] = (

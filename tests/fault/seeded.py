@@ -5,7 +5,7 @@
     python -m tests.fault.seeded --schedule FILE                that schedule; lines as printed
     python -m tests.fault.seeded --seed 7 --shrink-minutes 15   look longer for a shorter one
 
-In a file, `pause POINT SECONDS` stops a router, a controller or a channel at a sync point,
+In a file, `pause POINT SECONDS` stops whoever comes next to a sync point,
 and `die POINT` kills whoever comes there; README.md has every kind of fault.
 
 The exit code is 1 if a promise was broken. Then parts of the schedule are left out, as
@@ -53,6 +53,7 @@ class Result:
         quiet_s: From the last fault until everybody saw the end of everything.
         hit: At which points somebody was stopped, and at which of a run somebody has died.
         bots: What each chat platform has counted.
+        wronged: How many requests the API server answered wrongly.
     """
 
     fates: Counter[str]
@@ -60,6 +61,7 @@ class Result:
     problems: list[str]
     hit: Sequence[Point] = ()
     bots: Sequence[str] = ()
+    wronged: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,8 @@ async def run_in(plant: Plant, system: EmbeddedSystem, model_port: int, plan: Pl
             quiet_s = QUIET_S
             problems = await acts.problems() or [str(Entry(Breach.STUCK, STUCK))]
         bots = [_at_platform(name, crowd) for name, crowd in acts.bots.items()]
-        return Result(acts.fates(), quiet_s, problems, plant.hit, bots)
+        wronged = sum(api.wronged for api in plant.apis.values())
+        return Result(acts.fates(), quiet_s, problems, plant.hit, bots, wronged)
 
 
 def _at_platform(name: str, crowd: Crowd) -> str:
@@ -183,7 +186,7 @@ def _tell(result: Result) -> None:
     kept = "\n".join(result.problems) or "every promise was kept"
     hit = ", ".join(point.value for point in result.hit) or "none"
     _say("\n".join(result.bots))
-    _say(f"stopped, or dead in a run, at: {hit}")
+    _say(f"stopped, or dead in a run, at: {hit}; {result.wronged} requests answered wrongly")
     ends = ", ".join(f"{number} {name}" for name, number in sorted(result.fates.items()))
     _say(f"{ends}; all seen {result.quiet_s:.1f} s after: {kept}")
 

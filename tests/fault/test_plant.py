@@ -14,7 +14,7 @@ from sympozium.runtime.sync_points import Point
 from tests.fault import loads
 from tests.fault.acts import Acts
 from tests.fault.faults.network import Refuse, Reset, Slow
-from tests.fault.faults.pauses import held
+from tests.fault.faults.pauses import Pause, held
 from tests.fault.faults.processes import die_in_a_run
 from tests.fault.laboratory import own_system
 from tests.fault.loads import Crowd
@@ -45,6 +45,9 @@ DETOURS = ("people-web", "node-api", "api-webhook")
 
 BRIEFLY_S, DELAY_S = 1.0, 0.3
 
+STOPPED = (Point.BRIDGE_BEFORE_END, Point.AGENT_BEFORE_END)
+STOPPED_S = 3.0
+
 DEAD = (Point.BRIDGE_AFTER_END, Point.AGENT_BEFORE_END, Point.TOOL_BEFORE_ANSWER)
 
 
@@ -58,7 +61,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Findings:
-    """What came of those who stopped, of those who died in the pods of runs, and of broken pairs.
+    """What came of those who stopped, who died in the pods of runs, and of broken pairs.
 
     Attributes:
         unused: Pairs that said nothing to each other by way of their proxy.
@@ -66,6 +69,7 @@ class Findings:
     """
 
     frozen: Found
+    stopped: Found
     dead: Found
     cut: Found
     unused: list[str]
@@ -85,11 +89,12 @@ async def _all(system: EmbeddedSystem, model_port: int) -> Findings:
         acting(plant, system, model_port, "plant") as acts,
     ):
         frozen = await _after(_freeze, plant, acts)
+        stopped = await _after(_have_stop, plant, acts)
         dead = await _after(_have_die, plant, acts)
         cut = await _after(_cut, plant, acts)
         at_work = await _at_work(plant, acts)
         unused = [name for name in PAIRS if not plant.pairs[name].passed_bytes]
-        return Findings(frozen, dead, cut, unused, at_work)
+        return Findings(frozen, stopped, dead, cut, unused, at_work)
 
 
 async def _after(harm: Callable[[Plant, Acts], Awaitable[None]], plant: Plant, acts: Acts) -> Found:
@@ -110,6 +115,14 @@ async def _freeze(plant: Plant, acts: Acts) -> None:
             talk = group.create_task(load(acts.web))
             async with held(plant, point, patience_s=WAIT_S):
                 await talk
+
+
+async def _have_stop(plant: Plant, acts: Acts) -> None:
+    for point in STOPPED:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(Pause(point, STOPPED_S).inject(plant))
+            while point not in plant.hit:
+                await loads.look(acts.web)
 
 
 async def _have_die(plant: Plant, acts: Acts) -> None:
@@ -155,6 +168,10 @@ async def _at_work(plant: Plant, acts: Acts) -> set[str]:
 
 def test_who_goes_on_when_another_has_taken_over_does_no_harm(found: Findings) -> None:
     assert found.frozen == Found(list(FROZEN), [])
+
+
+def test_what_runs_in_a_pod_stops_where_it_is_told_to_and_goes_on(found: Findings) -> None:
+    assert found.stopped == Found(list(STOPPED), [])
 
 
 def test_what_runs_in_a_pod_dies_where_it_is_told_to_while_it_runs(found: Findings) -> None:

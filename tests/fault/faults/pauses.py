@@ -3,14 +3,15 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from sympozium.runtime.sync_points import Point
 from tests.fault.arming import PAUSED
-from tests.fault.plant import LIVE, Plant
+from tests.fault.plant import Plant
+from tests.fault.run_points import PROGRAMS, Mine
 from tests.fixtures.locks import holder
 
 PATIENCE_S = 15.0
@@ -24,25 +25,16 @@ LET_GO_S = 30.0
 class Pause:
     """A program stops when it next comes to a sync point, and goes on from there after a while.
 
-    Raises:
-        ValueError: What comes to the point lives no longer than a run.
+    Of what runs in runs' pods, whoever is the first to come there.
     """
 
     point: Point
     for_s: float
 
-    def __post_init__(self) -> None:
-        """Refuse what is over before it can be stopped."""
-        if self.point.program not in LIVE:
-            programs = ", ".join(LIVE)
-            raise ValueError(
-                f"cannot pause {self.point.value!r}: only {programs} pause at a point; "
-                f"use `die {self.point.value}` or `stop {self.point.program} SECONDS`"
-            )
-
     async def inject(self, plant: Plant) -> None:
         """Wait a while for somebody to come there, and keep them there for so long."""
-        async with plant.locks[f"{self.point} pauses"], held(plant, self.point) as is_held:
+        hold = held_in_a_run if self.point.program in PROGRAMS else held
+        async with plant.locks[f"{self.point} pauses"], hold(plant, self.point) as is_held:
             if is_held:
                 await asyncio.sleep(self.for_s)
 
@@ -58,18 +50,38 @@ async def held(
     marker = plant.marker(point, PAUSED)
     try:
         marker.unlink(missing_ok=True)
-        yield await _somebody_comes(plant, point, patience_s)
+        yield await _comes(plant, point, marker.exists, patience_s)
     finally:
         with suppress(FileExistsError):
             marker.touch(exist_ok=False)
         await _let_go(marker)
 
 
-async def _somebody_comes(plant: Plant, point: Point, patience_s: float) -> bool:
-    marker = plant.marker(point, PAUSED)
+@asynccontextmanager
+async def held_in_a_run(
+    plant: Plant, point: Point, *, patience_s: float = PATIENCE_S
+) -> AsyncIterator[bool]:
+    """Have the first in a run's pod who comes to a point stop there; see `held`."""
+    mine = Mine(plant.home, point, PAUSED)
+
+    def is_stepped_on() -> bool:
+        mine.lay()
+        return mine.was_stepped_on()
+
+    try:
+        yield await _comes(plant, point, is_stepped_on, patience_s)
+    finally:
+        for marker in mine.take_up():
+            await _let_go(marker)
+
+
+async def _comes(
+    plant: Plant, point: Point, is_there: Callable[[], bool], patience_s: float
+) -> bool:
+    """Return whether somebody came to a point in time."""
     try:
         async with asyncio.timeout(patience_s):
-            while not marker.exists():  # noqa: ASYNC110 - another program makes it
+            while not is_there():  # noqa: ASYNC110 - another program makes a marker
                 await asyncio.sleep(POLL_S)
     except TimeoutError:
         return False
