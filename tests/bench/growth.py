@@ -54,16 +54,34 @@ class Side:
 
 
 @dataclass(frozen=True)
+class Times:
+    """What one message took.
+
+    Attributes:
+        message_s: From its posting until its run is seen to be at work.
+        reply_s: From the last word of its answer as it was written to the reply.
+        whole_s: From its posting to the reply.
+    """
+
+    message_s: float
+    reply_s: float
+    whole_s: float
+
+
+@dataclass(frozen=True)
 class Cost:
     """What one message takes.
 
     Attributes:
+        message_ms: The median of `Times.message_s`, and so on.
         cpu_ms: By program.
         older_ms: What one completion takes in the older way, beside the same objects.
         older_cpu_ms: The same of processors, its own and the API server's.
     """
 
-    p50_ms: float
+    message_ms: float
+    reply_ms: float
+    whole_ms: float
     cpu_ms: Mapping[str, float]
     older_ms: float
     older_cpu_ms: float
@@ -79,17 +97,42 @@ async def measure(sides: tuple[Side, ...], label: str) -> list[Cost]:
     for side in sides:
         await reply_time(side.person, f"warm-up-{label}", "hello")
     before = [cpu_by_program(side.system) for side in sides]
-    times: list[list[float]] = [[] for _ in sides]
+    times: list[list[Times]] = [[] for _ in sides]
     for number in range(MESSAGES):
         for side, own in zip(sides, times, strict=True):
-            own.append(await reply_time(side.person, f"growth-{label}-{number}", "hello"))
+            own.append(await ask(side.person, f"growth-{label}-{number}"))
     after = [cpu_by_program(side.system) for side in sides]
     costs = []
     for side, own, then, now in zip(sides, times, before, after, strict=True):
         spent = {name: (s - then.get(name, 0.0)) * 1000 / MESSAGES for name, s in now.items()}
         older = await older_events(side.system, side.kube)
-        costs.append(Cost(statistics.median(own) * 1000, spent, *older))
+        medians = (
+            statistics.median(one.message_s for one in own) * 1000,
+            statistics.median(one.reply_s for one in own) * 1000,
+            statistics.median(one.whole_s for one in own) * 1000,
+        )
+        costs.append(Cost(*medians, spent, *older))
     return costs
+
+
+async def ask(person: Person, conversation: str) -> Times:
+    """Ask something and return what it took.
+
+    Raises:
+        SystemExit: It was not answered.
+    """
+    async with person.events(conversation) as events:
+        began = at_work = last = time.perf_counter()
+        await person.say(conversation, "hello")
+        async for event in events:
+            now = time.perf_counter()
+            if event.type in {"running", "delta"}:
+                at_work, last = (now if at_work == began else at_work), now
+            elif event.type == "final":
+                return Times(at_work - began, now - last, now - began)
+            elif event.type == "error":
+                raise SystemExit(f"a message failed: {event.data}")
+    raise SystemExit("the stream of events ended before the answer")
 
 
 async def older_events(system: EmbeddedSystem, kube: Kube) -> tuple[float, float]:
@@ -152,7 +195,9 @@ def show(level: tuple[int, int], empty: Cost, full: Cost) -> bool:
     title = f"{runs} finished runs, {threads} threads"
     print(f"\n{title:40}{'beside none':>14}{'with':>12}{'ratio':>8}")
     rows = {
-        "message to reply, p50 ms": (empty.p50_ms, full.p50_ms),
+        "message to a run at work, p50 ms": (empty.message_ms, full.message_ms),
+        "last word to reply, p50 ms": (empty.reply_ms, full.reply_ms),
+        "message to reply, p50 ms": (empty.whole_ms, full.whole_ms),
         "CPU ms per message and reply, ours": (empty.ours_cpu_ms, full.ours_cpu_ms),
         **{
             f"  {name}": (spent, full.cpu_ms.get(name, 0.0)) for name, spent in empty.cpu_ms.items()
@@ -163,7 +208,8 @@ def show(level: tuple[int, int], empty: Cost, full: Cost) -> bool:
     for name, (before, after) in rows.items():
         ratio = after / before if before else 0.0
         print(f"{name:40}{before:14.1f}{after:12.1f}{ratio:8.2f}", flush=True)
-    is_met = max(full.p50_ms / empty.p50_ms, full.ours_cpu_ms / empty.ours_cpu_ms) <= GOAL
+    times = full.whole_ms / empty.whole_ms, full.message_ms / empty.message_ms
+    is_met = max(*times, full.ours_cpu_ms / empty.ours_cpu_ms) <= GOAL
     print(f"goal, reply time and CPU <= {GOAL}: {'met' if is_met else 'missed'}")
     return is_met
 

@@ -26,7 +26,7 @@ from tests.fault.loads import Crowd, Load
 from tests.fault.observer import observing
 from tests.fault.pids import Pids
 from tests.fault.sight import all_seen, leftovers
-from tests.fault.verdict import DIED, STUCK, WISHED, broken, fates
+from tests.fault.verdict import DIED, STUCK, WISHED, broken, fates, more_crashed
 from tests.fixtures.chat import Person
 from tests.fixtures.embedded_system import EmbeddedSystem
 from tests.fixtures.nats_server import free_port
@@ -208,9 +208,10 @@ class Laboratory:
             found = await self._once_more(crowd, trouble)
         over = datetime.now(UTC)
         deaths = Deaths(self.pids.home.node / "pods", armed).by_point(trouble.points)
-        return Trial(
-            since, ended, over, deaths, found, fates(crowd.said, crowd.observer), leftovers(crowd)
-        )
+        killed = sum(len(when) for point, when in deaths.items() if point.program == "agent")
+        found += more_crashed(crowd.said, crowd.observer, killed)
+        counted = fates(crowd.said, crowd.observer)
+        return Trial(since, ended, over, deaths, found, counted, leftovers(crowd))
 
     async def close(self) -> None:
         """Leave nobody armed, and the web channel as it was."""

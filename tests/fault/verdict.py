@@ -58,6 +58,19 @@ def unexplained(said: list[Said], observer: Observer, explained: Collection[str]
     ]
 
 
+def more_crashed(said: list[Said], observer: Observer, killed: int) -> list[Entry]:
+    """Return that more runs are told to have lost their agent than agents were *killed*."""
+    crashed = {
+        end.run_uid
+        for one in said
+        for end in observer.ends_of(one.token)
+        if end.error is not None and end.error.code == Reason.AGENT_CRASHED
+    }
+    if len(crashed) <= killed:
+        return []
+    return [Entry(Breach.UNEXPLAINED, STUCK, f"{len(crashed)} agents crashed, {killed} killed")]
+
+
 def fates(said: list[Said], observer: Observer) -> Counter[str]:
     """Count what was said, and how it ended: by the kinds of ends, and by the codes of errors."""
     counted: Counter[str] = Counter({SAID: len(said)})
