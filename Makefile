@@ -114,7 +114,7 @@ recovery: installed ## how long people wait for an answer when a program dies as
 	@$(RUN)/python -m tests.fault.recovery --times $(or $(TIMES),20)
 
 comparison: installed ## the same load and faults with the older way to consume messages beside ours
-	@$(RUN)/python -m tests.bench.comparison --seed $(or $(SEED),1)
+	@$(RUN)/python -m tests.bench.comparison $(if $(SEED),--seed $(SEED))
 
 fairness: installed ## what one tenant's flood costs another
 	@$(RUN)/python -m tests.bench.fairness
