@@ -19,6 +19,9 @@ IN_PODS = {
     **dict.fromkeys(PLATFORMS, "channel"),
 }
 IN_RUNS = {"bridge": "ipc-bridge", "agent": "agent", "tool": "skill-cluster-reader"}
+AT_WORK = "status.phase!=Succeeded,status.phase!=Failed"
+"""There are a thousand pods of runs that have ended, and a run is over before all are read."""
+
 PROGRAMS = (*IN_PODS, *IN_RUNS, *OF_SUPERVISOR)
 
 
@@ -54,19 +57,17 @@ class Pids:
         ]
 
     async def pods_of(self, program: str) -> list[Object]:
-        """Return the pods in which a program runs.
+        """Return the pods in which a program runs, without those of runs that have ended.
 
         Raises:
             TransientError: The API server does not say.
         """
-        return [pod for pod in (await self.kube.list(PODS)).items if self._is_of(program, pod)]
-
-    def _is_of(self, program: str, pod: Object) -> bool:
-        metadata = pod["metadata"]
         if program in IN_RUNS:
-            return bool((metadata.get("labels") or {}).get(COMPONENT_LABEL) == "run")
+            of_runs = f"{COMPONENT_LABEL}=run"
+            return (await self.kube.list(PODS, labelSelector=of_runs, fieldSelector=AT_WORK)).items
         namespace, name = self.places[program]
-        return bool(metadata["namespace"] == namespace) and metadata["name"].startswith(f"{name}-")
+        found = await self.kube.list(PODS, namespace, labelSelector=f"{COMPONENT_LABEL}!=run")
+        return [pod for pod in found.items if pod["metadata"]["name"].startswith(f"{name}-")]
 
 
 def all_of(pid: int) -> list[int]:
