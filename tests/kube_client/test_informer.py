@@ -14,6 +14,8 @@ from sympozium.kube import client
 from sympozium.kube.client import Kube, connect
 from sympozium.kube.endpoint import Endpoint
 from sympozium.kube.informer import Informer
+from sympozium.kube.objects import HeldObjects
+from sympozium.kube.source import Scope, Source
 from sympozium_local.apiserver.server import serve
 from tests.fixtures.nats_server import free_port
 from tests.fixtures.tcp_proxy import TcpProxy, tcp_proxy
@@ -123,6 +125,31 @@ async def test_a_server_that_has_forgotten_its_history_is_listed_anew(tmp_path: 
             await proxy.start()
             async with connect(made.endpoint) as kube:
                 await until_it_is_like(informer, kube)
+
+
+async def test_what_was_written_while_a_list_was_on_its_way_is_not_taken_for_gone(
+    api: Kube,
+) -> None:
+    changed = await api.create(CONFIG_MAPS, config_map("changed", a="1"))
+    held = HeldObjects()
+    source = Source(api, Scope(CONFIG_MAPS, NAMESPACE, {}), held)
+    listed = await source.list()
+    new = await api.create(CONFIG_MAPS, config_map("new"))
+    changed = await api.patch(CONFIG_MAPS, NAMESPACE, "changed", {"data": {"a": "2"}})
+    for one in (new, changed):
+        source.remember(one)
+    told: list[Object | None] = []
+    held.listen(lambda _key, _old, obj: told.append(obj))
+    told.clear()
+    source.reveal(listed)
+    assert {name: held.get(NAMESPACE, name) for name in ("new", "changed")} == {
+        "new": new,
+        "changed": changed,
+    }
+    assert None not in told
+    await api.delete(CONFIG_MAPS, NAMESPACE, "new")
+    source.reveal(await source.list())
+    assert held.get(NAMESPACE, "new") is None
 
 
 async def test_a_watch_whose_connection_leads_nowhere_is_given_up(

@@ -11,7 +11,7 @@ from sympozium.contract.resources import Object, Resource
 from sympozium.kube.client import Kube
 from sympozium.kube.errors import ForbiddenError, GoneError
 from sympozium.kube.measures import RELISTS
-from sympozium.kube.objects import HeldObjects, Key, key_of
+from sympozium.kube.objects import HeldObjects, Key, key_of, version_of
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,8 @@ class Source:
         self._scope = scope
         self._held = held
         self._version = "0"
+        self._ours: set[Key] | None = None
+        """What writes of ours returned since a list was asked for; None: none is."""
 
     def remember(self, obj: Object) -> None:
         """Take in what a write of ours returned, before the watch brings it. It is ours now.
@@ -62,6 +64,8 @@ class Source:
         version = int(obj["metadata"].get("resourceVersion", "0"))
         if self._held.get(*key_of(obj)) is not None or version > int(self._version):
             self._held.take(obj)
+            if self._ours is not None:
+                self._ours.add(key_of(obj))
 
     async def list(self) -> Listed:
         """Return all objects of the scope; nothing is held by that.
@@ -70,6 +74,7 @@ class Source:
             TransientError: No answer.
             ForbiddenError: We have no right to read them.
         """
+        self._ours = set()
         found: dict[Key, Object] = {}
         query = {"limit": str(PAGE_SIZE), **self._scope.selectors}
         while True:
@@ -80,8 +85,14 @@ class Source:
             query["continue"] = listed.next_page
 
     def reveal(self, listed: Listed) -> None:
-        """Hold what was listed, and nothing else of the scope."""
-        self._held.replace_all(self._scope.namespace, listed.objects)
+        """Hold what was listed, and nothing else of the scope but what we wrote meanwhile.
+
+        That is not in the list, or in an older version: it is not gone, and not as it was.
+        """
+        ours = {key: obj for key in self._ours or () if (obj := self._held.get(*key)) is not None}
+        newer = {key: obj for key, obj in ours.items() if version_of(obj) > int(listed.version)}
+        self._ours = None
+        self._held.replace_all(self._scope.namespace, listed.objects | newer)
         self._version = listed.version
 
     async def follow(self, *, is_listed: bool = False, may_be_refused: bool = False) -> None:
