@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sympozium.contract.resources import Object, Resource
@@ -47,7 +47,7 @@ async def write_condition(
     conditions = status.get("conditions") or []
     held: Object = next((one for one in conditions if one["type"] == verdict.type), {})
     others = [one for one in conditions if one["type"] != verdict.type]
-    fresh = sum_up([*others, _condition(held, verdict, generation)])
+    fresh = sum_up([*others, _condition(held, verdict, generation, kube.now())])
     if _by_type(fresh) == _by_type(conditions) and status.get("observedGeneration") == generation:
         return
     wanted = {**status, "observedGeneration": generation, "conditions": fresh}
@@ -58,7 +58,7 @@ def _by_type(conditions: Sequence[Object]) -> dict[str, Object]:
     return {one["type"]: one for one in conditions}
 
 
-def _condition(held: Object, verdict: Verdict, generation: int) -> Object:
+def _condition(held: Object, verdict: Verdict, generation: int, now: datetime) -> Object:
     status = "True" if verdict.is_true else "False"
     moved = held.get("status") != status
     condition: Object = {
@@ -66,8 +66,6 @@ def _condition(held: Object, verdict: Verdict, generation: int) -> Object:
         "status": status,
         "reason": verdict.reason,
         "observedGeneration": generation,
-        "lastTransitionTime": kube_time(datetime.now(UTC))
-        if moved
-        else held.get("lastTransitionTime", ""),
+        "lastTransitionTime": kube_time(now) if moved else held.get("lastTransitionTime", ""),
     }
     return {**condition, "message": verdict.message} if verdict.message else condition

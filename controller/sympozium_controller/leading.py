@@ -94,7 +94,7 @@ class Leader:
             await run_until_stopped(
                 keeper.run,
                 run_reconciler.run,
-                Results(bus, runs, run_reconciler).run,
+                Results(bus, runs, run_reconciler, kube.now).run,
                 channel_reconciler.run,
                 AgentReconciler(kube, agent_copies, self._furniture).run,
                 self._retention.run,

@@ -9,7 +9,7 @@ from sympozium.contract.resources import AGENT_RUNS
 from sympozium.kube.tenants import Tenants
 from sympozium_controller.runs.history import HistoryLimits
 from sympozium_controller.runs.observe import RunCache
-from sympozium_controller.runs.retention import Retention, utc_now
+from sympozium_controller.runs.retention import Retention
 from sympozium_controller.runs.waiters import Waiters
 from tests.router.routed import NAMESPACE, World
 
@@ -28,7 +28,7 @@ async def retention(
         Waiters(world.bus.client),
         cache,
         limits or HistoryLimits(),
-        now=lambda: utc_now() + later,
+        now=lambda: world.kube.now() + later,
     )
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:

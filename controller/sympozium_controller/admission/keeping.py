@@ -9,7 +9,7 @@ import base64
 import logging
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sympozium.contract.errors import TransientError
 from sympozium.contract.resources import SECRETS, VALIDATING_WEBHOOKS, Object
@@ -50,13 +50,13 @@ class Keeper:
         namespace: str,
         present: Callable[[Pair], None],
         *,
-        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+        wall: Callable[[], datetime] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._kube = kube
         self._namespace = namespace
         self._present = present
-        self._wall = wall
+        self._wall = wall or kube.now
         self._clock = clock
         self._names = (f"{WEBHOOK}.{namespace}.svc", f"{WEBHOOK}.{namespace}.svc.cluster.local")
         by_name = f"metadata.name={WEBHOOK}"

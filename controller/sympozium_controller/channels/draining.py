@@ -14,7 +14,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sympozium.bus.admin import delete_consumer, is_behind
 from sympozium.bus.nats import NatsBus
@@ -137,14 +137,14 @@ class Draining:
         """Have the program go when its time has come; return in how many seconds to look again."""
         since = draining_since(held)
         if since is None:
-            since = _now()
+            since = self._kube.now()
             await self._mark(held, kube_time(since))
             log.info("channel drains", extra={"action": "drain", "channel": key[1]})
         runs = [run for run in self._around.runs.all() if _is_of(run, key)]
         if any(not is_finished_run(run) for run in runs):
             return LOOK_SELDOM_S  # and when it ends we are told
         if not await self._is_shown(key):
-            if _now() < patience_ends(since, runs):
+            if self._kube.now() < patience_ends(since, runs):
                 return LOOK_EVERY_S
             extra = {"action": "give_up", "channel": key[1], "namespace": key[0]}
             log.warning("deleted channel goes before all was shown", extra=extra)
@@ -236,7 +236,3 @@ def _channel_of(run: Object) -> str:
 
 def _selector(key: Key) -> str:
     return f"{COMPONENT_LABEL}=channel,{CHANNEL_LABEL}={key[1]}"
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import msgspec
 
@@ -128,7 +127,7 @@ class ChannelReconciler:
                 self._cache.channels,
                 channel,
                 verdict,
-                sum_up=lambda conditions: with_ready(conditions, now=kube_time(datetime.now(UTC))),
+                sum_up=lambda conditions: with_ready(conditions, now=kube_time(self._kube.now())),
             )
 
     async def _verdict(self, key: Key, channel: Object) -> Verdict:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import datetime
 
 import nats.errors
 from nats.aio.client import Client
@@ -71,7 +71,7 @@ class Callout:
         Raises:
             PermanentError: It is no question of a server.
         """
-        request, now = read_request(data), _now()
+        request, now = read_request(data), self._reviews.now()
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 admission = await self._admission(request)
@@ -114,7 +114,3 @@ class Callout:
             await message.respond(answer)
         except (PermanentError, nats.errors.Error) as error:
             log.warning("auth callout unanswered", extra={"action": "drop", "cause": str(error)})
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -36,11 +36,6 @@ _POD_NAME = "authentication.kubernetes.io/pod-name"
 _POD_UID = "authentication.kubernetes.io/pod-uid"
 
 
-def utc_now() -> datetime:
-    """Return the present moment, aware."""
-    return datetime.now(UTC)
-
-
 class TokenRefusedError(PermanentError):
     """The API server does not vouch for the token, or not for this audience."""
 
@@ -64,11 +59,11 @@ class Bearer:
 class Reviews:
     """Asks the API server whose a token is."""
 
-    def __init__(self, kube: Kube, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, kube: Kube, clock: Callable[[], datetime] | None = None) -> None:
         self._kube = kube
-        self._clock = clock
+        self.now = clock or kube.now
         self._known: OrderedDict[bytes, tuple[Bearer, datetime]] = OrderedDict()
-        self._forgot = clock()
+        self._forgot = self.now()
 
     @property
     def remembered(self) -> int:
@@ -84,7 +79,7 @@ class Reviews:
             TokenRefusedError: Nobody's, expired, or meant for somebody else.
             UnavailableError: The API server does not say, and has not said before.
         """
-        digest, now = hashlib.sha256(token.encode()).digest(), self._clock()
+        digest, now = hashlib.sha256(token.encode()).digest(), self.now()
         known, reviewed = self._known.get(digest, (None, now))
         if known is not None and known.expires > now and now - reviewed < MAX_AGE:
             return known

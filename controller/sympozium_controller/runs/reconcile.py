@@ -7,7 +7,6 @@ was decided upon. So a second controller, or a stale copy, cannot end a run twic
 import asyncio
 import logging
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Protocol
 
 import msgspec
@@ -160,7 +159,7 @@ class RunReconciler:
                 if seen.job is not None and asked.ending is Silence.NOT_ASKED:
                     asked = await self._ask_bus(seen, asked)
                     continue
-            actions = next_actions(seen, now=_now())
+            actions = next_actions(seen, now=self._world.kube.now())
             if not actions:
                 self._due.pop(key, None)
             if actions == [decide.LookAtBus()]:
@@ -177,7 +176,7 @@ class RunReconciler:
             return
         run = read_run({**obj, "spec": _NO_SPEC, "status": {}})
         text = f"cannot read the run or its Agent: {cause}; correct the spec"
-        facts = status.Facts(run=run, now=_now())
+        facts = status.Facts(run=run, now=self._world.kube.now())
         await self._write_status(obj, status.failed(facts, Reason.CONFIGURATION, text))
 
     async def _see(self, obj: Object) -> Seen:
@@ -211,7 +210,7 @@ class RunReconciler:
         is_behind = seen.job is None and seen.has_predecessor
         has_no_room = seen.pod is not None and seen.pod.is_unschedulable
         if is_to_start and (is_behind or has_no_room or not has_turn):
-            since = self._room.enter(run, is_behind=is_behind, now=_now())
+            since = self._room.enter(run, is_behind=is_behind, now=self._world.kube.now())
             return replace(seen, has_turn=has_turn, waits_since=since)
         self._room.leave(key)
         return seen
@@ -269,7 +268,7 @@ class RunReconciler:
                 self._turns.give_back(obj)
                 return True
             reason = read_refusal(str(error)).reason
-            facts = status.Facts(run=run, now=_now(), model=plan.model.model)
+            facts = status.Facts(run=run, now=self._world.kube.now(), model=plan.model.model)
             return await self._write_status(obj, status.failed(facts, reason, str(error)))
         log.debug("job created", extra={"action": "create", "run": run.name})
         return True
@@ -381,7 +380,3 @@ def _log_end(metadata: Object, wanted: AgentRunStatus) -> None:
                 "reason": reason,
             },
         )
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

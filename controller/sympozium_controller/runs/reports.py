@@ -6,7 +6,6 @@ a cluster makes many events for each pod, and of nearly all of them there is not
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from sympozium.contract.reasons import Reason
 from sympozium.contract.resources import EVENTS
@@ -51,7 +50,7 @@ async def why_no_pod(
         if _NO_ACCOUNT.search(text):
             return AccountMissing()
         if is_refusal(text):
-            return Trouble(read_refusal(text).reason, text[:MAX_TEXT_CHARS], datetime.now(UTC))
+            return Trouble(read_refusal(text).reason, text[:MAX_TEXT_CHARS], kube.now())
     return Silence.NOTHING
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import datetime
 
 from sympozium.bus.ports import Bus, Delivery
 from sympozium.bus.settle import settle
@@ -32,13 +33,17 @@ MAX_AT_ONCE = 64
 """Run events in our hands; the rest waits on the bus."""
 
 
+Now = Callable[[], datetime]
+
+
 class Results:
     """Consumes RUNS: an event is acknowledged once what it says is in the status."""
 
-    def __init__(self, bus: Bus, cache: RunCache, reconciler: RunReconciler) -> None:
+    def __init__(self, bus: Bus, cache: RunCache, reconciler: RunReconciler, now: Now) -> None:
         self._bus = bus
         self._cache = cache
         self._reconciler = reconciler
+        self._now = now
         self._suspects = Suspects(BusMarks(bus))
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -58,7 +63,7 @@ class Results:
         namespace, uid = run_of(delivery.subject)
         event = recorded_event(delivery.data)
         if isinstance(event, Started):
-            self._cache.said_started(uid, datetime.now(UTC))
+            self._cache.said_started(uid, self._now())
             return
         if isinstance(event, Absorbed):
             self._cache.said_absorbed(uid)

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sympozium.contract.names import RunName
 from sympozium.contract.resources import AGENT_RUNS, Object
@@ -44,11 +44,6 @@ MAX_BACKOFF_S = 300.0
 Now = Callable[[], datetime]
 
 
-def utc_now() -> datetime:
-    """Return the time of day."""
-    return datetime.now(UTC)
-
-
 class Retention:
     """Deletes the finished runs that are too many or too old."""
 
@@ -59,13 +54,13 @@ class Retention:
         cache: RunCache,
         limits: HistoryLimits,
         *,
-        now: Now = utc_now,
+        now: Now | None = None,
     ) -> None:
         self._kube = kube
         self._waiters = waiters
         self._cache = cache
         self._limits = limits
-        self._now = now
+        self._now = now or kube.now
         self._histories: dict[Key, History] = {}
         self._looks: dict[Key, float] = {}
         self._queue: WorkQueue[Key] = WorkQueue(QueueName.RETENTION, max_backoff_s=MAX_BACKOFF_S)

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from functools import partial
 
 from sympozium.bus.admin import channel_consumers, delete_consumer, is_behind
@@ -121,7 +120,7 @@ class Clearing:
     async def _end_run(self, obj: Object) -> None:
         namespace = obj["metadata"]["namespace"]
         text = f"namespace {namespace!r} is not served any more: its label was taken away"
-        facts = status.Facts(run=read_run({**obj, "status": {}}), now=datetime.now(UTC))
+        facts = status.Facts(run=read_run({**obj, "status": {}}), now=self._kube.now())
         wanted = status.to_object(status.failed(facts, Reason.NAMESPACE_CLOSED, text))
         with contextlib.suppress(NotFoundError):
             await self._kube.replace(AGENT_RUNS, {**obj, "status": wanted}, subresource="status")

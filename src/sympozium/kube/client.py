@@ -13,12 +13,14 @@ from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import aiohttp
 import msgspec
 
 from sympozium.contract.resources import Object, Resource
+from sympozium.kube.clock import ServerClock
 from sympozium.kube.endpoint import Endpoint
 from sympozium.kube.errors import GoneError, NotFoundError, UnavailableError, from_status
 from sympozium.kube.measures import REQUEST_TOOK, REQUESTS, Answer, Verb, answer_of
@@ -91,6 +93,11 @@ class Kube:
         self._session = session
         self._may_write: Callable[[], None] = lambda: None
         self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
+        self._clock = ServerClock()
+
+    def now(self) -> datetime:
+        """Return the present moment by the server's clock, aware."""
+        return self._clock.now()
 
     def fenced(self, may_write: Callable[[], None]) -> "Kube":
         """Return a client of the same server that asks *may_write*, which raises, before a write.
@@ -229,6 +236,7 @@ class Kube:
                     raw = await response.read()
                     retry_after = response.headers.get("Retry-After", "")
                     status = response.status
+                    self._clock.hear(response.headers.get("Date", ""))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             REQUESTS.add(verb, Answer.FAILED)
             raise UnavailableError(f"cannot {method} {path}: {type(error).__name__}") from error

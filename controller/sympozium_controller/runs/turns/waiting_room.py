@@ -11,7 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sympozium.bus.cancelled import ended, heed_cancellation
 from sympozium.bus.ports import LiveBus
@@ -157,7 +157,7 @@ class WaitingRoom:
             heapq.heappush(self._too_long, (waiter.since + MAX_QUEUED, waiter.key))
 
     def _look_at_those_who_waited_too_long(self) -> None:
-        now = _now()
+        now = self._kube.now()
         while self._too_long and self._too_long[0][0] <= now:
             _, key = heapq.heappop(self._too_long)
             if key in self._waiters:
@@ -192,7 +192,7 @@ class WaitingRoom:
 
     async def _note(self) -> None:
         """Write into the status of those who have waited for a while that they do."""
-        for key in self._to_note(_now()):
+        for key in self._to_note(self._kube.now()):
             waiter, found = self._waiters.get(key), self._cache.runs.get(*key)
             if waiter is None or found is None or found["metadata"]["uid"] != waiter.uid:
                 continue
@@ -200,7 +200,7 @@ class WaitingRoom:
             why = self._why(waiter)
             if run.is_finished or run.is_deleting or _noted(run) == why:
                 continue
-            facts = status.Facts(run=run, now=_now())
+            facts = status.Facts(run=run, now=self._kube.now())
             wanted = status.queued(facts, why.value, _WORDS[why], since=waiter.since)
             try:
                 written = await self._kube.replace(
@@ -252,7 +252,3 @@ def _noted(run: Run) -> WaitsFor | None:
         return None
     reason = conditions[0].reason
     return WaitsFor(reason) if reason in set(WaitsFor) else None
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
