@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -109,12 +109,14 @@ class Acts:
 
     Attributes:
         bots: The people at each chat platform, by its name.
+        explained: Errors that what is done to the system explains.
         odd: What went wrong in a way that is no promise, such as an answer of HTTP 500.
     """
 
     web: Crowd
     bots: Mapping[str, Crowd]
     seed: str
+    explained: Collection[str] = HARMED
     odd: list[str] = field(default_factory=list)
     is_enough: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -174,7 +176,7 @@ class Acts:
 
     async def problems(self) -> list[str]:
         """Return every promise that was not kept."""
-        found = [entry for crowd in self.crowds for entry in await broken(crowd, HARMED)]
+        found = [entry for crowd in self.crowds for entry in await broken(crowd, self.explained)]
         return [*self.odd, *map(str, found)]
 
     def fates(self) -> Counter[str]:

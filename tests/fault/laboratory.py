@@ -21,6 +21,7 @@ from sympozium_local.system.home import Home
 from tests.fault import loads
 from tests.fault.arming import CONTROLLER, ROUTER, WEB, Arming, Deaths
 from tests.fault.bots import TELEGRAM, added, platforms, url_of
+from tests.fault.clocks import build_clock, with_clock
 from tests.fault.ledger import Breach, Entry
 from tests.fault.loads import Crowd, Load
 from tests.fault.observer import observing
@@ -250,8 +251,10 @@ class Laboratory:
 
 
 @contextmanager
-def running_system(directory: Path, model_port: int) -> Iterator[EmbeddedSystem]:
-    """Start the whole system over an empty home; stop it at the end."""
+def running_system(
+    directory: Path, model_port: int, variables: Mapping[str, str]
+) -> Iterator[EmbeddedSystem]:
+    """Start the whole system over an empty home, with more *variables*; stop it at the end."""
     port = free_port()
     environ = {
         **os.environ,
@@ -260,6 +263,7 @@ def running_system(directory: Path, model_port: int) -> Iterator[EmbeddedSystem]
         "SYMPOZIUM_MODEL": "demo",
         "OPENAI_BASE_URL": f"http://127.0.0.1:{model_port}/v1",
         "OPENAI_API_KEY": "none",
+        **variables,
     }
     system = EmbeddedSystem(directory, port, environ)
     up = system.sympozium("up", "--background", timeout_s=90)
@@ -297,10 +301,13 @@ async def laboratory(
 
 
 @contextmanager
-def own_system(*, bus_on: SmallDisk | None = None) -> Iterator[tuple[EmbeddedSystem, int]]:
+def own_system(
+    *, bus_on: SmallDisk | None = None, steps: bool = False
+) -> Iterator[tuple[EmbeddedSystem, int]]:
     """Start a system and its model for one laboratory; yield it and the model's port.
 
-    Its bus stores what it has on a disk of its own, where one is given.
+    Its bus stores what it has on a disk of its own, where one is given. *steps*: the clock of
+    the API server and the node can be stepped; it is in the home.
     """
     with tempfile.TemporaryDirectory() as folder:
         model_folder, home = Path(folder, "model"), Path(folder, "home")
@@ -308,7 +315,10 @@ def own_system(*, bus_on: SmallDisk | None = None) -> Iterator[tuple[EmbeddedSys
         Home(home).prepare()
         if bus_on is not None:
             (Home(home).nats / "data").symlink_to(bus_on.outside)
-        with scriptable_model(model_folder) as port, running_system(home, port) as system:
+        if steps:
+            build_clock(home, seen_at=home)
+        clock = with_clock(home) if steps else {}
+        with scriptable_model(model_folder) as port, running_system(home, port, clock) as system:
             yield system, port
 
 

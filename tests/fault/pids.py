@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from sympozium.contract.errors import TransientError
 from sympozium.contract.resources import COMPONENT_LABEL, PODS, Object
@@ -22,7 +23,18 @@ IN_RUNS = {"bridge": "ipc-bridge", "agent": "agent", "tool": "skill-cluster-read
 AT_WORK = "status.phase!=Succeeded,status.phase!=Failed"
 """There are a thousand pods of runs that have ended, and a run is over before all are read."""
 
-PROGRAMS = (*IN_PODS, *IN_RUNS, *OF_SUPERVISOR)
+STORE = "store"
+"""The PostgreSQL server of the router, where it has one."""
+
+PROGRAMS = (*IN_PODS, *IN_RUNS, *OF_SUPERVISOR, STORE)
+
+
+class Server(Protocol):
+    """A server that no part of the system has started."""
+
+    @property
+    def pids(self) -> list[int]:
+        """Its main process, and those below it."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +43,18 @@ class Pids:
 
     Attributes:
         places: Deployments, by program.
+        store: The PostgreSQL server; None: the router keeps all in a file.
     """
 
     home: Home
     kube: Kube
     places: Mapping[str, Place]
+    store: Server | None = None
 
     async def of(self, program: str) -> list[int]:
         """Return the main processes of a program; none: it does not run, or nobody can say."""
+        if program == STORE:
+            return self.store.pids[:1] if self.store else []
         if program in OF_SUPERVISOR:
             listed = read_json(self.home.status).get("programs", [])
             found = [one["pid"] for one in listed if one["name"] == OF_SUPERVISOR[program]]

@@ -28,6 +28,7 @@ from sympozium.kube.client import Kube
 from sympozium.runtime.reach import CRASH_AT, CRASH_MARKER, PAUSE_AT, PAUSE_MARKER
 from sympozium.runtime.sync_points import Point
 from sympozium.testing.channels.driver import Driver
+from sympozium.testing.postgresql import PostgresqlServer
 from sympozium_local.system.home import Home, read_json, write_private
 from tests.fault.api_proxy import ApiProxy, api_proxy
 from tests.fault.arming import (
@@ -43,9 +44,10 @@ from tests.fault.arming import (
     set_env,
 )
 from tests.fault.bots import PLATFORMS, added, platforms, url_of
-from tests.fault.clocks import preload
+from tests.fault.clocks import STEP_FILE, build_clock, with_clock
 from tests.fault.detours import detour, lead_webhook, node_led, restart_node, to_a_controller
 from tests.fault.pids import Pids
+from tests.fault.postgresql import STORE_URL, kept_running
 from tests.fault.run_points import make_markers
 from tests.fault.run_points import points as points_of_runs
 from tests.fixtures.embedded_system import EmbeddedSystem
@@ -55,11 +57,19 @@ from tests.fixtures.tcp_proxy import TcpProxy, tcp_proxy
 
 BUS_PAIRS = tuple(f"{one}-bus" for one in ("router", "controller", "web", *PLATFORMS, "runs"))
 PLATFORM_PAIRS = tuple(f"{one}-platform" for one in PLATFORMS)
-API_PAIRS = ("router-api", "controller-api", "node-api")
-PAIRS = (*BUS_PAIRS, *API_PAIRS, *PLATFORM_PAIRS, "people-web", "api-webhook", "runs-model")
+API_USERS = ("router", "controller", "node")
+API_PAIRS = tuple(f"{one}-api" for one in API_USERS)
+STORE_PAIR = "router-store"
+PAIRS = (
+    *(*BUS_PAIRS, *API_PAIRS, *PLATFORM_PAIRS),
+    *("people-web", "api-webhook", "runs-model", STORE_PAIR),
+)
 
 LIVE = ("router", "controller", "web", "channel")
 """Whose sync points can be armed at any moment. Every bot is a `channel`; they share markers."""
+
+NODE_CLOCK = "node"
+"""That of the API server, too: what stamps objects, and ends what takes too long."""
 
 REPLICAS = {"router": 2, "controller": 2}
 FORBIDS_MARKERS = "sympozium-pods"
@@ -72,11 +82,12 @@ class Plant:
     Attributes:
         drivers: The chat platforms, by name.
         pairs: The proxy between each two that talk.
-        clocks: The variables by which clocks of one of `LIVE` can be stepped.
+        clocks: The folders of the clocks that can be stepped: of each of `LIVE`, and of the node.
         apis: What stands between a program and the API server, by program.
         pids: Where the processes are, and the Deployments by program.
         disk: That of the bus; None: it shares that of everybody.
         hit: At which points somebody was stopped, and at which of a run somebody has died.
+        store: That of the router; None: it keeps all in a file.
     """
 
     home: Home
@@ -85,10 +96,11 @@ class Plant:
     pids: Pids
     pairs: dict[str, TcpProxy] = field(default_factory=dict)
     apis: dict[str, ApiProxy] = field(default_factory=dict)
-    clocks: dict[str, dict[str, str]] = field(default_factory=dict)
+    clocks: dict[str, Path] = field(default_factory=dict)
     locks: defaultdict[str, Lock] = field(default_factory=lambda: defaultdict(Lock))
     hit: list[Point] = field(default_factory=list)
     disk: SmallDisk | None = None
+    store: PostgresqlServer | None = None
 
     @asynccontextmanager
     async def pair(self, name: str) -> AsyncIterator[TcpProxy]:
@@ -96,25 +108,30 @@ class Plant:
         async with self.locks[name]:
             yield self.pairs[name]
 
+    def markers(self, live: str) -> Path:
+        """Return the folder that pods of one of `LIVE` see whenever they start."""
+        return self.home.router / "sync-points" / live
+
     def marker(self, point: Point, kind: str = DIED) -> Path:
         """Return the file whose absence has a program die, or stop, at *point*."""
-        return markers(self.home, point.program) / ARMED / f"{kind}.{point.value}"
-
-
-def markers(home: Home, live: str) -> Path:
-    """Return the folder that pods of one of `LIVE` see whenever they start, with their markers."""
-    return home.router / "sync-points" / live
+        return self.markers(point.program) / ARMED / f"{kind}.{point.value}"
 
 
 @asynccontextmanager
-async def planted(system: EmbeddedSystem, model_port: int, *, seed: str) -> AsyncIterator[Plant]:
-    """Lead every connection of a running system through a proxy; add a bot at each platform."""
+async def planted(
+    system: EmbeddedSystem, model_port: int, *, seed: str, postgresql: Path | None = None
+) -> AsyncIterator[Plant]:
+    """Lead every connection of a running system through a proxy; add a bot at each platform.
+
+    The router keeps its sessions at a server, where the programs of *postgresql* are given.
+    """
     home = Home(system.home)
     async with AsyncExitStack() as stack:
         kube = await stack.enter_async_context(administrator(system))
         drivers = await stack.enter_async_context(platforms(*PLATFORMS))
         places = {"router": ROUTER, "controller": CONTROLLER, "web": WEB}
-        plant = Plant(home, kube, drivers, Pids(home, kube, places))
+        store = await stack.enter_async_context(kept_running(postgresql)) if postgresql else None
+        plant = Plant(home, kube, drivers, Pids(home, kube, places, store), store=store)
         await _stand_between(plant, stack, seed)
         targets = {"runs-model": model_port, "people-web": system.port}
         for name, port in targets.items():
@@ -138,11 +155,12 @@ async def _stand_between(plant: Plant, stack: AsyncExitStack, seed: str) -> None
     ports = read_json(plant.home.ports)
     for name in BUS_PAIRS:
         plant.pairs[name] = await stack.enter_async_context(tcp_proxy(ports["nats"]))
-    for program in ("router", "controller"):
+    for program in API_USERS:
         api = await stack.enter_async_context(api_proxy(plant.home, seed=f"{seed}/{program}"))
         plant.apis[program] = api
         plant.pairs[f"{program}-api"] = await stack.enter_async_context(tcp_proxy(api.port))
-    plant.pairs["node-api"] = await stack.enter_async_context(tcp_proxy(ports["api"]))
+    if plant.store:
+        plant.pairs[STORE_PAIR] = await stack.enter_async_context(tcp_proxy(plant.store.port))
     dial = to_a_controller(plant.kube, seed=f"{seed}/webhook")
     plant.pairs["api-webhook"] = await stack.enter_async_context(tcp_proxy(0, dial))
     for name, driver in plant.drivers.items():
@@ -153,9 +171,11 @@ async def _stand_between(plant: Plant, stack: AsyncExitStack, seed: str) -> None
 
 def _make_markers(plant: Plant) -> None:
     for live in LIVE:
-        folder = markers(plant.home, live)
+        folder = plant.clocks[live] = plant.markers(live)
         make_markers(folder / ARMED, points_of(live), (DIED, PAUSED))
-        plant.clocks[live] = preload(folder)
+        build_clock(folder, seen_at=Path(FOLDER))
+    if (plant.home.path / STEP_FILE).exists():
+        plant.clocks[NODE_CLOCK] = plant.home.path
 
 
 async def _let_in(plant: Plant) -> None:
@@ -186,7 +206,7 @@ async def _lead_through(plant: Plant) -> None:
         "SYMPOZIUM_POD_NATS_URL": _bus(plant, "runs"),
         "SYMPOZIUM_RUN_EGRESS": json.dumps([rule]),
     }
-    for program, more in (("controller", of_runs), ("router", {})):
+    for program, more in (("controller", of_runs), ("router", _store(plant))):
         variables = {**_variables(plant, program), **more, **_api(plant, program)}
         change = partial(_changed, plant, program, variables)
         _at_every_start(plant, program, change)
@@ -221,12 +241,18 @@ def _variables(plant: Plant, program: str) -> dict[str, str]:
         CRASH_MARKER: f"{FOLDER}/{ARMED}/{DIED}",
         PAUSE_AT: ",".join(point.value for point in (*own, *handed_on)),
         PAUSE_MARKER: f"{FOLDER}/{ARMED}/{PAUSED}",
-        **plant.clocks[_live(program)],
+        **with_clock(Path(FOLDER)),
     }
 
 
 def _bus(plant: Plant, program: str) -> str:
     return f"nats://127.0.0.1:{plant.pairs[f'{program}-bus'].port}"
+
+
+def _store(plant: Plant) -> dict[str, str]:
+    if plant.store is None:
+        return {}
+    return {STORE_URL: plant.store.url(port=plant.pairs[STORE_PAIR].port)}
 
 
 def _api(plant: Plant, program: str) -> dict[str, str]:
@@ -236,7 +262,7 @@ def _api(plant: Plant, program: str) -> dict[str, str]:
 
 def _changed(plant: Plant, program: str, variables: dict[str, str], pod: Object) -> None:
     set_env(pod, variables)
-    folder = markers(plant.home, _live(program))
+    folder = plant.markers(_live(program))
     mount(pod, {"hostPath": {"path": str(folder), "type": "Directory"}})
 
 

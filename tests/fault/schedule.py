@@ -14,22 +14,25 @@ from typing import get_type_hints
 
 from typing_extensions import override
 
+from sympozium.contract.reasons import Reason
 from sympozium.contract.subjects import SHARED_ACK_WAIT_S
 from sympozium.kube.lease import DURATION_S
 from sympozium.runtime.sync_points import Point
 from sympozium.testing.channels.driver import Fault as PlatformFault
+from sympozium.testing.postgresql import postgresql_programs
 from tests.fault.api_proxy import Wrong
 from tests.fault.bots import PLATFORMS
 from tests.fault.clocks import can_step
 from tests.fault.faults.answers import Api, Platform
-from tests.fault.faults.clocks import Clock
+from tests.fault.faults.clocks import MACHINE, Clock
 from tests.fault.faults.disk import Fill, Full
 from tests.fault.faults.network import Deaf, Refuse, Reset, Slow
 from tests.fault.faults.pauses import Pause
 from tests.fault.faults.processes import Die, Kill, Restart, Stop
 from tests.fault.faults.shape import Fault
-from tests.fault.pids import PROGRAMS
-from tests.fault.plant import LIVE, PAIRS
+from tests.fault.pids import PROGRAMS, STORE
+from tests.fault.plant import API_USERS, LIVE, NODE_CLOCK, PAIRS, STORE_PAIR
+from tests.fault.verdict import HARMED
 from tests.fixtures.small_disk import can_mount
 
 KINDS: dict[str, Callable[..., Fault]] = {
@@ -116,12 +119,38 @@ def parse(line: str) -> Moment:
 def possible(schedule: Sequence[Moment]) -> list[Moment]:
     """Return the schedule without what cannot be done on this machine."""
     left_out = tuple(kind for kind, can_be in _NEEDS.items() if not can_be())
-    return [moment for moment in schedule if not isinstance(moment.fault, left_out)]
+    possible = [moment for moment in schedule if not isinstance(moment.fault, left_out)]
+    if postgresql_programs() is None:
+        return [moment for moment in possible if not _is_of_store(moment)]
+    return possible
+
+
+def explained(schedule: Sequence[Moment]) -> frozenset[Reason]:
+    """Return the errors that people may be told when all of it happens.
+
+    Where the machine's clock goes ahead, what runs is suddenly older than it may become.
+    """
+    is_ahead = any(
+        isinstance(moment.fault, Clock)
+        and moment.fault.program in {MACHINE, NODE_CLOCK}
+        and moment.fault.step_s > 0
+        for moment in schedule
+    )
+    return HARMED | {Reason.DEADLINE_EXCEEDED} if is_ahead else HARMED
 
 
 def fills_disk(schedule: Sequence[Moment]) -> bool:
     """Return whether the bus needs a disk of its own."""
     return any(isinstance(moment.fault, Fill) for moment in schedule)
+
+
+def harms_store(schedule: Sequence[Moment]) -> bool:
+    """Return whether the router needs a PostgreSQL server."""
+    return any(map(_is_of_store, schedule))
+
+
+def _is_of_store(moment: Moment) -> bool:
+    return not {STORE, STORE_PAIR}.isdisjoint(vars(moment.fault).values())
 
 
 def draw(seed: int, seconds: float) -> list[Moment]:
@@ -148,7 +177,7 @@ def _stop(chance: random.Random) -> Fault:
 
 
 def _api(chance: random.Random) -> Fault:
-    program = chance.choice(("router", "controller"))
+    program = chance.choice(API_USERS)
     verbs = chance.choice(("reads", "writes", "all"))
     rate = chance.choice((0.3, 1.0))
     return Api(program, chance.choice(list(Wrong)), rate, verbs, _for_s(chance, 1, 6))
@@ -156,7 +185,7 @@ def _api(chance: random.Random) -> Fault:
 
 def _clock(chance: random.Random) -> Fault:
     step_s = chance.choice((-600, 600))
-    return Clock(chance.choice(LIVE), step_s, _for_s(chance, 2, 15))
+    return Clock(chance.choice((*LIVE, MACHINE)), step_s, _for_s(chance, 2, 15))
 
 
 def _deaf(chance: random.Random) -> Fault:

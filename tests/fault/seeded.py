@@ -25,6 +25,7 @@ from pathlib import Path
 import aiohttp
 
 from sympozium.runtime.sync_points import Point
+from sympozium.testing.postgresql import postgresql_programs
 from sympozium_local.system.home import Home
 from tests.fault.acts import Acts
 from tests.fault.keeping import copy_what_was_written
@@ -33,7 +34,7 @@ from tests.fault.ledger import Breach, Entry
 from tests.fault.loads import Crowd
 from tests.fault.observer import observing
 from tests.fault.plant import Plant, planted
-from tests.fault.schedule import Moment, draw, fills_disk, possible, read
+from tests.fault.schedule import Moment, draw, explained, fills_disk, harms_store, possible, read
 from tests.fault.shrink import shorter
 from tests.fault.verdict import STUCK
 from tests.fixtures.chat import Person
@@ -77,8 +78,9 @@ async def run_once(plan: Plan, *, keep: Path | None = None) -> Result:
     """Run a plan in a system of its own; *keep* what it wrote where a promise was broken."""
     with ExitStack() as stack:
         disk = stack.enter_context(bus_disk()) if fills_disk(plan.schedule) else None
-        system, model_port = stack.enter_context(own_system(bus_on=disk))
-        async with planted(system, model_port, seed=plan.seed) as plant:
+        system, model_port = stack.enter_context(own_system(bus_on=disk, steps=True))
+        store = postgresql_programs() if harms_store(plan.schedule) else None
+        async with planted(system, model_port, seed=plan.seed, postgresql=store) as plant:
             plant.disk = disk
             result = await run_in(plant, system, model_port, plan)
             if keep is not None and result.problems:
@@ -89,6 +91,7 @@ async def run_once(plan: Plan, *, keep: Path | None = None) -> Result:
 async def run_in(plant: Plant, system: EmbeddedSystem, model_port: int, plan: Plan) -> Result:
     """Run a plan in a system whose connections lead through proxies."""
     async with acting(plant, system, model_port, plan.seed) as acts:
+        acts.explained = explained(plan.schedule)
         try:
             async with asyncio.timeout(plan.seconds + QUIET_S), asyncio.TaskGroup() as group:
                 group.create_task(acts.run())
@@ -157,7 +160,7 @@ def main() -> None:
     given = _parsed()
     schedule = read(given.schedule) if given.schedule else draw(given.seed, given.seconds)
     if (less := possible(schedule)) != schedule:
-        _say("# left out is what needs a C compiler 'cc', or user namespaces, and has none here")
+        _say("# left out is what needs a C compiler, user namespaces or PostgreSQL: not here")
         schedule = less
     last_s = max((moment.at_s for moment in schedule), default=0.0)
     seconds = max(given.seconds, last_s) if given.schedule else given.seconds

@@ -16,6 +16,8 @@ SHORT = """
 1.0 pause router.before-ack 4.0
 1.0 pause bridge.before-publish 1.0
 1.5 clock web 600 6.0
+2.0 clock controller 600 8.0
+1.5 slow router-store 0.3 3.0
 2.0 stop router 3.0
 2.5 deaf controller-bus back 3.0
 3.0 slow slack-platform 0.5 3.0
@@ -26,6 +28,7 @@ SHORT = """
 5.5 reset router-bus
 6.0 api router lost 0.5 writes 3.0
 6.0 api controller 429 0.5 all 2.0
+6.0 api node 500 0.5 all 2.0
 6.5 slow node-api 0.5 2.0
 7.0 platform telegram lost-answer 1
 7.0 platform slack broken 2
@@ -36,7 +39,9 @@ SHORT = """
 11.0 full 1.0
 12.0 kill controller
 12.5 kill bridge
+12.5 kill store
 13.0 kill api
+13.0 clock machine -600 4.0
 13.5 restart bus
 """
 """Each kind of trouble once at the least, some of them in the middle of others."""
@@ -60,7 +65,7 @@ def test_a_seed_gives_the_same_schedule_each_time_and_another_seed_another() -> 
 
 
 def test_a_schedule_that_is_written_and_read_is_the_same(tmp_path: Path) -> None:
-    drawn = draw(3, 900)
+    drawn = draw(3, 3600)
     file = tmp_path / "schedule"
     file.write_text("# a remark\n\n" + "\n".join(str(moment) for moment in drawn))
     assert read(file) == drawn

@@ -45,10 +45,12 @@ class PostgresqlServer:
     directory: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="postgresql-")))
     _process: subprocess.Popen[bytes] | None = None
 
-    def url(self, database: str = "postgres", *, password: str = PASSWORD) -> str:
-        """Return where *database* is, as the router is told."""
+    def url(
+        self, database: str = "postgres", *, password: str = PASSWORD, port: int | None = None
+    ) -> str:
+        """Return where *database* is, as the router is told; *port*: of a proxy before it."""
         secret = quote(password, safe="")
-        return f"postgresql+asyncpg://{_USER}:{secret}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql+asyncpg://{_USER}:{secret}@127.0.0.1:{port or self.port}/{database}"
 
     def initialize(self) -> None:
         """Make an empty data directory."""
@@ -68,12 +70,29 @@ class PostgresqlServer:
         return self._process is not None
 
     @property
+    def has_died(self) -> bool:
+        """Whether it ended without being told to by `kill`."""
+        return self._process is not None and self._process.poll() is not None
+
+    @property
+    def pids(self) -> list[int]:
+        """The server and, after it, all that it has started; none where it does not run."""
+        if self._process is None or self.has_died:
+            return []
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        return [self._process.pid, *map(int, children.read_text().split())]
+
+    @property
     def data(self) -> Path:
         """Its data directory."""
         return self.directory / "data"
 
     async def start(self) -> None:
-        """Start it and return when it takes connections."""
+        """Start it and return when it takes connections.
+
+        Raises:
+            RuntimeError: It ended, with its log; those of a killed one may not be gone yet.
+        """
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
@@ -137,8 +156,7 @@ class PostgresqlServer:
     def _signal(self, number: int) -> list[int]:
         """Send a signal to the server and to all that it has started; return their pids."""
         assert self._process is not None, "it does not run"
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        pids = [self._process.pid, *map(int, children.read_text().split())]
+        pids = self.pids
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
@@ -146,7 +164,8 @@ class PostgresqlServer:
 
     def _is_ready(self) -> bool:
         assert self._process is not None
-        assert self._process.poll() is None, (self.directory / "log").read_text()
+        if self._process.poll() is not None:
+            raise RuntimeError((self.directory / "log").read_text())
         asked = [str(self.programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(asked, check=False).returncode == 0
 

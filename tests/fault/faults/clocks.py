@@ -1,15 +1,19 @@
 """Wall clocks that jump."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from tests.fault.clocks import STEP_FILE, can_step
-from tests.fault.plant import Plant, markers
+from tests.fault.clocks import can_step, step
+from tests.fault.plant import Plant
+
+MACHINE = "machine"
+"""Every program that has one to step. The bus, and what runs in the pods of runs, have not."""
 
 
 @dataclass(frozen=True)
 class Clock:
-    """The wall clock of a program, or of every bot, jumps by *step_s*, and back after a while.
+    """The wall clock of a program, of every bot, or of the machine, jumps, and back after a while.
 
     Where this machine has no C compiler, nothing jumps, and that is said.
     """
@@ -26,10 +30,14 @@ class Clock:
         """
         if not can_step():
             raise RuntimeError("cannot step a clock: there is no C compiler 'cc'; install one")
-        async with plant.locks[f"{self.program} clock"]:
-            file = markers(plant.home, self.program) / STEP_FILE
+        names = plant.clocks if self.program == MACHINE else (self.program,)
+        async with AsyncExitStack() as stack:
+            for name in sorted(names):
+                await stack.enter_async_context(plant.locks[f"{name} clock"])
             try:
-                file.write_text(f"{self.step_s}\n")
+                for name in names:
+                    step(plant.clocks[name], self.step_s)
                 await asyncio.sleep(self.for_s)
             finally:
-                file.unlink(missing_ok=True)
+                for name in names:
+                    step(plant.clocks[name], 0)
