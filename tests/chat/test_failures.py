@@ -1,5 +1,7 @@
 """What a platform refuses, for a while or for good, and that nobody else suffers for it."""
 
+import asyncio
+
 import pytest
 
 from sympozium.chat.errors import (
@@ -14,9 +16,10 @@ from sympozium.contract.errors import PermanentError, TransientError
 from sympozium.contract.messages import Choice, Command, OutboundKind
 from sympozium.contract.names import short_hash
 from sympozium.contract.subjects import outbox
-from tests.chat.stage import CHANNEL, NAMESPACE, Stage, asked, replace_kind
+from tests.chat.stage import CHANNEL, NAMESPACE, Stage, asked, listened, replace_kind
 
 CLOSED = ChatClosedError("cannot post: the bot was removed; invite it", reason="BotRemoved")
+SOON_S = 0.1
 REVOKED = AccountRefusedError("cannot post: the token was revoked", reason="TokenRevoked")
 
 
@@ -50,6 +53,31 @@ async def test_a_placeholder_that_cannot_be_posted_holds_nothing(
     await channel.finish(one, "once")
     await channel.settled(2)
     assert platform.texts() == ["once"]
+
+
+@pytest.mark.parametrize("dies", [False, True], ids=["it lives on", "it dies between them"])
+async def test_an_answer_that_has_no_placeholder_stands_above_the_next_one(
+    channel: Stage, dies: bool
+) -> None:
+    one, two, platform = asked("m1"), asked("m2"), channel.platform
+    platform.fail("post", PermanentError("not now"))
+    await channel.accept(one)
+    await channel.accept(two, waiting_for=1)
+    await channel.settled(2)
+    if dies:
+        await channel.crash()
+        channel.start()
+    await listened(channel)
+    while not platform.marks[two.id]:
+        await channel.begins(two)
+        await asyncio.sleep(SOON_S)
+    await channel.writes(two, "it grows")
+    await asyncio.sleep(SOON_S)
+    assert platform.texts() == []
+    await channel.finish(one, "the first")
+    await platform.until(lambda: platform.texts() == ["the first", "it grows"])
+    await channel.finish(two, "the second")
+    await platform.until(lambda: platform.texts() == ["the first", "the second"])
 
 
 async def test_a_call_without_an_answer_is_made_again(

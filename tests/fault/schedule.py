@@ -128,15 +128,14 @@ def possible(schedule: Sequence[Moment]) -> list[Moment]:
 def explained(schedule: Sequence[Moment]) -> frozenset[Reason]:
     """Return the errors that people may be told when all of it happens.
 
-    Where the machine's clock goes ahead, what runs is suddenly older than it may become.
+    Where the machine's clock goes ahead, or back to what it was, what runs is suddenly older
+    than it may become.
     """
-    is_ahead = any(
-        isinstance(moment.fault, Clock)
-        and moment.fault.program in {MACHINE, NODE_CLOCK}
-        and moment.fault.step_s > 0
+    jumps = any(
+        isinstance(moment.fault, Clock) and moment.fault.program in {MACHINE, NODE_CLOCK}
         for moment in schedule
     )
-    return HARMED | {Reason.DEADLINE_EXCEEDED} if is_ahead else HARMED
+    return HARMED | {Reason.DEADLINE_EXCEEDED} if jumps else HARMED
 
 
 def fills_disk(schedule: Sequence[Moment]) -> bool:

@@ -14,6 +14,7 @@ from sympozium.bus.cancelled import ended
 from sympozium.bus.ports import LiveBus
 from sympozium.chat.outbox import wording
 from sympozium.chat.outbox.opening import post_placeholder
+from sympozium.chat.outbox.order import Order
 from sympozium.chat.outbox.progress import CLOCK_AFTER_S, Sight
 from sympozium.chat.outbox.reactions import Marks, Outcome
 from sympozium.chat.outbox.records import Followed, Record, Records
@@ -50,6 +51,7 @@ class Surroundings:
     voice: Voice
     records: Records
     marks: Marks
+    order: Order
 
 
 class Follower:
@@ -181,6 +183,8 @@ class Follower:
     async def _begin(self) -> None:
         """Post the placeholder that could not be, or was not to be, posted before."""
         around = self._around
+        if not around.order.may_stand(self._target):
+            return
         async with self._calling:
             if self._is_ending or not await post_placeholder(
                 around.voice, self._target, self._record, self._followed, again=False

@@ -24,6 +24,7 @@ from sympozium.chat.outbox.ending import Correction, Ending, Occasion
 from sympozium.chat.outbox.following import Following, Surroundings
 from sympozium.chat.outbox.lanes import Item, Lanes
 from sympozium.chat.outbox.opening import post_placeholder
+from sympozium.chat.outbox.order import Order
 from sympozium.chat.outbox.queueing import Queueing
 from sympozium.chat.outbox.reactions import Outcome
 from sympozium.chat.outbox.records import Followed, Records
@@ -82,6 +83,7 @@ class Outbound:
         self._standing = Standing(office.desk, office.health)
         self._voice = Voice(platform, office.desk, self._standing, self._metrics)
         self._records = Records(office.desk)
+        self._order = Order(self._records)
         self._ending = Ending(self._voice, self._records, office.files)
         self._suspects = Suspects(office.desk)
         self._corrections: set[asyncio.Task[None]] = set()
@@ -96,7 +98,12 @@ class Outbound:
         """Settle deliveries until *stop* is set: in order within each conversation."""
         settings = self._office.settings
         around = Surroundings(
-            self._office.bus, settings.namespace, self._voice, self._records, self._office.marks
+            self._office.bus,
+            settings.namespace,
+            self._voice,
+            self._records,
+            self._office.marks,
+            self._order,
         )
         async with asyncio.TaskGroup() as group:
             self._group = group
@@ -127,7 +134,10 @@ class Outbound:
 
     async def _read(self) -> None:
         await self._voice.penalties.restore()
-        for one in await self._restart.unfinished():
+        unfinished = await self._restart.unfinished()
+        for one in unfinished:
+            self._order.accepted(one.target, one.followed.sequence)
+        for one in unfinished:
             await self._follow_again(one.target, one.followed)
         settings = self._office.settings
         consumer = outbox_consumer(settings.namespace, settings.channel)
@@ -221,6 +231,7 @@ class Outbound:
         record = await self._records.of(message.message_id)
         if record.is_ended:
             return
+        self._order.accepted(target, item.delivery.sequence)
         followed = Followed(
             conversation=message.conversation,
             reply_to=message.reply_to,
@@ -232,7 +243,8 @@ class Outbound:
         if message.waiting_for == 0:
             self._office.marks.reach(target, Mark.RUNNING)
             is_repeated = item.delivery.attempt > 1
-            await post_placeholder(self._voice, target, record, followed, again=is_repeated)
+            if self._order.may_stand(target):
+                await post_placeholder(self._voice, target, record, followed, again=is_repeated)
         await self._records.keep(message.message_id, followed)
         reach(Point.CHANNEL_AFTER_FOLLOW)
         self._following.follow(target, followed, record)
@@ -255,7 +267,7 @@ class Outbound:
         message = item.message
         mark = Mark.NONE if message.is_notice else _MARKS[message.kind]
         self._office.marks.reach(_target(message), mark)
-        self._restart.ended(item)
+        self._is_over(item)
         self._metrics.add(Counted.ENDS_SHOWN)
         log.info(
             "end shown",
@@ -269,11 +281,16 @@ class Outbound:
             },
         )
 
+    def _is_over(self, item: Item) -> None:
+        """Have nothing wait for the end of a message any more."""
+        self._restart.ended(item)
+        self._order.ended(_target(item.message))
+
     async def _set_aside(self, item: Item, error: PermanentError) -> None:
         """Keep an item for a person to look at, and say so where that is possible."""
         if item.message.kind is not OutboundKind.ACCEPTED:
             self._metrics.add(Counted.ENDS_DISCARDED)
-            self._restart.ended(item)
+            self._is_over(item)
             self._office.marks.reach(_target(item.message), Mark.FAILED)
             if isinstance(error, ChatClosedError | AccountRefusedError):
                 await self._forget_run(item)

@@ -89,6 +89,8 @@ class Queueing:
             run_uid=RunUid(""),
         )
         around = self._around
+        if not around.order.may_stand(target):
+            return
         try:
             if not await post_placeholder(
                 around.voice, target, record, followed, again=False, saying=QUEUED
