@@ -19,11 +19,13 @@ class Phase(IntEnum):
     """It was never created: the refusal is recorded in its place."""
     WRITTEN = 6
     """Its agent has written the answer, which is not on the bus yet."""
+    NAMED = 7
+    """Its message has the name of a run that somebody is about to make: there is no run yet."""
 
     @property
     def is_terminal(self) -> bool:
         """Whether it has ended."""
-        return self not in {Phase.WAITING, Phase.RUNNING, Phase.WRITTEN}
+        return self not in {Phase.WAITING, Phase.RUNNING, Phase.WRITTEN, Phase.NAMED}
 
 
 class Held(IntEnum):
@@ -44,11 +46,39 @@ class Stuck(IntEnum):
     """The platform takes nothing in its place."""
 
 
+class Ask(IntEnum):
+    """What a person wants with a message."""
+
+    ANSWER = 0
+    STOP = 1
+    """An end of what goes on and of what waits, and a word that it was done."""
+    TAKE_BACK = 2
+    """That a message of theirs was never said. Of this itself nothing is told."""
+
+
+class Says(IntEnum):
+    """What a person is told at the end of a message."""
+
+    ANSWER = 0
+    ERROR = 1
+    STOPPED = 2
+    NOTHING = 3
+    """It was taken back."""
+    NOTICE = 4
+    """What a Stop came to."""
+
+
+EVERYTHING = -1
+"""What a Stop without a name is aimed at."""
+
+
 class Event(NamedTuple):
     """A message at its platform.
 
     Attributes:
         conversation: Where it was said.
+        ask: What is wanted with it.
+        aim: Of what is no message for an agent: the message that it is about.
         is_confirmed: The platform was told that it was received, and forgets it.
         repeats: How often it may deliver it again though it was confirmed.
     """
@@ -59,6 +89,8 @@ class Event(NamedTuple):
     is_confirmed: bool = False
     repeats: int = 0
     held: Held = Held.NO
+    ask: Ask = Ask.ANSWER
+    aim: Message = EVERYTHING
 
 
 class Letter(NamedTuple):
@@ -83,6 +115,7 @@ class Run(NamedTuple):
         absorbed: Messages that its agent confirmed to have taken in.
         is_announced: Without rule 7: its end was seen by a router that was up.
         is_lost: Its answer was written, and is gone.
+        is_to_end: It was told to end early.
     """
 
     message: Message
@@ -91,6 +124,7 @@ class Run(NamedTuple):
     absorbed: frozenset[Message] = frozenset()
     is_announced: bool = False
     is_lost: bool = False
+    is_to_end: bool = False
 
 
 class Reply(NamedTuple):
@@ -105,6 +139,7 @@ class Reply(NamedTuple):
     is_joined: bool = False
     is_acked: bool = False
     held: Held = Held.NO
+    says: Says = Says.ANSWER
 
 
 class State(NamedTuple):
@@ -114,8 +149,12 @@ class State(NamedTuple):
         offered: (message, run) that was handed to a run at work, as the router noted it.
         placeholders: Messages with a recorded placeholder.
         shown: Ends that a person sees, as (message, place), in the order of appearance.
+        latest: Without the rule "place": what was stored last, whose place is taken for anybody's.
         faults: How many crashes and refusals may still happen.
-        stops: How often a person may still press Stop.
+        known: Stops that are stored as carried out. A deletion leaves no row: of it, this
+            says only that a router has come past it.
+        cut: (message, by which Stop) that is to end early, as the router noted it.
+        behind: Messages that some router read before that was noted, and goes on with.
     """
 
     events: tuple[Event, ...]
@@ -127,7 +166,9 @@ class State(NamedTuple):
     shown: tuple[tuple[Message, Message], ...] = ()
     latest: Message = 0
     faults: int = 0
-    stops: int = 0
+    known: frozenset[Message] = frozenset()
+    cut: frozenset[tuple[Message, Message]] = frozenset()
+    behind: frozenset[Message] = frozenset()
 
     def with_event(self, index: int, **changes: object) -> Self:
         """Return this state with one event changed."""
@@ -152,6 +193,20 @@ class State(NamedTuple):
     def runs_of(self, message: Message) -> list[Run]:
         """Return every run that answers a message; more than one is a fault."""
         return [run for run in self.runs if run.message == message]
+
+    def has_end(self, message: Message) -> bool:
+        """Return whether the end of a message is decided."""
+        return any(reply.message == message for reply in self.outbox)
+
+    def cut_by(self, message: Message) -> Ask | None:
+        """Return how a message was asked to end early; None: it was not."""
+        by = next((by for cut, by in self.cut if cut == message), None)
+        return None if by is None else self.events[by].ask
+
+    def sequence(self, message: Message) -> int | None:
+        """Return where INBOX has a message first; None: nowhere."""
+        stored = (n for n, letter in enumerate(self.inbox) if letter.message == message)
+        return next(stored, None)
 
 
 def _changed(items: tuple, index: int, changes: dict[str, object]) -> tuple:  # type: ignore[type-arg]
