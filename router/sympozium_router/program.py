@@ -42,6 +42,7 @@ from sympozium_router.outbox.replies import Replies
 from sympozium_router.restoring import Restoring
 from sympozium_router.runs.careful import CarefulRuns
 from sympozium_router.runs.context import Contexts
+from sympozium_router.runs.orphans import Orphans
 from sympozium_router.runs.runs import Runs
 from sympozium_router.upkeep import ExpiredCodes, Pruning
 from sympozium_router.world.cluster import Cluster
@@ -81,6 +82,7 @@ class Router:
         self._intake = Intake(reading, reception, suspects, self._outbox.look_at)
         self._earlier = EarlierLine(bus, lambda: reading.is_receiving)
         self._restoring = Restoring(bus, store, self._cluster, reception.give)
+        self._orphans = Orphans(store, self._cluster)
         self._toll = DeathToll(bus, self._cluster, clock)
         self._dead = DeadLetters(bus, reception, self._toll, self._outbox.look_at, clock)
         self._contexts = Contexts(bus, store, self._cluster, Replies(bus), clock)
@@ -141,6 +143,7 @@ class Router:
             group.create_task(Delays(self._bus, self._cluster, self._intake.held).run(stop))
             group.create_task(self._outbox.run(stop))
             group.create_task(self._toll.run(stop))
+            group.create_task(self._orphans.run(stop))
             group.create_task(ExpiredCodes(self._cluster, self._clock).run(stop))
             await stop.wait()
             earlier.cancel()

@@ -106,7 +106,6 @@ async def comes_true(is_so: Callable[[], Awaitable[object]], *, within_s: float)
     return False
 
 
-@pytest.mark.xfail(strict=True, reason="nobody looks for the run of a message that has ended")
 async def test_a_run_that_a_dying_router_made_after_its_message_was_stopped_is_ended(
     open_world: OpenWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,14 +131,13 @@ async def test_a_run_that_a_dying_router_made_after_its_message_was_stopped_is_e
         made = await world.run_of(second)
         async with world.router():
             await world.shown.end_of(await world.command("barrier", "help"))
-            is_ended = await comes_true(lambda: is_cancelled(world, made), within_s=3)
+            is_ended = await comes_true(lambda: is_cancelled(world, made), within_s=20)
     told = world.shown.ends(second)[0].error
     assert told is not None
     assert told.code == "Cancelled"
     assert is_ended, "a run that was stopped is worked on"
 
 
-@pytest.mark.xfail(strict=True, reason="an end is noted by what was read of its message before")
 async def test_a_message_that_was_taken_back_is_not_answered_by_who_had_read_it_before(
     open_world: OpenWorld,
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from sympozium.contract.messages import VisibleError
 from sympozium.contract.names import ConversationId, RunUid
-from sympozium.store.ports import Conversation, End, Message, StoreUnavailableError
+from sympozium.store.ports import Conversation, Cut, End, Message, StoreUnavailableError
 from sympozium.store.sql import SqlStore, open_store
 
 NewMessage = Callable[..., Message]
@@ -48,6 +48,19 @@ async def test_the_first_end_of_a_message_stays(store: SqlStore, new_message: Ne
     ended = await store.finish(message.key, End(time=LATER, error=error))
     assert ended.end == End(time=LATER, error=error)
     assert await store.finish(message.key, End(time=LATER, text="too late")) == ended
+
+
+async def test_who_read_a_message_before_it_was_cut_short_notes_no_end(
+    store: SqlStore, new_message: NewMessage
+) -> None:
+    message = await store.record(new_message())
+    end = End(time=LATER, text="answer")
+    (cut,) = await store.revise(
+        message.conversation,
+        lambda open_: [dataclasses.replace(one, cut=Cut.WITHDRAWN) for one in open_],
+    )
+    assert await store.finish(message.key, end, as_cut=message.cut) == cut
+    assert (await store.finish(message.key, end, as_cut=cut.cut)).end == end
 
 
 async def test_a_message_is_unfinished_until_its_end_is_published(

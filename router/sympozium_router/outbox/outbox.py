@@ -192,8 +192,11 @@ class Outbox:
         if end is None:
             return None
         reach(Point.ROUTER_BEFORE_FINISH)
-        ended = await self._store.finish(message.key, end)
+        ended = await self._store.finish(message.key, end, as_cut=message.cut)
         reach(Point.ROUTER_AFTER_FINISH)
+        if ended.end is None:  # it was cut short after it was read
+            self.look_at(message.conversation)
+            return None
         return ended
 
     async def _finish_begun(self, message: Message | None) -> Message | None:
@@ -203,7 +206,7 @@ class Outbox:
         """
         if message is None or message.end is not None:
             return message
-        return await self._finish(message) if message.run_uid else None
+        return await self._finish(message) if message.run_uid or message.cut else None
 
     async def _end_of_run(self, message: Message) -> End | None:
         run = await self._cluster.run(message.namespace, message.run_name, message.run_uid)

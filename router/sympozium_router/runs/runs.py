@@ -84,7 +84,7 @@ class Runs:
             await self._cluster.change_task(message.namespace, message.run_name, wanted)
 
     async def refuse(self, message: Message, reason: Reason, *, rule: str = "") -> Message:
-        """Note why a stored *message* gets no run; return it."""
+        """Note why a stored *message* gets no run; return it, with no end if it was cut short."""
         end = failed_end(message, reason, now=self._clock(), rule=rule)
         log.info(
             "message refused",
@@ -95,7 +95,7 @@ class Runs:
                 "sequence": message.sequence,
             },
         )
-        return await self._store.finish(message.key, end)
+        return await self._store.finish(message.key, end, as_cut=message.cut)
 
     async def _start(self, message: Message, asked: Sequence[Message]) -> Message:
         run = self._cluster.known_run(message.namespace, message.run_name)

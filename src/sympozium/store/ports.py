@@ -103,8 +103,12 @@ class Messages(Protocol):
     async def started(self, key: MessageKey, run_uid: RunUid) -> Message:
         """Note that the run of a message exists; return it. The first uid noted stays."""
 
-    async def finish(self, key: MessageKey, end: End) -> Message:
-        """Note the end of a recorded message; return it. The first end noted stays."""
+    async def finish(self, key: MessageKey, end: End, *, as_cut: Cut | None = None) -> Message:
+        """Note the end of a recorded message; return it. The first end noted stays.
+
+        With *as_cut* it is noted only while the message is cut short as that says: who read it
+        before it was taken back knows an answer of which nothing may be told any more.
+        """
 
     async def published(self, key: MessageKey, outbox_sequence: int) -> None:
         """Note that the end of a message was published."""

@@ -22,6 +22,7 @@ from sympozium.store.ports import (
     MAX_OPEN,
     ChannelKey,
     Conversation,
+    Cut,
     Decide,
     End,
     Message,
@@ -81,12 +82,16 @@ class SqlStore:
 
         return await self._write(step)
 
-    async def finish(self, key: MessageKey, end: End) -> Message:
+    async def finish(self, key: MessageKey, end: End, *, as_cut: Cut | None = None) -> Message:
         """Note the end; see `Messages.finish`."""
 
         def step(connection: sa.Connection) -> Message:
             new = {f"new_{name}": value for name, value in end_values(end).items()}
-            connection.execute(statements.FINISH, {**key_values(key), **new})
+            values = {**key_values(key), **new}
+            if as_cut is None:
+                connection.execute(statements.FINISH, values)
+            else:
+                connection.execute(statements.FINISH_AS_CUT, {**values, "as_cut": as_cut.value})
             return _stored(connection, key)
 
         return await self._write(step)

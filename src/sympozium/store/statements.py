@@ -46,6 +46,7 @@ FINISH = (
     .where(_IS_KEY, _C.ended_at.is_(None))
     .values({name: sa.bindparam(f"new_{name}") for name in ENDING})
 )
+FINISH_AS_CUT = FINISH.where(_C.cut == sa.bindparam("as_cut", type_=sa.Text))
 PUBLISHED = (
     messages.update()
     .where(_IS_KEY, UNFINISHED)
