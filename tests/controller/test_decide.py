@@ -195,6 +195,22 @@ def test_a_container_that_cannot_start_is_named() -> None:
     assert verdict(pod)[1] == "container skill-x: ErrImagePull: x:1"
 
 
+@pytest.mark.parametrize(
+    ("waiting", "message"),
+    [
+        ("CreateContainerConfigError", "failed to sync secret cache: timed out waiting"),
+        ("CreateContainerError", "context deadline exceeded"),
+    ],
+)
+def test_a_kubelet_that_cannot_make_a_container_may_try_for_a_while(
+    waiting: str, message: str
+) -> None:
+    pod = a_pod(ContainerView("agent", waiting=waiting, message=message))
+    seen = Seen(a_run(), None, job=a_job(), pod=pod)
+    assert isinstance(next_actions(seen, now=START + 44 * SECOND)[-1], LookAgain)
+    assert verdict(pod, 46 * SECOND)[0] == "NotStarted"
+
+
 def test_an_image_may_be_pulled_again_for_a_while() -> None:
     pod = a_pod(ContainerView("agent", waiting="ErrImagePull"))
     seen = Seen(a_run(), None, job=a_job(), pod=pod)

@@ -15,7 +15,7 @@ START_LOOK_AFTER = timedelta(seconds=10)
 """A pod that has a node, and neither volumes nor a network after so long, is asked why."""
 
 START_GRACE = timedelta(seconds=45)
-"""So long a kubelet may try to give a pod its volumes and its network."""
+"""So long a kubelet may try to give a pod its volumes, its network and its containers."""
 
 LOST_GRACE = timedelta(seconds=15)
 """A pod that is there so long after it should have gone is on a node that does not answer."""
@@ -54,7 +54,13 @@ Source: k8s.io/kubernetes/pkg/kubelet/eviction/helpers.go
 _TAKEN_AWAY = {"Evicted", "Preempting", "Terminated", "NodeShutdown", "NodeLost"}
 _NEVER_RAN = {"StartError", "ContainerCannotRun"}
 _IMAGE_REASONS = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}
-_CONFIGURATION_REASONS = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+_NOT_CONFIGURED = "CreateContainerConfigError"
+_NOT_MADE = {"CreateContainerError", "RunContainerError"}
+_PASSES = "failed to sync "
+"""Begins what a kubelet says of a Secret or ConfigMap that it could not ask for until now.
+
+Source: k8s.io/kubernetes/pkg/kubelet/util/manager/watch_based_manager.go
+"""
 
 
 @dataclass(frozen=True)
@@ -161,8 +167,10 @@ def _waiting_troubles(container: ContainerView, pod: PodView, now: datetime) -> 
     said += f": {container.message[:MAX_SAID_CHARS]}" if container.message else ""
     if container.waiting in _IMAGE_REASONS:
         yield Trouble(Reason.IMAGE_PULL, said, pod.created + IMAGE_PULL_GRACE)
-    elif container.waiting in _CONFIGURATION_REASONS:
+    elif container.waiting == _NOT_CONFIGURED and not container.message.startswith(_PASSES):
         yield Trouble(Reason.CONFIGURATION, said, pod.created + CONFIGURATION_GRACE)
+    elif container.waiting in {_NOT_CONFIGURED, *_NOT_MADE}:
+        yield Trouble(Reason.NOT_STARTED, said, pod.created + START_GRACE)
     elif container.waiting == "CrashLoopBackOff" and container.restarts > MAX_SIDECAR_RESTARTS:
         text = f"container {container.name} ended {container.restarts} times"
         yield Trouble(Reason.INTERNAL, text, now)

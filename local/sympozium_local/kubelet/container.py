@@ -17,7 +17,7 @@ from sympozium_local.kubelet.limits import Group, amounts
 from sympozium_local.kubelet.logs import LogWriter, older
 from sympozium_local.kubelet.probes import ProbeTarget, has_started, probe, watch
 from sympozium_local.kubelet.sandbox.client import Container, ContainerCannotRunError
-from sympozium_local.kubelet.sources import Sources
+from sympozium_local.kubelet.sources import SourceAwayError, Sources
 from sympozium_local.kubelet.status import ContainerState, Ended
 
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 1.0, 60.0
@@ -160,7 +160,7 @@ class ContainerRunner:
             never = self._spec.get("imagePullPolicy") == "Never"
             self._wait_for("ErrImageNeverPull" if never else "ErrImagePull", str(error))
             await self._stopping.wait()
-        except ConfigError as error:
+        except (ConfigError, SourceAwayError) as error:
             await self._retry_later("CreateContainerConfigError", str(error))
         except ContainerCannotRunError as error:
             now = datetime.now(UTC)

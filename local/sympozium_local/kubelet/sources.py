@@ -3,9 +3,14 @@
 import base64
 from collections.abc import Mapping
 
+from sympozium.contract.errors import TransientError
 from sympozium.contract.resources import CONFIG_MAPS, SECRETS, Resource
 from sympozium.kube.client import Kube
-from sympozium.kube.errors import NotFoundError
+from sympozium.kube.errors import NotFoundError, UnavailableError
+
+
+class SourceAwayError(TransientError):
+    """The API server does not say what is in a Secret or ConfigMap; as a kubelet words it."""
 
 
 class Sources:
@@ -31,6 +36,9 @@ class Sources:
                 found = await self.kube.get(resource, self.namespace, name)
             except NotFoundError:
                 self._read[key] = None
+            except UnavailableError as error:
+                text = f"failed to sync {resource.kind.lower()} cache: {error}"
+                raise SourceAwayError(text) from error
             else:
                 is_secret = resource is SECRETS
                 data = found.get("data") or {}
