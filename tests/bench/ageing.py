@@ -36,8 +36,11 @@ DATED = (
 
 
 @asynccontextmanager
-async def keeping_little(home: Home, *, for_s: float, stream_bytes: int) -> AsyncIterator[None]:
-    """Keep each stream so small, and what lies in the store only *for_s*, while the block lasts."""
+async def keeping_little(home: Home, *, for_s: float, stream_bytes: int) -> AsyncIterator[NatsBus]:
+    """Keep each stream so small, and what lies in the store only *for_s*, while the block lasts.
+
+    Yields the bus, as the controller uses it.
+    """
     port = read_json(home.ports)["nats"]
     url, password = f"nats://127.0.0.1:{port}", bus_access(home).controller_password
     prefix = reply_prefix("controller")
@@ -48,7 +51,7 @@ async def keeping_little(home: Home, *, for_s: float, stream_bytes: int) -> Asyn
         async with connect(address) as bus, asyncio.TaskGroup() as group:
             await _shrink(bus, stream_bytes)
             task = group.create_task(_age_loop(bus, database, timedelta(seconds=for_s)))
-            yield
+            yield bus
             task.cancel()
     finally:
         await database.close()

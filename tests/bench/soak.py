@@ -325,12 +325,10 @@ async def soak(model_url: str, model_port: int, wish: Wish) -> list[str]:
         ):
             model = ScriptedModel(f"http://127.0.0.1:{model_port}", session)
             await model.script(*SCRIPT)
-            load = Load(Person(session, system.url), driver, wish.rate)
             kept_s, stream_bytes = wish.warm_up_s * KEPT_FOR, round(wish.stream_mb * 1e6)
-            async with (
-                keeping_little(Home(system.home), for_s=kept_s, stream_bytes=stream_bytes),
-                asyncio.TaskGroup() as group,
-            ):
+            little = keeping_little(Home(system.home), for_s=kept_s, stream_bytes=stream_bytes)
+            async with little as bus, asyncio.TaskGroup() as group:
+                load = Load(Person(session, system.url), driver, bus, wish.rate)
                 over = asyncio.Event()
                 group.create_task(load.run(over))
                 await asyncio.sleep(wish.warm_up_s)

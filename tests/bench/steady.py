@@ -1,12 +1,19 @@
-"""A steady load of many conversations, at the web channel and at a chat platform."""
+"""A steady load of many conversations, at the web channel and at a chat platform.
+
+Some people send files. And now and then something gets into INBOX that is no message.
+"""
 
 import asyncio
+import os
 import time
 from dataclasses import dataclass, field
 
 import aiohttp
 
-from sympozium.testing.channels.driver import Driver, Spot, Where
+from sympozium.bus.ports import Bus
+from sympozium.contract.subjects import inbox
+from sympozium.testing.channels.driver import Driver, Handed, Spot, Where
+from tests.bench.bot import NAME
 from tests.fixtures.chat import Person
 
 TALKS = 50
@@ -20,6 +27,16 @@ PEOPLE = 60
 
 ONE_IN = 6
 """Every so many-th message goes to the bot."""
+
+ONE_FILE_IN = 2
+"""Every so many-th message to the bot has a file, which no other has."""
+
+FILE_BYTES = 100_000
+
+ONE_DEAD_IN = 15
+"""For every so many-th message something is stored that ends among the dead letters."""
+
+DEAD_BYTES = 100_000
 
 ANSWER = "all is well"
 QUESTION = "soak: how are things?"
@@ -59,6 +76,7 @@ class Load:
 
     person: Person
     driver: Driver
+    bus: Bus
     rate: float
     asked: int = 0
     answered: list[Answered] = field(default_factory=list)
@@ -85,6 +103,8 @@ class Load:
         is_answered = False
         try:
             async with asyncio.timeout(PATIENCE_S):
+                if number % ONE_DEAD_IN == 0:
+                    await self._spoil()
                 if number % ONE_IN:
                     is_answered = await self._at_web(number)
                 else:
@@ -109,10 +129,18 @@ class Load:
     async def _at_platform(self, number: int) -> bool:
         where = Where(Spot.DIRECT, f"person-{number % PEOPLE}")
         before = self._answers(where)
-        await self.driver.says(where.name, where, QUESTION)
+        content = os.urandom(FILE_BYTES)
+        file = Handed("measurements", "application/octet-stream", content)
+        files = () if number % ONE_FILE_IN else (file,)
+        await self.driver.says(where.name, where, QUESTION, files=files)
         async with self._news:
             await self._news.wait_for(lambda: self._answers(where) > before)
         return True
+
+    async def _spoil(self) -> None:
+        """Store what is no message, as no program of ours does."""
+        data = os.urandom(DEAD_BYTES)
+        await self.bus.publish(inbox("default", NAME), data, message_id=data[:8].hex())
 
     def _answers(self, where: Where) -> int:
         return sum(one.text == ANSWER and one.id != "draft" for one in self.driver.seen(where))
