@@ -66,11 +66,20 @@ async def test_it_is_not_ready_while_the_bus_is_away_and_says_so(
 ) -> None:
     async with controller(cluster, settings):
         await until_ready(settings, 200)
+        await until_tenants_are_served(settings)
         nats_server.kill()
         reason = await until_ready(settings, 503)
         await nats_server.start()
         await until_ready(settings, 200)
     assert json.loads(reason) == {"status": "not ready", "reason": "the bus is away"}
+
+
+async def until_tenants_are_served(settings: Settings) -> None:
+    """Return once nothing is asked of the bus for them that a dead one would not answer in time."""
+    async with asyncio.timeout(15):
+        while not await metric(settings, 'sympozium_reconcile_seconds_count{queue="tenants"}'):  # noqa: ASYNC110 - another task
+            await asyncio.sleep(0.02)
+    await until_metric(settings, 'sympozium_queue_depth{queue="tenants"}', 0)
 
 
 async def until_ready(settings: Settings, status: int) -> str:
