@@ -327,8 +327,8 @@ async def soak(model_url: str, model_port: int, wish: Wish) -> list[str]:
             await model.script(*SCRIPT)
             kept_s, stream_bytes = wish.warm_up_s * KEPT_FOR, round(wish.stream_mb * 1e6)
             little = keeping_little(Home(system.home), for_s=kept_s, stream_bytes=stream_bytes)
-            async with little as bus, asyncio.TaskGroup() as group:
-                load = Load(Person(session, system.url), driver, bus, wish.rate)
+            load = Load(Person(session, system.url), driver, wish.rate)
+            async with little, asyncio.TaskGroup() as group:
                 over = asyncio.Event()
                 group.create_task(load.run(over))
                 await asyncio.sleep(wish.warm_up_s)

@@ -1,6 +1,6 @@
 """A steady load of many conversations, at the web channel and at a chat platform.
 
-Some people send files. And now and then something gets into INBOX that is no message.
+Some people send files. And now and then the platform says what nobody can read.
 """
 
 import asyncio
@@ -10,10 +10,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from sympozium.bus.ports import Bus
-from sympozium.contract.subjects import inbox
 from sympozium.testing.channels.driver import Driver, Handed, Spot, Where
-from tests.bench.bot import NAME
 from tests.fixtures.chat import Person
 
 TALKS = 50
@@ -34,9 +31,7 @@ ONE_FILE_IN = 2
 FILE_BYTES = 100_000
 
 ONE_DEAD_IN = 15
-"""For every so many-th message something is stored that ends among the dead letters."""
-
-DEAD_BYTES = 100_000
+"""With every so many-th message the platform says what ends among the dead letters."""
 
 ANSWER = "all is well"
 QUESTION = "soak: how are things?"
@@ -76,7 +71,6 @@ class Load:
 
     person: Person
     driver: Driver
-    bus: Bus
     rate: float
     asked: int = 0
     answered: list[Answered] = field(default_factory=list)
@@ -104,7 +98,7 @@ class Load:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 if number % ONE_DEAD_IN == 0:
-                    await self._spoil()
+                    await self.driver.sends_nonsense()
                 if number % ONE_IN:
                     is_answered = await self._at_web(number)
                 else:
@@ -136,11 +130,6 @@ class Load:
         async with self._news:
             await self._news.wait_for(lambda: self._answers(where) > before)
         return True
-
-    async def _spoil(self) -> None:
-        """Store what is no message, as no program of ours does."""
-        data = os.urandom(DEAD_BYTES)
-        await self.bus.publish(inbox("default", NAME), data, message_id=data[:8].hex())
 
     def _answers(self, where: Where) -> int:
         return sum(one.text == ANSWER and one.id != "draft" for one in self.driver.seen(where))
